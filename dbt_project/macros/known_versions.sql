@@ -1,0 +1,92 @@
+{#-
+The version of every key that was known at `as_of`, with when it was known and how we know that.
+
+`key`: the raw table's key columns, `source` left out. `happened_at`: SQL over the version `v`, its
+listing `l` and that listing's day `d` of `day`: the moment the fact was public. A key's first version in
+the first successful load of its source and ticker brought years at once; it counts as known from that moment
+(`reconstructed`). Every other version is known from when we stored it (`observed`), or from when
+the vendor's file says it was (`vendor_stated`). Where several sources tell of one key,
+`source_priority` picks one.
+-#}
+{% macro known_versions(table, key, happened_at=none, day=none, owner="ticker") %}
+    with
+        loads as (
+            select batch_id, min(started_at) over (partition by load_id) as load_started_at
+            from {{ source("raw", "batches") }}
+            where asset = 'raw/{{ table }}'
+        ),
+        versions as (
+            select
+                v.*,
+                loads.load_started_at,
+                row_number() over (
+                    partition by v.source, v.{{ key | join(", v.") }} order by v.known_at asc nulls last
+                ) as version_number,
+                lead(v.known_at) over (
+                    partition by v.source, v.{{ key | join(", v.") }} order by v.known_at asc nulls last
+                ) as superseded_at
+            from {{ source("raw", table) }} as v
+            inner join loads on loads.batch_id = v.batch_id
+        ),
+        first_loads as (
+            select source, {{ owner }}, min(load_started_at) as first_load_started_at
+            from versions
+            group by source, {{ owner }}
+        ),
+        timed as (
+            select
+                v.*,
+                {{ happened_at or "cast(null as timestamp)" }} as happened_at,
+                v.load_started_at = first_loads.first_load_started_at as is_first_load
+            from versions as v
+            inner join
+                first_loads
+                on first_loads.source = v.source
+                and first_loads.{{ owner }} = v.{{ owner }}
+            {% if day %}
+                left join {{ ref("stg_listings") }} as l on l.ticker = v.ticker
+                left join
+                    {{ ref("stg_calendar_days") }} as d on d.exchange = l.exchange and d.day = {{ day }}
+            {% endif %}
+        ),
+        judged as (
+            select
+                *,
+                case
+                    when known_at <> stored_at
+                    then 'vendor_stated'
+                    when is_first_load and version_number = 1 and happened_at < known_at
+                    then 'reconstructed'
+                    else 'observed'
+                end as pit_quality
+            from timed
+        ),
+        dated as (
+            select
+                *,
+                case when pit_quality = 'reconstructed' then happened_at else known_at end as known_from
+            from judged
+        ),
+        visible as (
+            select *
+            from dated
+            where
+                known_from <= {{ as_of() }} and (superseded_at is null or superseded_at > {{ as_of() }})
+        ),
+        ranked as (
+            select
+                visible.*,
+                row_number() over (
+                    partition by visible.{{ key | join(", visible.") }}
+                    order by source_priority.priority asc nulls last, visible.source asc nulls last
+                ) as source_rank
+            from visible
+            left join
+                {{ ref("source_priority") }} as source_priority
+                on source_priority.source = visible.source
+                and source_priority.table_name in ('{{ table }}', '*')
+        )
+    select *
+    from ranked
+    where source_rank = 1
+{% endmacro %}

@@ -1,0 +1,24 @@
+with
+    source as (
+        {{ known_versions(
+            "earnings",
+            ["ticker", "period_end"]
+        ) }}
+    ),
+    renamed as (
+        select
+            row_id,
+            source,
+            ticker,
+            period_end,
+            eps_estimate,
+            eps_actual,
+            surprise,
+            currency,
+            known_at,
+            known_from,
+            pit_quality
+        from source
+    )
+select *
+from renamed

@@ -1,0 +1,79 @@
+{{ config(materialized="table") }}
+
+with
+    source as (
+        {{ known_versions(
+            "prices",
+            ["ticker", "session_date"],
+            happened_at="case when coalesce(v.is_final, true) then coalesce(d.closes_at + interval '15' minute, cast(v.session_date as timestamp) + interval '1' day) end",
+            day="v.session_date",
+        ) }}
+    ),
+    listings as (select ticker, exchange, currency from {{ ref("stg_listings") }}),
+    days as (select exchange, day, closes_at from {{ ref("stg_calendar_days") }} where is_session),
+    splits as (
+        select ticker, session_date as effective_on, split_ratio
+        from source
+        where split_ratio <> 1 and session_date <= cast({{ as_of() }} as date)
+    ),
+    -- A version fetched on a day before a split is divided by that split and all later ones.
+    split_factors as (
+        select
+            splits.ticker,
+            coalesce(
+                lag(splits.effective_on) over (
+                    partition by splits.ticker order by splits.effective_on asc nulls last
+                ),
+                cast('0001-01-01' as date)
+            ) as fetched_from,
+            splits.effective_on as fetched_before,
+            exp(
+                sum(ln(splits.split_ratio)) over (
+                    partition by splits.ticker
+                    order by splits.effective_on desc nulls last
+                    rows between unbounded preceding and current row
+                )
+            ) as split_factor
+        from splits
+    ),
+    based as (
+        select source.*, coalesce(split_factors.split_factor, 1.0) as split_factor
+        from source
+        left join
+            split_factors
+            on split_factors.ticker = source.ticker
+            and cast(source.known_at as date) >= split_factors.fetched_from
+            and cast(source.known_at as date) < split_factors.fetched_before
+    ),
+    renamed as (
+        select
+            based.row_id,
+            based.source,
+            based.ticker,
+            based.session_date,
+            based.open / based.split_factor as open,
+            based.high / based.split_factor as high,
+            based.low / based.split_factor as low,
+            based.close / based.split_factor as close,
+            based.adj_close / based.split_factor as adj_close,
+            based.volume * based.split_factor as volume,
+            based.dividend / based.split_factor as dividend,
+            based.split_ratio,
+            based.split_factor,
+            coalesce(based.currency, listings.currency) as currency,
+            coalesce(
+                based.is_final,
+                based.known_at >= coalesce(
+                    days.closes_at + interval '15' minute,
+                    cast(based.session_date as timestamp) + interval '1' day
+                )
+            ) as is_final,
+            based.known_at,
+            based.known_from,
+            based.pit_quality
+        from based
+        left join listings on listings.ticker = based.ticker
+        left join days on days.exchange = listings.exchange and days.day = based.session_date
+    )
+select *
+from renamed

@@ -1,0 +1,7 @@
+{#- A table has one row per combination of these columns, and none of them is blank. -#}
+{% test grain(model, columns) %}
+    select {{ columns | join(", ") }}, count(*) as row_count
+    from {{ model.include(database=false) }}
+    group by {{ columns | join(", ") }}
+    having count(*) > 1 or {{ columns | join(" is null or ") }} is null
+{% endtest %}

@@ -1,0 +1,65 @@
+"""Every error the warehouse raises on purpose.
+
+BellwetherError
+├── HomeError            a home is empty, mixed or cannot be used
+├── SourceError          one attempt to fetch one table for one ticker or file failed
+│   ├── EmptyAnswer      the source answered with nothing
+│   ├── Throttled        the source asked us to slow down
+│   ├── NotFound         the source does not know the ticker
+│   ├── Malformed        the answer or file cannot be read as what it claims to be
+│   └── Failed           anything else: network, disk, permissions
+└── PublishError         the published file could not be replaced
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class BellwetherError(Exception):
+    """An error whose message says what happened, where, and what to do."""
+
+
+class HomeError(BellwetherError):
+    """A home is empty, holds another kind of data, or cannot be used."""
+
+
+class PublishError(BellwetherError):
+    """The published file could not be replaced; the former one stands."""
+
+
+class SourceError(BellwetherError):
+    """One attempt to fetch a table for a ticker or from a file failed.
+
+    `outcome` is what `raw.fetches` records.
+    """
+
+    outcome: ClassVar[str] = "failed"
+
+
+class EmptyAnswer(SourceError):
+    """The source answered, with nothing in it."""
+
+    outcome = "empty"
+
+
+class Throttled(SourceError):
+    """The source asked us to come back later."""
+
+    outcome = "throttled"
+
+
+class NotFound(SourceError):
+    """The source does not know what was asked for."""
+
+    outcome = "not_found"
+
+
+class Malformed(SourceError):
+    """The answer or file cannot be read as what it claims to be."""
+
+    outcome = "malformed"
+
+
+class Failed(SourceError):
+    """The attempt failed for another reason, which the message names."""

@@ -1,0 +1,64 @@
+"""Where things are: the project's folders and the home in which all data of one warehouse live."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+DBT_PROJECT = PROJECT / "dbt_project"
+SEEDS = DBT_PROJECT / "seeds"
+UNIVERSE_CSV = Path(__file__).with_name("universe.csv")
+
+DATABASE = "bellwether.duckdb"
+ENVIRONMENT_VARIABLE = "BELLWETHER_HOME"
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder that holds all data of one warehouse.
+
+    `build` is the pipeline's own database; `published` is what everybody else opens.
+    """
+
+    path: Path
+
+    @classmethod
+    def find(cls, path: Path | None = None, *, demo: bool = False) -> Home:
+        """Return the home given, else the demo's, else that of the environment, else `data/`."""
+        if path is None and demo:
+            path = PROJECT / "data" / "demo"
+        if path is None:
+            path = Path(os.environ.get(ENVIRONMENT_VARIABLE) or PROJECT / "data")
+        return cls(path.expanduser().resolve())
+
+    @property
+    def build(self) -> Path:
+        """The database the pipeline writes; nobody else opens it."""
+        return self.path / "build" / DATABASE
+
+    @property
+    def published(self) -> Path:
+        """The link to the newest published database."""
+        return self.path / DATABASE
+
+    @property
+    def versions(self) -> Path:
+        """The folder of published versions."""
+        return self.path / "published"
+
+    @property
+    def inbox(self) -> Path:
+        """The folder in which files arrive, one folder per raw table."""
+        return self.path / "inbox"
+
+    @property
+    def dagster(self) -> Path:
+        """Dagster's own home: its runs, schedules and event log."""
+        return self.path / "dagster"
+
+    @property
+    def dbt(self) -> Path:
+        """The folder of dbt's compiled SQL and logs."""
+        return self.path / "build" / "dbt"
