@@ -157,10 +157,14 @@ class Warehouse:
         moment = self._moment(started_at)
         batch_id = uuid.uuid4().hex
         with self._transaction():
-            self.con.execute(
-                "create or replace temp table told as "
-                "select row_number() over () as _line, * from frame"
-            )
+            try:
+                self.con.execute(
+                    "create or replace temp table told as "
+                    "select row_number() over () as _line, * from frame"
+                )
+            except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
+                lines = [line for line in str(error).splitlines() if line.strip()]
+                raise Malformed(" ".join(lines[:4])) from error
             counts = _Append(self.con, table, source, moment, batch_id, file).run()
             self.con.execute(
                 "insert into raw.batches values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -223,6 +227,18 @@ class Warehouse:
             [f"raw/{table}", file_hash],
         ).fetchone()
         return row is not None
+
+    def rejects(self, load_id: str, table: str, file: str | None, most: int = 1000) -> list[str]:
+        """Return what was refused of a file in an ingest, one sentence a row, at most `most`."""
+        rows = self.con.execute(
+            """
+            select line, reason, row_json from raw.rejects join raw.batches using (batch_id)
+            where load_id = ? and table_name = ? and raw.rejects.file is not distinct from ?
+            order by line limit ?
+            """,
+            [load_id, table, file, most],
+        ).fetchall()
+        return [f"row {line}: {reason}: {row}" for line, reason, row in rows]
 
     def data_version(self, table: str) -> str | None:
         """The batch that last changed `table`, or None while it is empty."""
@@ -356,7 +372,7 @@ class _Append:
         values, faults = [], []
         for name, kind, default in columns:
             if name in self.told:
-                told = _quoted(self.told[name][0])
+                told = quoted(self.told[name][0])
                 value, fault = _cast(told, self.told[name][1], kind)
                 value = f"coalesce({value}, {default})" if default else value
                 shown = f"left(cast({told} as varchar), 60)"
@@ -371,7 +387,7 @@ class _Append:
             *((f"{c.name} is not null", f"{c.name} is missing") for c in self.columns if c.is_key),
             *_rules(self.table),
         ]
-        breaches = [f"case when not ({rule}) then {_literal(why)} end" for rule, why in rules]
+        breaches = [f"case when not ({rule}) then {literal(why)} end" for rule, why in rules]
         self.con.execute(
             f"""
             create or replace temp table typed as
@@ -398,11 +414,11 @@ class _Append:
         extras = sorted(told for name, (told, _) in self.told.items() if name not in known)
         own = "cast(null as json)"
         if "payload" in self.told:
-            told = f"cast({_quoted(self.told['payload'][0])} as varchar)"
+            told = f"cast({quoted(self.told['payload'][0])} as varchar)"
             own = f"case when json_valid({told}) then cast({told} as json) else to_json({told}) end"
         if not extras:
             return f"cast({own} as varchar)"
-        pairs = ", ".join(f"{_literal(name)}, {_quoted(name)}" for name in extras)
+        pairs = ", ".join(f"{literal(name)}, {quoted(name)}" for name in extras)
         # A merge patch leaves out what is null.
         merged = f"json_merge_patch(coalesce({own}, json('{{}}')), json_object({pairs}))"
         return f"nullif(cast({merged} as varchar), '{{}}')"
@@ -628,11 +644,13 @@ def _cast(told: str, told_kind: str, kind: str) -> tuple[str, str]:
     return value, f"{text} is not null and ({value}) is null"
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """Return `name` as an SQL identifier, whatever it holds."""
     return '"' + name.replace('"', '""') + '"'
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
+    """Return `text` as an SQL string, whatever it holds."""
     return "'" + text.replace("'", "''") + "'"
 
 

@@ -1,0 +1,163 @@
+"""Hand out what was built: an immutable copy of the build database, swung in by one rename.
+
+Everybody but the pipeline opens `<home>/bellwether.duckdb`, a link to
+`published/<version>/bellwether.duckdb`. A reader that is open keeps the version it opened.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from warehouse.errors import HomeError, PublishError
+from warehouse.settings import DATABASE, Home
+
+KEPT_VERSIONS = 3
+MOST_DEAD_SPACE = 0.3
+_MANIFEST = "published.json"
+# The ioctl by which Btrfs and XFS share a file's blocks with its copy (linux/fs.h).
+_FICLONE = 0x40049409
+
+
+@dataclass(frozen=True)
+class Published:
+    """One published version: the moment its marts show, when and how it was made.
+
+    `way` is clone, copy or compact; `seconds` the time publishing took; `size_bytes` of the file.
+    """
+
+    version: str
+    as_of: str
+    published_at: str
+    way: str
+    size_bytes: int
+    seconds: float
+    is_simulated: bool
+
+
+def publish(home: Home, *, as_of: datetime) -> Published:
+    """Publish the build database of `home`; nobody may hold it open.
+
+    Raises `PublishError` when the file cannot be written; the former version then stands.
+    """
+    started = time.monotonic()
+    now = datetime.now(UTC)
+    version = now.strftime("%Y%m%dT%H%M%S%fZ")
+    unfinished = home.versions / f".{version}"
+    try:
+        unfinished.mkdir(parents=True)
+        is_simulated, dead = _settle_build(home.build)
+        way = _copy(home.build, unfinished / DATABASE, compact=dead > MOST_DEAD_SPACE)
+        published = Published(
+            version=version,
+            as_of=as_of.isoformat(sep=" "),
+            published_at=now.replace(tzinfo=None).isoformat(sep=" ", timespec="seconds"),
+            way=way,
+            size_bytes=(unfinished / DATABASE).stat().st_size,
+            seconds=round(time.monotonic() - started, 3),
+            is_simulated=is_simulated,
+        )
+        (unfinished / _MANIFEST).write_text(json.dumps(asdict(published), indent=1) + "\n")
+        (unfinished / DATABASE).chmod(0o444)
+        for part in (unfinished / DATABASE, unfinished / _MANIFEST, unfinished):
+            _sync(part)
+        unfinished.rename(home.versions / version)
+        link = home.versions / f".{version}.link"
+        link.symlink_to(Path("published") / version / DATABASE)
+        link.replace(home.published)
+        _sync(home.versions)
+        _sync(home.path)
+    except (OSError, duckdb.Error) as error:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise PublishError(
+            f"{home.published} was not replaced and stays as it was: {error}"
+        ) from error
+    for old in versions(home)[:-KEPT_VERSIONS]:
+        shutil.rmtree(home.versions / old, ignore_errors=True)
+    return published
+
+
+def versions(home: Home) -> list[str]:
+    """Return the published versions that are kept, oldest first."""
+    if not home.versions.is_dir():
+        return []
+    return sorted(p.name for p in home.versions.iterdir() if not p.name.startswith("."))
+
+
+def newest(home: Home) -> Published | None:
+    """Return what the published link points to, or None before the first publishing."""
+    manifest = home.published.resolve().with_name(_MANIFEST)
+    if not home.published.exists() or not manifest.is_file():
+        return None
+    return Published(**json.loads(manifest.read_text()))
+
+
+@contextlib.contextmanager
+def reading(home: Home):  # type: ignore[no-untyped-def]
+    """Open the published database of `home` for reading only, sealed off from files and network.
+
+    Raises `HomeError` when nothing has been published yet.
+    """
+    if not home.published.exists():
+        raise HomeError(
+            f"Nothing is published in {home.path} yet. Run `bellwether ingest` and "
+            "`bellwether refresh`, or `bellwether demo` for the simulated sample."
+        )
+    con = duckdb.connect(
+        str(home.published),
+        read_only=True,
+        config={"enable_external_access": "false", "lock_configuration": "true"},
+    )
+    try:
+        yield con
+    finally:
+        con.close()
+
+
+def _settle_build(build: Path) -> tuple[bool, float]:
+    """Write the build's log into its file; say whether it is simulated and how much of it is dead."""
+    if not build.is_file():
+        raise PublishError(f"{build} does not exist: there is nothing to publish.")
+    with duckdb.connect(str(build)) as con:
+        con.execute("checkpoint")
+        simulated = con.execute("select count(*) from raw.batches where source = 'sample'").fetchone()
+        blocks = con.execute(
+            "select free_blocks / greatest(total_blocks, 1) from pragma_database_size() "
+            "where database_name = current_database()"
+        ).fetchone()
+    assert simulated is not None and blocks is not None
+    return simulated[0] > 0, float(blocks[0])
+
+
+def _copy(source: Path, target: Path, *, compact: bool) -> str:
+    if compact:
+        with duckdb.connect() as con:
+            quoted = [str(path).replace("'", "''") for path in (source, target)]
+            con.execute(f"attach '{quoted[0]}' as build (read_only)")
+            con.execute(f"attach '{quoted[1]}' as published")
+            con.execute("copy from database build to published")
+        return "compact"
+    with source.open("rb") as from_, target.open("wb") as to:
+        try:
+            fcntl.ioctl(to.fileno(), _FICLONE, from_.fileno())
+            return "clone"
+        except OSError:
+            shutil.copyfileobj(from_, to, 16 * 1024 * 1024)
+            return "copy"
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,93 @@
+"""Trading sessions of the exchanges our tickers trade on, from the exchange_calendars library."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+
+import duckdb
+import exchange_calendars
+import pandas as pd
+
+from warehouse.errors import SourceError
+from warehouse.settings import SEEDS
+from warehouse.sources import Unit
+
+FIRST_DAY = date(1990, 1, 1)
+REFERENCE = "XNYS"
+_OVERLAP = timedelta(days=30)
+
+
+class Calendars:
+    """The source of `raw.sessions`; a unit's `ticker` is a calendar's code, such as XNYS."""
+
+    name = "exchange_calendars"
+    tables = ("sessions",)
+
+    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Look up through `con` which exchanges the stored tickers trade on."""
+        self.con = con
+
+    def pending(self, table: str, tickers: Sequence[str] = ()) -> list[Unit]:
+        """Return the calendars of the exchanges that stored tickers name."""
+        named = " union ".join(
+            f"select ticker from raw.{name}"
+            for name in ("universe", "securities", "prices", "ratings", "consensus", "news")
+        )
+        stored = [row[0] for row in self.con.execute(named).fetchall()]
+        codes = {
+            row[0]
+            for row in self.con.execute(
+                "select exchange from raw.universe union select exchange from raw.securities"
+            ).fetchall()
+        }
+        endings = {t.rsplit(".", 1)[-1] for t in stored if "." in t}
+        endings |= {t[-2:] for t in stored if "=" in t} | {t[-4:] for t in stored if "-" in t}
+        exchanges = {REFERENCE}
+        with (SEEDS / "exchanges.csv").open(newline="") as file:
+            for row in csv.DictReader(file):
+                if row["value"] in (codes if row["kind"] == "code" else endings):
+                    exchanges.add(row["exchange"])
+        return [Unit(ticker=exchange) for exchange in sorted(exchanges)]
+
+    def sessions(self, unit: Unit) -> pd.DataFrame:
+        """Return all sessions of a calendar, or the last month's and the next year's if it is stored."""
+        assert unit.ticker is not None
+        row = self.con.execute(
+            "select max(session_date) from raw.sessions where exchange = ?", [unit.ticker]
+        ).fetchone()
+        today = datetime.now(UTC).date()
+        known = row is not None and row[0] is not None and row[0] > today
+        start = today - _OVERLAP if known else FIRST_DAY
+        calendar = exchange_calendars.get_calendar(unit.ticker, start=pd.Timestamp(start))
+        schedule = calendar.schedule
+        return pd.DataFrame(
+            {
+                "exchange": unit.ticker,
+                "session_date": schedule.index,
+                "opens_at": schedule["open"].dt.tz_convert(None),
+                "closes_at": schedule["close"].dt.tz_convert(None),
+            }
+        )
+
+    def settle(
+        self, table: str, unit: Unit, error: SourceError | None, rejects: list[str]
+    ) -> None:
+        """Do nothing: a calendar has nothing to put away."""
+
+
+def moment_before_next_open(day: date, exchange: str = REFERENCE) -> datetime:
+    """Return the moment (UTC) a date stands for: just before the next session after it opens."""
+    calendar = exchange_calendars.get_calendar(exchange)
+    session = calendar.date_to_session(pd.Timestamp(day) + pd.Timedelta(days=1), direction="next")
+    opens = calendar.session_open(session).tz_convert(None).to_pydatetime()
+    return opens - timedelta(microseconds=1)
+
+
+def last_closed_session(now: datetime, exchange: str = REFERENCE) -> date:
+    """Return the newest session whose close lies before `now` (UTC, naive or aware)."""
+    moment = pd.Timestamp(now)
+    moment = moment.tz_localize("UTC") if moment.tzinfo is None else moment
+    calendar = exchange_calendars.get_calendar(exchange)
+    return calendar.minute_to_past_session(moment.floor("min")).date()

@@ -1,0 +1,207 @@
+"""Files people drop: `<home>/inbox/<raw table>/*.csv|parquet|jsonl`.
+
+Columns carry the raw table's own names; what the schema does not name goes to `payload`. A file is
+read whole or not at all, once per content, and then lies in `.done/` or, with the reason beside it,
+in `.failed/`. File names and contents are untrusted: they are only ever parameters and literals.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from functools import partialmethod
+from pathlib import Path
+
+import duckdb
+
+from warehouse.errors import EmptyAnswer, Failed, Malformed, SourceError
+from warehouse.sources import Unit
+from warehouse.store import literal, quoted, schema
+
+TABLES = tuple(table for table in schema() if table != "sessions")
+UNFINISHED = (".part", ".tmp", ".crdownload", ".swp")
+MOST_COLUMNS = 500
+# An item without an identity of its own is known by its address, else by what it says.
+_NEWS_IDENTITY = ("url", "publisher", "title", "published_at")
+
+
+class Inbox:
+    """The source of dropped files. Frames are relations on `con`, so that a file of any size streams."""
+
+    name = "inbox"
+    tables = TABLES
+
+    def __init__(self, folder: Path, con: duckdb.DuckDBPyConnection) -> None:
+        """Read from `folder` through the connection `con`."""
+        self.folder = folder
+        self.con = con
+
+    def pending(self, table: str, tickers: Sequence[str] = ()) -> list[Unit]:
+        """Return the files waiting for `table`, in the order of their names."""
+        return [
+            Unit(file=file, file_hash=_hash(file)) for file in waiting(self.folder) if
+            file.parent.name == table
+        ]
+
+    def read(self, unit: Unit, *, table: str) -> duckdb.DuckDBPyRelation:
+        """Return the rows of a file as a relation of text, or of the file's own types.
+
+        Raises `Malformed` for a file that is not what its name says, `EmptyAnswer` for one without
+        content, `Failed` for one that is not a plain file.
+        """
+        file = unit.file
+        assert file is not None
+        if file.is_symlink() or not file.is_file():
+            raise Failed(f"{file.name} is not a plain file; links are not followed.")
+        if file.stat().st_size == 0:
+            raise EmptyAnswer(f"{file.name} is empty.")
+        reader = _reader(file)
+        try:
+            rows = reader(self.con, file)
+            columns = {name.lower() for name in rows.columns}
+            if table == "news" and "news_id" not in columns:
+                told = [name for name in _NEWS_IDENTITY if name in columns]
+                rows = rows.project(f"*, md5({_identity(told)}) as news_id")
+        except duckdb.Error as error:
+            raise Malformed(_first_lines(error)) from error
+        return rows
+
+    universe = partialmethod(read, table="universe")
+    securities = partialmethod(read, table="securities")
+    prices = partialmethod(read, table="prices")
+    ratings = partialmethod(read, table="ratings")
+    consensus = partialmethod(read, table="consensus")
+    valuations = partialmethod(read, table="valuations")
+    estimates = partialmethod(read, table="estimates")
+    earnings = partialmethod(read, table="earnings")
+    earnings_dates = partialmethod(read, table="earnings_dates")
+    short_interest = partialmethod(read, table="short_interest")
+    news = partialmethod(read, table="news")
+    news_signals = partialmethod(read, table="news_signals")
+    news_topics = partialmethod(read, table="news_topics")
+    broker_calls = partialmethod(read, table="broker_calls")
+
+    def settle(
+        self, table: str, unit: Unit, error: SourceError | None, rejects: list[str]
+    ) -> None:
+        """Move a file to `.done/` or `.failed/`, with what was wrong in it beside it."""
+        file = unit.file
+        assert file is not None
+        shelf = self.folder / (".failed" if error else ".done") / table
+        shelf.mkdir(parents=True, exist_ok=True)
+        target = shelf / file.name
+        if target.exists():
+            target = shelf / f"{(unit.file_hash or 'unread')[:12]}-{file.name}"
+        notes = ([str(error)] if error else []) + rejects
+        if notes:
+            target.with_name(target.name + ".txt").write_text("\n".join(notes) + "\n")
+        os.replace(file, target)
+
+
+def waiting(folder: Path) -> list[Path]:
+    """Return the files that lie in the inbox `folder` and are not marked as unfinished."""
+    return [
+        file
+        for table in TABLES
+        for file in sorted((folder / table).glob("*"))
+        if not file.name.startswith(".")
+        and not file.name.endswith(UNFINISHED)
+        and (file.is_symlink() or not file.is_dir())
+    ]
+
+
+def _identity(told: list[str]) -> str:
+    words = ", ".join(f'cast("{name}" as varchar)' for name in told if name != "url") or "null"
+    by_words = f"concat_ws('|', {words})"
+    return f"coalesce(nullif(cast(url as varchar), ''), {by_words})" if "url" in told else by_words
+
+
+def _hash(file: Path) -> str | None:
+    if file.is_symlink() or not file.is_file():
+        return None
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _reader(file: Path) -> Callable[[duckdb.DuckDBPyConnection, Path], duckdb.DuckDBPyRelation]:
+    name = file.name.lower().removesuffix(".gz")
+    if name.endswith(".csv"):
+        return _read_csv
+    if name.endswith(".parquet"):
+        return _read_parquet
+    if name.endswith((".jsonl", ".ndjson", ".json")):
+        return _read_json_lines
+    raise Malformed(
+        f"{file.name} is none of .csv, .parquet, .jsonl (or .csv.gz, .jsonl.gz): "
+        "save it as one of these and drop it again."
+    )
+
+
+def _read_csv(con: duckdb.DuckDBPyConnection, file: Path) -> duckdb.DuckDBPyRelation:
+    unpack = gzip.open if file.name.lower().endswith(".gz") else open
+    try:
+        with unpack(file, "rt", encoding="utf-8-sig", newline="") as stream:
+            header = next(csv.reader(stream), [])
+    except (UnicodeDecodeError, csv.Error, gzip.BadGzipFile, EOFError) as error:
+        raise Malformed(f"line 1: {error}; a CSV file must be UTF-8 text.") from error
+    columns = [name.strip() for name in header]
+    repeated = {name for name in columns if columns.count(name) > 1 or not name}
+    if not columns or repeated:
+        raise Malformed(f"line 1: the header has blank or repeated names: {', '.join(columns)}")
+    _refuse_width(columns)
+    types = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in columns)
+    return con.sql(
+        f"""
+        select * from read_csv(
+            $file, header = true, auto_detect = false, columns = {{{types}}}, delim = ',',
+            quote = '"', escape = '"', nullstr = '', strict_mode = true
+        )
+        """,
+        params={"file": _glob_escaped(file)},
+    )
+
+
+def _read_parquet(con: duckdb.DuckDBPyConnection, file: Path) -> duckdb.DuckDBPyRelation:
+    rows = con.sql("select * from read_parquet($file)", params={"file": _glob_escaped(file)})
+    _refuse_width(rows.columns)
+    return rows
+
+
+def _read_json_lines(con: duckdb.DuckDBPyConnection, file: Path) -> duckdb.DuckDBPyRelation:
+    params = {"file": _glob_escaped(file)}
+    names = [
+        row[0]
+        for row in con.execute(
+            f"""
+            select distinct unnest(json_keys(json)) as name
+            from read_ndjson_objects($file) order by name limit {MOST_COLUMNS + 1}
+            """,
+            params,
+        ).fetchall()
+    ]
+    if not names:
+        raise Malformed("line 1: no JSON object with named fields; one object per line is expected.")
+    _refuse_width(names)
+    fields = ", ".join(
+        f"json ->> {literal('/' + name.replace('~', '~0').replace('/', '~1'))} as {quoted(name)}"
+        for name in names
+    )
+    return con.sql(f"select {fields} from read_ndjson_objects($file)", params=params)
+
+
+def _refuse_width(columns: Sequence[str]) -> None:
+    if len(columns) > MOST_COLUMNS:
+        raise Malformed(f"line 1: more than {MOST_COLUMNS} columns.")
+
+
+def _glob_escaped(file: Path) -> str:
+    """Path of a file for DuckDB's readers, which would expand `*`, `?` and `[` in it."""
+    return "".join(f"[{char}]" if char in "*?[" else char for char in str(file))
+
+
+def _first_lines(error: duckdb.Error) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:4])
