@@ -13,7 +13,8 @@ from warehouse.errors import Malformed, SourceError
 from warehouse.settings import Home
 from warehouse.sources import Source, Unit, open_source
 from warehouse.sources.calendars import Calendars
-from warehouse.store import Counts, Warehouse, keys
+from warehouse.sources.universe import Universe
+from warehouse.store import SIMULATED, Counts, Warehouse, keys
 
 PREVIEW_ROWS = 5
 
@@ -41,13 +42,16 @@ def ingest(
     """Bring what `source` has for `table` into the raw store of `home`.
 
     A unit that fails is recorded in `raw.fetches` and never stops the others; a table the source
-    does not know of is left as it is. `raw.sessions` always comes from exchange_calendars.
+    does not know of is left as it is. `raw.sessions` always comes from exchange_calendars, and `raw.universe`
+    from universe.csv, unless the source is the sample.
     """
     done = Ingested(table)
     with Warehouse(home.build) as warehouse:
         told_by: Source
         if table == "sessions":
             told_by = Calendars(warehouse.con)
+        elif table == "universe" and source != SIMULATED:
+            told_by = Universe(warehouse.con)
         else:
             told_by = open_source(source, home, warehouse)
         if table in told_by.tables:

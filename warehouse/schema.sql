@@ -31,6 +31,7 @@ create table if not exists raw.universe (
     listed_from date,
     listed_to date,
     successor varchar,
+    is_covered boolean,
     payload varchar,
     known_at timestamp not null,
     stored_at timestamp not null,

@@ -566,8 +566,10 @@ class _Append:
 
     def _reject(self) -> None:
         """Put what could not be stored to `raw.rejects`, unless it already lies there."""
+        # Named one by one: a column may be called `told` or `reason`.
+        pairs = ", ".join(f"{literal(name)}, told.{quoted(name)}" for name, _ in self.told.values())
         self.con.execute(
-            """
+            f"""
             insert into raw.rejects
             with
                 refused as (
@@ -580,9 +582,8 @@ class _Append:
                 ),
                 whole as (
                     select
-                        _line, reason,
-                        cast(json_merge_patch(to_json(told), '{"_line": null}') as varchar) as row_json
-                    from refused join told using (_line)
+                        refused._line, refused.reason, cast(json_object({pairs}) as varchar) as row_json
+                    from refused join told on told._line = refused._line
                 )
             select
                 $batch_id, $source, $table_name, reason, row_json, $file, _line, $moment

@@ -21,7 +21,7 @@ from warehouse.errors import EmptyAnswer, Failed, Malformed, SourceError
 from warehouse.sources import Unit
 from warehouse.store import literal, quoted, schema
 
-TABLES = tuple(table for table in schema() if table != "sessions")
+TABLES = tuple(table for table in schema() if table not in ("sessions", "universe"))
 UNFINISHED = (".part", ".tmp", ".crdownload", ".swp")
 MOST_COLUMNS = 500
 # An item without an identity of its own is known by its address, else by what it says.
@@ -69,7 +69,6 @@ class Inbox:
             raise Malformed(_first_lines(error)) from error
         return rows
 
-    universe = partialmethod(read, table="universe")
     securities = partialmethod(read, table="securities")
     prices = partialmethod(read, table="prices")
     ratings = partialmethod(read, table="ratings")

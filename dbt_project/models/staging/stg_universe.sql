@@ -21,6 +21,7 @@ with
             known_from,
             pit_quality
         from source
+        where coalesce(is_covered, true)
     )
 select *
 from renamed

@@ -1,0 +1,59 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+HOME_FLAG := $(if $(DEMO),--demo,)
+PORT ?= 3000
+
+# Set in some containers; without bytecode every start of dbt and Dagster takes twice as long.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help setup demo ui test lint format locks clean
+
+help:  ## List these targets.
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+setup: $(VENV)/.ready  ## Install everything into .venv, exact versions checked by hash.
+
+$(VENV)/.ready: pyproject.toml requirements/build.txt requirements/run.txt requirements/test.txt
+	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(sys.version_info < (3, 11) and f"Bellwether needs Python 3.11 or newer; {sys.executable} is {v}. Name another: make $(MAKECMDGOALS) PYTHON=python3.12")'
+	@echo "Installing into $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/build.txt
+	@$(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode --require-hashes -r requirements/run.txt -r requirements/test.txt \
+		|| $(BIN)/python -m pip install -q --require-hashes -r requirements/run.txt -r requirements/test.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
+	@touch $@
+
+demo: setup  ## Build the simulated sample from nothing and print its scorecard.
+	@$(BIN)/bellwether demo
+
+ui: setup  ## Start the Dagster UI on 127.0.0.1 (DEMO=1: on the demo's home).
+	@$(BIN)/bellwether ui $(HOME_FLAG) --port $(PORT)
+
+test: setup  ## Run all tests.
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+lint: $(VENV)/.lint  ## Check style and types of Python and SQL.
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
+	@$(VENV)/sqlfmt/bin/sqlfmt -q --check dbt_project
+
+format: $(VENV)/.lint  ## Put Python and SQL in form.
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix . && $(VENV)/sqlfmt/bin/sqlfmt -q dbt_project
+
+$(VENV)/.lint: $(VENV)/.ready requirements/lint.txt requirements/sqlfmt.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/lint.txt
+	@$(PYTHON) -m venv $(VENV)/sqlfmt
+	@$(VENV)/sqlfmt/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/sqlfmt.txt
+	@touch $@
+
+LOCK = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
+
+locks: setup  ## Pin all dependencies anew, with hashes and without addresses.
+	@$(LOCK) pyproject.toml -o requirements/run.txt
+	@for group in build test lint; do $(LOCK) --group $$group -c requirements/run.txt -o requirements/$$group.txt; done
+	@$(LOCK) --group sqlfmt -o requirements/sqlfmt.txt
+
+clean:  ## Remove the environment and what was compiled; data stay.
+	@rm -rf $(VENV) dbt_project/target dbt_project/logs .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,665 @@
+"""The momentum marts against closed forms written from the definitions, not from the SQL.
+
+Synthetic tickers live in 2012-2015; real prices, where the shared data are present, are later, so
+neither ranks beside the other.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import exchange_calendars
+import numpy as np
+import pandas as pd
+import pytest
+from dbt.cli.main import dbtRunner
+from numpy.lib.stride_tricks import sliding_window_view
+
+from warehouse.settings import DBT_PROJECT
+from warehouse.store import Counts, Warehouse
+
+REAL_PRICES = Path(__file__).parents[2].parent / "shared" / "data" / "prices" / "us_98_5y.parquet"
+PRICES = ["open", "high", "low", "close"]
+UNRANKED = {"BENCH", "FUND", "EURUSD=X", "GC=F", "^IRX", "SPY"}
+HISTORY = [
+    "close",
+    "total_return_close",
+    "volume",
+    "sma_50",
+    "sma_200",
+    "return_1d",
+    "return_5d",
+    "return_21d",
+    "return_63d",
+    "return_126d",
+    "return_252d",
+    "return_1m",
+    "return_3m",
+    "return_6m",
+    "return_12m",
+    "return_ytd",
+    "high_return_1d",
+    "low_return_1d",
+    "open_return_1d",
+    "total_return_1m",
+    "total_return_12m",
+    "total_return_ytd",
+    "momentum_12_1",
+    "high_52w",
+    "high_52w_ratio",
+    "high_52w_intraday",
+    "drawdown_252d",
+    "volatility_21d",
+    "volatility_63d",
+    "volatility_252d",
+    "volume_surge",
+]
+
+
+@dataclass
+class Marts:
+    """What dbt built, the bars it was built from, and the sessions of every calendar."""
+
+    history: pd.DataFrame
+    momentum: pd.DataFrame
+    ranks: pd.DataFrame
+    bars: pd.DataFrame
+    sessions: dict[str, pd.DatetimeIndex]
+    retold: Counts
+    odd_numbers: int
+
+    def of(self, ticker: str) -> pd.DataFrame:
+        return self.history[self.history.ticker == ticker].set_index("session_date").sort_index()
+
+    def newest(self, ticker: str) -> pd.Series:
+        return self.momentum.set_index("ticker").loc[ticker]
+
+
+# --- the data
+
+
+def calendars() -> dict[str, pd.DataFrame]:
+    """Sessions of three exchanges; Athens was closed for five weeks in 2015."""
+    frames = {}
+    for exchange in ("XNYS", "XHKG"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", pd.errors.Pandas4Warning)
+            calendar = exchange_calendars.get_calendar(
+                exchange, start="2011-12-01", end="2026-12-31"
+            )
+            schedule = calendar.schedule
+        frames[exchange] = pd.DataFrame(
+            {
+                "session_date": schedule.index,
+                "opens_at": schedule["open"],
+                "closes_at": schedule["close"],
+            }
+        )
+    days = pd.bdate_range("2014-01-01", "2015-12-31")
+    days = days[(days <= "2015-06-26") | (days >= "2015-08-03")]
+    frames["ASEX"] = pd.DataFrame(
+        {
+            "session_date": days,
+            "opens_at": days + pd.Timedelta(hours=7),
+            "closes_at": days + pd.Timedelta(hours=14),
+        }
+    )
+    return frames
+
+
+def bars_of(ticker: str, days: pd.DatetimeIndex, close: np.ndarray) -> pd.DataFrame:
+    """Final bars of one download around given closes, without dividends."""
+    swing = 1 + 0.01 * (1 + np.arange(len(days)) % 3)
+    return pd.DataFrame(
+        {
+            "ticker": ticker,
+            "session_date": days,
+            "open": close * (2 - swing),
+            "high": close * swing,
+            "low": close / swing**2,
+            "close": close,
+            "adj_close": close,
+            "volume": 1000.0 + np.arange(len(days)) * 37 % 501,
+            "dividend": 0.0,
+            "is_final": True,
+            "vintage": 1,
+        }
+    )
+
+
+def walk(ticker: str, days: pd.DatetimeIndex, drift: float = 0.0) -> pd.DataFrame:
+    """Bars of a random walk that the ticker's letters seed."""
+    random = np.random.default_rng(list(ticker.encode()))
+    steps = random.normal(drift, 0.02, len(days))
+    bars = bars_of(ticker, days, 50 * np.exp(np.cumsum(steps)))
+    return bars.assign(volume=np.round(random.lognormal(10, 1, len(days))))
+
+
+def synthetic(sessions: dict[str, pd.DatetimeIndex]) -> dict[str, pd.DataFrame]:
+    """Bars by story, as they stand on today's split basis."""
+    nyse = sessions["XNYS"]
+    nyse = nyse[(nyse >= "2012-01-03") & (nyse <= "2014-06-30")]
+    hong_kong = sessions["XHKG"]
+    hong_kong = hong_kong[(hong_kong >= "2012-01-03") & (hong_kong <= "2014-06-30")]
+    lunar_new_year = hong_kong.get_loc(pd.Timestamp("2013-02-14"))
+
+    # Every third year-end quarter a dividend, one of them on the first bar we hold.
+    payer = walk("DIVI", nyse[:600])
+    payer.loc[::90, "dividend"] = 0.5
+    payer["adj_close"] = payer["close"] * 0.123
+
+    split = walk("SPLT", nyse[:500])
+    split.loc[[100, 400], "dividend"] = 0.25
+
+    vendor = walk("VEND", nyse[:400])
+    vendor["adj_close"] = vendor["close"] * np.repeat([0.7, 0.8, 0.9, 0.95], 100)
+    two_vintages = vendor.assign(ticker="VEN2")
+    two_vintages.loc[370:, "vintage"] = 2
+    two_vintages.loc[370:, "adj_close"] = two_vintages.loc[370:, "close"]
+    impossible = vendor.assign(ticker="BADD")
+    impossible.loc[50, "dividend"] = 1000.0
+
+    quiet = walk("ZERO", nyse[:200])
+    quiet["volume"] = np.where(np.arange(200) < 130, 0.0, quiet["volume"])
+    quiet.loc[150, "volume"] = np.nan
+
+    live = walk("LIVE", nyse[:300])
+    live.loc[299, "is_final"] = False
+    live.loc[299, PRICES] = 1e6
+
+    hand = bars_of("HAND", nyse[:5], np.array([100.0, 90.0, 88.0, 80.0, 95.0]))
+    hand.loc[3, "dividend"] = 22.0
+
+    return {
+        "known": pd.concat(
+            [
+                payer,
+                walk("SHRT", nyse[:30]),
+                walk("DEAD", nyse[:350]),
+                walk("GAPP", nyse.delete([*range(300, 310), *range(400, 411)])),
+                walk("0700.HK", hong_kong),
+                walk("GAP.HK", hong_kong.delete(range(lunar_new_year - 5, lunar_new_year + 5))),
+                walk("GRD.AT", sessions["ASEX"]),
+                walk("ODD.QQ", nyse.delete([*range(100, 109), *range(200, 212)])),
+                bars_of("FLAT", nyse[:300], np.full(300, 20.0)),
+                bars_of("FLT2", nyse[:300], np.full(300, 30.0)),
+                bars_of("ZIGZ", nyse[:60], 100 * 1.1 ** (np.arange(60) % 2)),
+                quiet,
+                hand,
+                impossible,
+                *(walk(f"R{n:02d}", nyse[: 600 - n], drift=n / 10000) for n in range(24)),
+                *(walk(ticker, nyse) for ticker in sorted(UNRANKED - {"SPY"})),
+            ]
+        ),
+        "split": split,
+        "live": live,
+        "unknown": vendor.assign(dividend=np.nan),
+        "unknown, in two vintages": two_vintages.assign(dividend=np.nan),
+        "nothing": walk("NOAD", nyse[:300]).assign(dividend=np.nan, adj_close=np.nan),
+    }
+
+
+def real() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Real bars, of every other ticker with the dividends its adjusted closes imply."""
+    prices = duckdb.sql(
+        f"select * replace (cast(date as date) as date) from '{REAL_PRICES}' order by ticker, date"
+    ).df()
+    prices = prices.rename(columns={"date": "session_date"})
+    prices = prices[["ticker", "session_date", *PRICES, "adj_close", "volume"]]
+    prices = prices.assign(dividend=np.nan, is_final=True, vintage=1).astype({"volume": float})
+    before = prices.groupby("ticker")[["close", "adj_close"]].shift()
+    kept = (before.adj_close / before.close) / (prices.adj_close / prices.close)
+    implied = np.where(1 - kept > 1e-5, (1 - kept) * before.close, 0.0)
+    is_known = prices.ticker.str.len() % 2 == 0
+    known = prices[is_known].assign(dividend=implied[is_known])
+    return known, prices[~is_known]
+
+
+def store(path: Path, frames: dict[str, pd.DataFrame], schedule: dict[str, pd.DataFrame]) -> Counts:
+    """Append the bars as they would have come; return what a re-based download then changed."""
+
+    def told(bars: pd.DataFrame, *without: str) -> pd.DataFrame:
+        return bars.drop(columns=["vintage", *without])
+
+    split = frames["split"].assign(split_ratio=1.0)
+    ex_date = split.session_date[250]
+    split.loc[250, "split_ratio"] = 4.0
+    before, after = split[:250].copy(), split[250:]
+    before[[*PRICES, "adj_close", "dividend"]] *= 4
+    before["volume"] /= 4
+    vintages = frames["unknown, in two vintages"]
+
+    with Warehouse(path) as warehouse:
+        for exchange, sessions in schedule.items():
+            warehouse.append(
+                "sessions", sessions.assign(exchange=exchange), source="exchange_calendars"
+            )
+        warehouse.append(
+            "universe",
+            pd.DataFrame({"ticker": ["R00", "AAPL", "BENCH"], "benchmark": ["BENCH", "SPY", None]}),
+            source="inbox",
+        )
+        warehouse.append(
+            "securities",
+            pd.DataFrame({"ticker": ["FUND", "R01"], "quote_type": ["ETF", "EQUITY"]}),
+            source="inbox",
+        )
+        for name in ("known", "live", "real, known"):
+            if name in frames:
+                warehouse.append("prices", told(frames[name]), source="inbox")
+        for name in ("unknown", "nothing", "real, unknown"):
+            if name in frames:
+                bars = told(frames[name], "dividend", "is_final")
+                warehouse.append("prices", bars, source="inbox")
+        for rows, known_at in (
+            (told(before), ex_date - pd.Timedelta(hours=1)),
+            (told(after), after.session_date.max() + pd.Timedelta(days=2)),
+            *(
+                (told(rows, "dividend"), rows.session_date.max() + pd.Timedelta(days=1))
+                for _, rows in vintages.groupby("vintage")
+            ),
+        ):
+            warehouse.append("prices", rows.assign(known_at=known_at), source="inbox")
+        payer = frames["known"].query("ticker == 'DIVI'")
+        rebased = told(payer.assign(adj_close=payer.close * 0.1))
+        return warehouse.append("prices", rebased, source="inbox")
+
+
+def odd_numbers(con: duckdb.DuckDBPyConnection) -> int:
+    """Values in the marts that are NaN or infinite; a frame would show the first as blank."""
+    columns = con.sql(
+        "select table_name, column_name from duckdb_columns() "
+        "where schema_name = 'marts' and data_type = 'DOUBLE'"
+    ).fetchall()
+    assert columns
+    counts = " + ".join(
+        f"(select count(*) from marts.{table} where not isfinite({column}))"
+        for table, column in columns
+    )
+    return con.sql(f"select {counts}").fetchone()[0]
+
+
+@pytest.fixture(scope="module")
+def marts(tmp_path_factory: pytest.TempPathFactory) -> Marts:
+    folder = tmp_path_factory.mktemp("momentum")
+    path = folder / "bellwether.duckdb"
+    schedule = calendars()
+    sessions = {name: pd.DatetimeIndex(frame.session_date) for name, frame in schedule.items()}
+    frames = synthetic(sessions)
+    if REAL_PRICES.exists():
+        frames["real, known"], frames["real, unknown"] = real()
+    retold = store(path, frames, schedule)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BELLWETHER_BUILD", str(path))
+        result = dbtRunner().invoke(
+            [
+                "--quiet",
+                "build",
+                *("--project-dir", str(DBT_PROJECT)),
+                *("--profiles-dir", str(DBT_PROJECT)),
+                *("--target-path", str(folder / "target")),
+                *("--log-path", str(folder / "logs")),
+                *("--select", "+momentum", "+momentum_ranks"),
+            ]
+        )
+    assert result.success, result.exception or [
+        f"{node.node.name}: {node.message}"
+        for node in result.result
+        if node.status not in ("pass", "success")
+    ]
+    with duckdb.connect(str(path), read_only=True) as con:
+        return Marts(
+            history=con.sql("select * from marts.momentum_history").df(),
+            momentum=con.sql("select * from marts.momentum").df(),
+            ranks=con.sql("select * from marts.momentum_ranks").df(),
+            bars=pd.concat(frames.values(), ignore_index=True),
+            sessions=sessions,
+            retold=retold,
+            odd_numbers=odd_numbers(con),
+        )
+
+
+# --- the closed forms
+
+
+def windows(values: np.ndarray, length: int) -> np.ndarray:
+    """The last `length` values at every row; NaN where the history begins."""
+    return sliding_window_view(np.concatenate([np.full(length - 1, np.nan), values]), length)
+
+
+def exchange_of(ticker: str) -> str | None:
+    if ticker.endswith(".HK"):
+        return "XHKG"
+    if ticker.endswith(".AT"):
+        return "ASEX"
+    return None if ticker.endswith((".QQ", "=X", "=F")) else "XNYS"
+
+
+def gap_before(days: pd.DatetimeIndex, sessions: pd.DatetimeIndex | None) -> np.ndarray:
+    """Whether more than 10 sessions are missing before each bar; more than 15 days without them."""
+    if sessions is None:
+        far = np.diff(days) > np.timedelta64(15, "D")
+    else:
+        far = np.diff(sessions.searchsorted(days)) - 1 > 10
+    return np.concatenate([[False], far])
+
+
+def total_return(bars: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Total return closes and their basis."""
+    close, dividend = bars.close.to_numpy(), bars.dividend.to_numpy()
+    if not np.isnan(dividend).any() and not (dividend[1:] >= close[:-1]).any():
+        levels = close.copy()
+        for ex in np.flatnonzero(dividend[1:]) + 1:
+            levels[:ex] *= 1 - dividend[ex] / close[ex - 1]
+        return levels, np.full(len(bars), "own", dtype=object)
+    adjusted = bars.adj_close.to_numpy()
+    levels, basis = np.full(len(bars), np.nan), np.full(len(bars), None, dtype=object)
+    usable = bars.vintage.where(bars.adj_close.notna())
+    if usable.notna().any():
+        chosen = (usable == usable.value_counts().idxmax()).to_numpy()
+        last = np.flatnonzero(chosen)[-1]
+        levels[chosen] = adjusted[chosen] / adjusted[last] * close[last]
+        basis[chosen] = "vendor"
+    return levels, basis
+
+
+def momentum_history(bars: pd.DataFrame, sessions: pd.DatetimeIndex | None) -> pd.DataFrame:
+    """Every column of `marts.momentum_history` for one ticker's final bars."""
+    days = pd.DatetimeIndex(bars.session_date)
+    close, volume = bars.close.to_numpy(), bars.volume.to_numpy()
+    rows = np.arange(len(bars))
+    levels, basis = total_return(bars)
+    after_gap = gap_before(days, sessions)
+    gaps_so_far = np.cumsum(after_gap)
+    wanted: dict[str, object] = {
+        "ticker": bars.ticker.to_numpy(),
+        "session_date": days,
+        "close": close,
+        "total_return_close": levels,
+        "total_return_basis": basis,
+        "volume": volume,
+    }
+
+    def since(values: np.ndarray, anchor: np.ndarray, is_valid: np.ndarray) -> np.ndarray:
+        return np.where(is_valid, values / values[np.maximum(anchor, 0)] - 1, np.nan)
+
+    for length in (1, 5, 21, 63, 126, 252):
+        anchor = rows - length
+        unbroken = gaps_so_far == gaps_so_far[np.maximum(anchor, 0)]
+        wanted[f"return_{length}d"] = since(close, anchor, (anchor >= 0) & unbroken)
+    before = np.where(after_gap, np.nan, np.concatenate([[np.nan], close[:-1]]))
+    for price in ("high", "low", "open"):
+        wanted[f"{price}_return_1d"] = bars[price].to_numpy() / before - 1
+
+    anchors = {}
+    for months in (1, 3, 6, 12):
+        month_ago = days - pd.DateOffset(months=months)
+        anchor = days.searchsorted(month_ago, side="right") - 1
+        age = month_ago - days[np.maximum(anchor, 0)]
+        anchors[months] = anchor, (anchor >= 0) & (age <= pd.Timedelta(days=7))
+        wanted[f"return_{months}m"] = since(close, *anchors[months])
+        if months in (1, 12):
+            wanted[f"total_return_{months}m"] = since(levels, *anchors[months])
+    anchor = days.year.to_series().searchsorted(days.year) - 1
+    is_valid = (anchor >= 0) & (days[np.maximum(anchor, 0)].year == days.year - 1)
+    wanted["return_ytd"] = since(close, anchor, is_valid)
+    wanted["total_return_ytd"] = since(levels, anchor, is_valid)
+    (recent, has_recent), (old, has_old) = anchors[1], anchors[12]
+    wanted["momentum_12_1"] = np.where(
+        has_recent & has_old & (rows + 1 >= 252),
+        levels[np.maximum(recent, 0)] / levels[np.maximum(old, 0)] - 1,
+        np.nan,
+    )
+
+    wanted["sma_50"] = windows(close, 50).mean(axis=1)
+    wanted["sma_200"] = windows(close, 200).mean(axis=1)
+    high = np.nanmax(windows(close, 252), axis=1)
+    wanted["high_52w"] = high
+    wanted["high_52w_ratio"] = close / high
+    wanted["high_52w_intraday"] = np.nanmax(windows(bars.high.to_numpy(), 252), axis=1)
+    wanted["drawdown_252d"] = close / high - 1
+    log_returns = np.log(close / before)
+    for length in (21, 63, 252):
+        window = windows(log_returns, length)
+        count = np.sum(~np.isnan(window), axis=1)
+        mean = np.nansum(window, axis=1) / np.maximum(count, 1)
+        squares = np.nansum((window - mean[:, None]) ** 2, axis=1)
+        wanted[f"volatility_{length}d"] = np.where(
+            count >= 0.8 * length, np.sqrt(squares / np.maximum(count - 1, 1) * 252), np.nan
+        )
+    median = np.median(windows(np.concatenate([[np.nan], volume[:-1]]), 60), axis=1)
+    wanted["volume_surge"] = volume / np.where(median == 0, np.nan, median)
+    return pd.DataFrame(wanted)
+
+
+def expected_history(marts: Marts, tickers: set[str]) -> pd.DataFrame:
+    final = marts.bars[marts.bars.is_final & marts.bars.ticker.isin(tickers)]
+    frames = []
+    for ticker, bars in final.groupby("ticker"):
+        exchange = exchange_of(str(ticker))
+        frames.append(momentum_history(bars, marts.sessions[exchange] if exchange else None))
+    return pd.concat(frames, ignore_index=True)
+
+
+def expected_ranks(history: pd.DataFrame) -> pd.DataFrame:
+    ranked = history[history.momentum_12_1.notna() & ~history.ticker.isin(UNRANKED)]
+    groups = ranked.momentum_12_1.round(12).groupby(ranked.session_date)
+    count = groups.transform("size")
+    place = groups.rank(method="min") - 1
+    return ranked[["ticker", "session_date"]].assign(
+        momentum_percentile=(place / (count - 1)).where(count >= 20), universe_count=count
+    )
+
+
+def differences(
+    got: pd.DataFrame, wanted: pd.DataFrame, keys: list[str], columns: list[str]
+) -> dict[str, float]:
+    """The largest difference of each column, relative above one; infinite where one is blank."""
+    pairs = wanted.merge(got, on=keys, how="outer", indicator=True, suffixes=("_wanted", "_got"))
+    assert (pairs["_merge"] == "both").all(), pairs[pairs["_merge"] != "both"][keys]
+    found = {}
+    for column in columns:
+        a = pairs[f"{column}_wanted"].to_numpy(dtype=float)
+        b = pairs[f"{column}_got"].to_numpy(dtype=float)
+        size = np.abs(a - b) / np.maximum(np.abs(a), 1e-3)
+        size = np.where(np.isnan(a) & np.isnan(b), 0.0, size)
+        found[column] = float(np.max(np.where(np.isnan(size), np.inf, size)))
+    return found
+
+
+def tickers_of(marts: Marts, data: str) -> set[str]:
+    is_real = marts.bars.session_date >= pd.Timestamp("2020-01-01")
+    if data == "real" and not is_real.any():
+        pytest.skip(f"the shared test data are not here ({REAL_PRICES.name})")
+    return set(marts.bars.ticker[is_real == (data == "real")])
+
+
+# --- the tests
+
+
+@pytest.mark.parametrize("data", ["synthetic", "real"])
+def test_every_row_and_column_of_the_history(marts: Marts, data: str) -> None:
+    tickers = tickers_of(marts, data)
+    got = marts.history[marts.history.ticker.isin(tickers)]
+    wanted = expected_history(marts, tickers)
+    found = differences(got, wanted, ["ticker", "session_date"], HISTORY)
+    assert {column: size for column, size in found.items() if size > 1e-9} == {}
+    keyed = got.set_index(["ticker", "session_date"]).total_return_basis
+    basis = wanted.set_index(["ticker", "session_date"]).total_return_basis
+    assert (keyed.reindex(basis.index).fillna("") == basis.fillna("")).all()
+    assert set(got.columns) == {"ticker", "session_date", "total_return_basis", *HISTORY}
+
+
+@pytest.mark.parametrize("data", ["synthetic", "real"])
+def test_every_row_of_the_ranks(marts: Marts, data: str) -> None:
+    tickers = tickers_of(marts, data)
+    wanted = expected_ranks(expected_history(marts, tickers))
+    got = marts.ranks[marts.ranks.ticker.isin(tickers)]
+    columns = ["momentum_percentile", "universe_count"]
+    found = differences(got, wanted, ["ticker", "session_date"], columns)
+    assert max(found.values()) < 1e-9
+    assert len(wanted) > 1000
+
+
+@pytest.mark.parametrize("data", ["synthetic", "real"])
+def test_momentum_is_the_newest_final_session(marts: Marts, data: str) -> None:
+    tickers = tickers_of(marts, data)
+    history = marts.history[marts.history.ticker.isin(tickers)]
+    newest = history.sort_values("session_date").groupby("ticker").tail(1)
+    newest = newest.merge(marts.ranks, on=["ticker", "session_date"], how="left")
+    got = marts.momentum[marts.momentum.ticker.isin(tickers)]
+    columns = [*HISTORY, "momentum_percentile", "universe_count"]
+    assert max(differences(got, newest, ["ticker", "session_date"], columns).values()) == 0
+
+    final = marts.bars[marts.bars.is_final]
+    for row in got.itertuples():
+        bars = final[final.ticker == row.ticker]
+        close = bars.close.to_numpy()
+        not_lower = bars.session_date.to_numpy()[:-1][close[:-1] >= close[-1]]
+        assert row.history_start == bars.session_date.min()
+        assert row.is_all_time_high == (len(not_lower) == 0)
+        if len(not_lower):
+            assert row.highest_close_since == not_lower.max()
+        else:
+            assert pd.isna(row.highest_close_since)
+
+
+def test_highest_close_since_is_a_price_not_a_total_return(marts: Marts) -> None:
+    hand = marts.newest("HAND")
+    assert hand.close == 95
+    assert hand.highest_close_since == marts.of("HAND").index[0]
+    assert not hand.is_all_time_high
+    # With dividends reinvested every earlier close was lower: 100 * (1 - 22 / 88) = 75.
+    assert marts.of("HAND").total_return_close.tolist() == pytest.approx([75, 67.5, 66, 80, 95])
+
+
+def test_a_rebased_download_changes_nothing(marts: Marts) -> None:
+    assert (marts.retold.stored, marts.retold.unchanged) == (0, 600)
+    assert (marts.of("DIVI").total_return_basis == "own").all()
+
+
+def test_real_total_returns_follow_the_adjusted_closes(marts: Marts) -> None:
+    tickers_of(marts, "real")
+    merged = marts.history.merge(
+        marts.bars[["ticker", "session_date", "adj_close"]], on=["ticker", "session_date"]
+    )
+    for ticker in ("AAPL", "MSFT", "PEP", "CSX"):
+        rows = merged[merged.ticker == ticker].sort_values("session_date")
+        ratio = rows.total_return_close / rows.adj_close
+        assert ratio.max() / ratio.min() - 1 < 1e-3, ticker
+    bases = merged[merged.ticker.isin(["AAPL", "CSX"])].groupby("ticker").total_return_basis
+    assert {ticker: set(basis) for ticker, basis in bases} == {"AAPL": {"own"}, "CSX": {"vendor"}}
+
+
+def test_a_live_bar_does_not_count(marts: Marts) -> None:
+    assert len(marts.of("LIVE")) == 299
+    assert marts.newest("LIVE").close < 1e5
+
+
+def test_a_closed_exchange_is_no_gap(marts: Marts) -> None:
+    athens = marts.of("GRD.AT")
+    reopening = athens.loc["2015-08-03"]
+    assert reopening[["return_1d", "return_21d", "return_252d"]].notna().all()
+    # The anchor, 3 July, fell into the closure: the last session before is 7 days older.
+    assert pd.notna(reopening.return_1m)
+    assert pd.isna(athens.loc["2015-08-04"].return_1m)
+
+
+def test_gaps_are_counted_in_the_sessions_of_the_own_exchange(marts: Marts) -> None:
+    hong_kong = marts.of("GAP.HK")
+    hole = hong_kong.index.to_series().diff().idxmax()
+    before = hong_kong.index[hong_kong.index < hole].max()
+    new_york = marts.sessions["XNYS"]
+    assert ((new_york > before) & (new_york < hole)).sum() > 10
+    assert pd.notna(hong_kong.loc[hole].return_1d)
+
+    new_york_only = marts.of("GAPP").return_1d
+    assert new_york_only.isna().sum() == 2
+    odd = marts.of("ODD.QQ").return_1d
+    assert odd.isna().sum() == 2
+
+
+def test_a_gap_blanks_what_spans_it(marts: Marts) -> None:
+    history = marts.of("GAPP")
+    gap = history.index.get_loc(history.index[1:][history.return_1d[1:].isna()][0])
+    for length in (1, 5, 21, 63):
+        returns = history[f"return_{length}d"]
+        assert returns.iloc[gap : gap + length].isna().all()
+        assert pd.notna(returns.iloc[gap - 1])
+        assert pd.notna(returns.iloc[gap + length])
+    assert pd.isna(history.high_return_1d.iloc[gap])
+    assert pd.notna(history.return_12m.iloc[gap])
+
+
+def test_a_month_is_not_21_sessions(marts: Marts) -> None:
+    history = marts.of("R00")
+    close = history.close
+    row = history.loc["2013-04-01"]
+    assert row.return_1m == pytest.approx(close["2013-04-01"] / close["2013-03-01"] - 1)
+    assert row.return_21d == pytest.approx(close["2013-04-01"] / close["2013-02-28"] - 1)
+    assert row.return_ytd == pytest.approx(close["2013-04-01"] / close["2012-12-31"] - 1)
+    # A month before 31 May is 30 April.
+    assert history.loc["2013-05-31"].return_1m == pytest.approx(
+        close["2013-05-31"] / close["2013-04-30"] - 1
+    )
+
+
+def test_the_dead_stay(marts: Marts) -> None:
+    dead = marts.of("DEAD")
+    assert marts.newest("DEAD").session_date == dead.index.max()
+    days = marts.ranks[marts.ranks.ticker == "DEAD"].session_date
+    assert days.max() == dead.index.max()
+    assert len(days) > 50
+
+
+def test_a_percentile_knows_its_universe(marts: Marts) -> None:
+    days = marts.ranks[marts.ranks.session_date < "2020-01-01"].groupby("session_date")
+    composition = days.agg(
+        rows=("ticker", "size"),
+        universe_count=("universe_count", "max"),
+        ranked=("momentum_percentile", "count"),
+        lowest=("momentum_percentile", "min"),
+    )
+    assert (composition.rows == composition.universe_count).all()
+    assert {19, 20} <= set(composition.universe_count)
+    assert ((composition.universe_count >= 20) == (composition.ranked > 0)).all()
+    assert (composition.lowest.dropna() == 0).all()
+    assert not set(marts.ranks.ticker) & UNRANKED
+    flat = marts.ranks[marts.ranks.ticker.isin(["FLAT", "FLT2"])].groupby("session_date")
+    assert (flat.momentum_percentile.nunique() == 1).all()
+
+
+def test_returns_are_simple_and_volatility_is_of_log_returns(marts: Marts) -> None:
+    zigzag = marts.of("ZIGZ").iloc[-1]
+    assert zigzag.return_1d == pytest.approx(0.1)
+    # 21 log returns of +L and -L in turn: 11 up, 10 down, mean L / 21.
+    step = np.log(1.1)
+    squares = 11 * (step - step / 21) ** 2 + 10 * (step + step / 21) ** 2
+    assert zigzag.volatility_21d == pytest.approx(np.sqrt(squares / 20 * 252))
+    assert zigzag.volatility_21d != pytest.approx(np.sqrt(squares / 21 * 252))
+    assert marts.newest("FLAT").volatility_252d == 0
+
+
+def test_a_split_between_two_versions_leaves_no_step(marts: Marts) -> None:
+    split = marts.of("SPLT")
+    assert split.return_1d.abs().max() < 0.15
+    assert (split.total_return_basis == "own").all()
+
+
+def test_the_vendors_vintages_are_not_mixed(marts: Marts) -> None:
+    assert (marts.of("VEND").total_return_basis == "vendor").all()
+    mixed = marts.of("VEN2")
+    assert (mixed.total_return_basis[:370] == "vendor").all()
+    assert mixed.total_return_close[370:].isna().all()
+    assert mixed.total_return_basis[370:].isna().all()
+    assert (marts.of("BADD").total_return_basis == "vendor").all()
+    unknown = marts.of("NOAD")
+    assert unknown[["total_return_close", "total_return_1m", "momentum_12_1"]].isna().all(axis=None)
+    assert unknown.return_12m.notna().any()
+
+
+def test_no_number_is_nan_or_infinite(marts: Marts) -> None:
+    assert marts.odd_numbers == 0

@@ -1,0 +1,265 @@
+"""Real data through the inbox, each set in a home of its own, into all marts.
+
+The files are written as their owners published them: columns renamed, numbers in text parsed,
+nothing else. Expected counts come from the files by other means than the store's.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orchestration import run
+from warehouse import publish
+from warehouse.settings import Home
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+pytestmark = pytest.mark.skipif(
+    not DATA.is_dir(), reason="the real data (../shared/data) are not on this machine"
+)
+
+MARTS = (
+    "consensus",
+    "votes",
+    "momentum",
+    "momentum_history",
+    "momentum_ranks",
+    "risk_flags",
+    "flag_evidence",
+    "flag_coverage",
+    "scorecard",
+    "data_quality",
+)
+
+
+def write(home: Home, table: str, name: str, query: str) -> None:
+    """Drop the result of `query` into the inbox as a file."""
+    folder = home.inbox / table
+    folder.mkdir(parents=True, exist_ok=True)
+    form = {"csv": "(format csv, header)", "parquet": "(format parquet)", "jsonl": "(format json)"}
+    duckdb.sql(f"copy ({query}) to '{folder / name}' {form[name.rsplit('.', 1)[1]]}")
+
+
+def load(home: Home, table: str) -> dict[str, int]:
+    """Ingest the inbox and return the counts of `table`."""
+    run.prepare(home)
+    outcome = run.run_ingest(home, "inbox")
+    assert outcome.success
+    assert not outcome.failures
+    return outcome.counts[table]
+
+
+def load_again(home: Home, table: str) -> dict[str, int]:
+    """Drop what was stored once more, in another format, and return the counts."""
+    for file in sorted((home.inbox / ".done" / table).glob("*[!t]")):
+        rows = f"'{file}'"
+        if file.suffix == ".csv":
+            rows = f"read_csv('{file}', all_varchar = true, header = true)"
+        write(home, table, f"again-{file.stem}.parquet", f"select * from {rows}")
+    return load(home, table)
+
+
+def build(home: Home) -> dict[str, int]:
+    """Refresh and return the number of rows of each published mart."""
+    outcome = run.run_refresh(home)
+    assert outcome.success, outcome.failures
+    with publish.reading(home) as con:
+        return {mart: count(con, f"select count(*) from marts.{mart}") for mart in MARTS}
+
+
+def count(con: duckdb.DuckDBPyConnection, query: str) -> int:
+    row = con.execute(query).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def rejects(home: Home) -> dict[str, int]:
+    with publish.reading(home) as con:
+        return dict(con.execute("select reason, count(*) from raw.rejects group by 1").fetchall())
+
+
+def report(name: str, counts: dict[str, int], marts: dict[str, int], refused: object) -> None:
+    """Print what a run stored; pytest shows it with -s or on failure."""
+    print(f"\n{name}: stored {counts}, marts {marts}, rejected {refused}")
+
+
+def test_us_prices(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    file = DATA / "prices" / "us_98_5y.parquet"
+    write(home, "prices", "us.parquet", f"select * rename (date as session_date) from '{file}'")
+    counts = load(home, "prices")
+    marts = build(home)
+    report("us_98_5y", counts, marts, rejects(home))
+    assert counts["new"] == 121_903
+    assert rejects(home) == {}
+    assert marts["momentum_history"] == 121_903
+    assert marts["momentum"] == marts["scorecard"] == 98
+    assert load_again(home, "prices") | {"unchanged": 0} == dict.fromkeys(counts, 0)
+
+
+def test_rating_events(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    ratings = DATA / "ratings"
+    write(
+        home,
+        "ratings",
+        "marketpulse.csv",
+        f"""
+        select ticker, analyst_firm as firm, rating as to_grade, rating_date as graded_on, rating_id
+        from read_csv('{ratings / "marketpulse_events.csv.gz"}', all_varchar = true)
+        """,
+    )
+    write(
+        home,
+        "ratings",
+        "desk.csv",
+        f"""
+        select
+            ticker, event_date as graded_on, firm, action, to_grade,
+            replace(replace(target, '$', ''), ',', '') as target,
+            replace(replace(prior, '$', ''), ',', '') as prior_target
+        from read_csv('{ratings / "desk_events.csv"}', all_varchar = true)
+        """,
+    )
+    counts = load(home, "ratings")
+    marts = build(home)
+    report("ratings", counts, marts, rejects(home))
+    assert counts["new"] + counts["rejected"] + counts["duplicates"] == 27_214 + 2_532
+    # One firm gave one company two targets on one day: neither is believed.
+    assert rejects(home) == {"two rows of one key and moment contradict each other": 2}
+    assert marts["votes"] > 1_000
+    assert marts["consensus"] == marts["scorecard"] > 600
+    assert load_again(home, "ratings")["new"] == 0
+
+
+def test_consensus_snapshots(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    expected = 0
+    for day in ("2025-07-18", "2025-07-28"):
+        file = DATA / "ratings" / "etorotrade" / f"{day}.csv.gz"
+        rows = f"read_csv('{file}', all_varchar = true)"
+        expected += duckdb.sql(f"select count(*) from {rows}").fetchall()[0][0]
+        number = "nullif(replace({}, ',', ''), '--')"
+        write(
+            home,
+            "consensus",
+            f"{day}.csv",
+            f"""
+            select
+                TICKER as ticker, '{day}' as snapshot_date,
+                {number.format("TARGET")} as target_mean, {number.format('"# T"')} as target_count,
+                {number.format('"# A"')} as analysts, {number.format("PRICE")} as price,
+                cast(replace(nullif("% BUY", '--'), '%', '') as double) / 100 as buy_share
+            from {rows}
+            """,
+        )
+    counts = load(home, "consensus")
+    marts = build(home)
+    report("consensus", counts, marts, rejects(home))
+    assert counts["new"] + counts["rejected"] + counts["duplicates"] == expected
+    assert marts["consensus"] > 5_000
+    assert load_again(home, "consensus")["new"] == 0
+
+
+def test_daily_files_with_overlap(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    (home.inbox / "prices").mkdir(parents=True)
+    told = duckdb.connect()
+    told.execute(
+        f"""
+        create table told as
+        select symbol as ticker, date as session_date, * exclude (symbol, date)
+        from '{DATA / "prices" / "pystock_2016.parquet"}'
+        """
+    )
+    days = [row[0] for row in told.execute("select distinct file_date from told").fetchall()]
+    for day in days:
+        told.execute(
+            f"copy (select * exclude (file_date) from told where file_date = '{day}') "
+            f"to '{home.inbox / 'prices' / f'{day}.csv'}' (format csv, header)"
+        )
+    # Walk each key's tellings in order: a version counts when it differs from the one kept before.
+    differs = " or ".join(
+        f"abs(b.{c} - a.{c}) > 1e-6 * greatest(abs(b.{c}), abs(a.{c}))"
+        for c in ("open", "high", "low", "close", "volume")
+    )
+    (total, keys, restated, most) = told.execute(
+        f"""
+        with numbered as (
+            select *, dense_rank() over (partition by ticker, session_date order by file_date) as n
+            from (select distinct * from told)
+        )
+        select
+            (select count(*) from told),
+            (select count(*) from (select distinct ticker, session_date from told)),
+            (
+                select count(*) from numbered b join numbered a
+                on a.ticker = b.ticker and a.session_date = b.session_date and a.n = b.n - 1
+                where {differs}
+            ),
+            (select max(n) from numbered)
+        """
+    ).fetchall()[0]
+    assert most == 2
+    counts = load(home, "prices")
+    marts = build(home)
+    report("pystock_2016", counts, marts, rejects(home))
+    assert total == 2_965_870 == sum(counts.values())
+    assert counts["new"] == keys == 1_523_329
+    assert counts["changed"] == restated
+    assert marts["momentum_history"] == keys
+
+
+def test_ticker_news(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    write(
+        home,
+        "news",
+        "desk.jsonl",
+        f"""
+        select * rename (published as published_at, source as publisher)
+        from '{DATA / "news" / "desk_news.parquet"}'
+        """,
+    )
+    counts = load(home, "news")
+    marts = build(home)
+    report("desk_news", counts, marts, rejects(home))
+    assert counts["new"] + counts["duplicates"] + counts["rejected"] == 21_797
+    with publish.reading(home) as con:
+        assert count(con, "select count(*) from staging.stg_news") == counts["new"]
+    assert load_again(home, "news")["new"] == 0
+
+
+def test_second_vintage_stores_what_it_restates(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    first, second = (
+        DATA / "prices" / f"china_tech_1y_to_{day}.parquet" for day in ("2026-05-22", "2026-06-23")
+    )
+    query = "select * rename (date as session_date) from '{}'"
+    write(home, "prices", "first.parquet", query.format(first))
+    assert load(home, "prices")["new"] == 31_375
+    write(home, "prices", "second.parquet", query.format(second))
+    counts = load(home, "prices")
+    before, after = (
+        {row[:2]: row[2:] for row in duckdb.sql(
+            f"select ticker, date, open, high, low, close, volume from '{file}'"
+        ).fetchall()}
+        for file in (first, second)
+    )
+    restated = sum(
+        any(
+            abs(now - then) > 1e-6 * max(abs(now), abs(then))
+            for now, then in zip(values, before[key], strict=True)
+        )
+        for key, values in after.items()
+        if key in before
+    )
+    assert counts["new"] == len(after.keys() - before.keys())
+    assert counts["changed"] == restated > 0
+    assert counts["unchanged"] == len(after) - counts["new"] - restated
+    marts = build(home)
+    report("china_tech, second vintage", counts, marts, rejects(home))
+    assert marts["momentum"] == 125
