@@ -6,6 +6,7 @@ nothing else. Expected counts come from the files by other means than the store'
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import duckdb
@@ -48,8 +49,8 @@ def load(home: Home, table: str) -> dict[str, int]:
     run.prepare(home)
     outcome = run.run_ingest(home, "inbox")
     assert outcome.success
-    assert not outcome.failures
-    return outcome.counts[table]
+    assert not outcome.tables[table].failures
+    return asdict(outcome.tables[table].counts)
 
 
 def load_again(home: Home, table: str) -> dict[str, int]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import duckdb
 import typer
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -143,12 +144,16 @@ def ingest(
         _print_json(asdict(outcome))
     else:
         grid = Table("table", "new", "changed", "unchanged", "rejected", "duplicates")
-        for name, counts in outcome.counts.items():
+        for name, table in outcome.tables.items():
+            counts = asdict(table.counts)
             if any(counts.values()):
-                grid.add_row(name, *(f"{counts[c.header]:,}" for c in grid.columns[1:]))
+                grid.add_row(name, *(f"{counts[str(c.header)]:,}" for c in grid.columns[1:]))
         out.print(grid if grid.row_count else "Nothing to ingest.")
+        for table in outcome.tables.values():
+            for failure in table.failures:
+                err.print(f"[yellow]{escape(failure)}[/yellow]", highlight=False)
         for failure in outcome.failures:
-            err.print(f"[yellow]{escape(failure)}[/yellow]")
+            err.print(f"[red]{escape(failure)}[/red]", highlight=False)
         out.print(f"{outcome.seconds:.1f} s, home {escape(str(place.path))}")
     if not outcome.success:
         raise typer.Exit(FAILED)
@@ -386,47 +391,58 @@ def print_scorecard(home: Home) -> None:
         cards = con.execute(
             """
             select ticker, name, currency, session_date, close, return_1d, return_1m, return_ytd,
-                snapshot_label, analyst_count, upside_median, forward_pe, open_flag_count,
-                worst_severity, momentum_percentile, is_simulated
-            from marts.scorecard where close is not null
+                coalesce(snapshot_label, label), coalesce(analyst_count, firm_count),
+                upside_median, forward_pe, momentum_percentile, open_flag_count, worst_severity,
+                is_simulated
+            from marts.scorecard
+            where close is not null
+                and (momentum_percentile is not null or firm_count > 0 or analyst_count > 0)
+                and session_date > (select max(session_date) from marts.scorecard) - 30
             order by momentum_percentile desc nulls last, ticker
             """
         ).fetchall()
-    simulated = bool(cards) and cards[0][-1]
-    grid = Table(
-        title="Scorecard" + (f" ({SIMULATED_NOTE})" if simulated else ""), title_justify="left"
-    )
-    grid.add_column("ticker", style="bold")
-    grid.add_column("company", no_wrap=True, max_width=22)
-    for name in ("close", "1 day", "1 month", "this year"):
-        grid.add_column(name, justify="right")
-    grid.add_column("consensus")
-    for name in ("upside", "fwd P/E", "momentum", "flags"):
-        grid.add_column(name, justify="right")
+    if not cards:
+        out.print("No company has prices yet; `bellwether status` says what is stored.")
+        return
+    is_wide = out.width >= 100
+    note = f" [yellow]({SIMULATED_NOTE})[/yellow]" if cards[0][-1] else ""
+    out.print(f"[bold]Scorecard[/bold]{note}")
+    grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    grid.add_column("ticker", style="bold", no_wrap=True)
+    if is_wide:
+        grid.add_column("company", no_wrap=True, max_width=24)
+    grid.add_column("close", justify="right", no_wrap=True)
+    for name in ("1d", "1m", "YTD"):
+        grid.add_column(name, justify="right", no_wrap=True)
+    grid.add_column("consensus", no_wrap=True)
+    for name in ("upside", "P/E", "mom", "risk"):
+        grid.add_column(name, justify="right", no_wrap=True)
     for card in cards:
-        (ticker, company, currency, _, close, day, month, year) = card[:8]
-        (label, analysts, upside, multiple, flags, worst, rank, _) = card[8:]
-        grid.add_row(
+        (ticker, company, currency, _, close, day, month, year, label, voters) = card[:10]
+        (upside, multiple, rank, flags, worst, _) = card[10:]
+        cells = [
             escape(ticker),
-            escape(company or ""),
-            f"{close:,.2f} {currency or '?'}",
+            f"{close:,.2f}" + ("" if currency == "USD" else f" {escape(currency or '?')}"),
             _percent(day),
             _percent(month),
             _percent(year),
-            f"{label} ({analysts})" if label else "–",
+            f"{label.replace('insufficient', 'too few')} ({voters})" if label else "–",
             _percent(upside),
             f"{multiple:.1f}" if multiple is not None else "–",
             f"{100 * rank:.0f}" if rank is not None else "–",
             f"[{'red' if (worst or 0) >= 3 else 'yellow'}]{flags}[/]" if flags else "",
-        )
+        ]
+        if is_wide:
+            cells.insert(1, escape(company or ""))
+        grid.add_row(*cells)
     out.print(grid)
-    sessions = sorted({card[3] for card in cards if card[3]})
-    if sessions:
-        out.print(
-            f"Close of {sessions[-1]}. Consensus is the vendor's snapshot (analysts); upside is the "
-            "median of named targets over the close; momentum is the 12-1 percentile.",
-            style="dim",
-        )
+    newest = max(card[3] for card in cards)
+    out.print(
+        f"At the close of {newest}, in USD unless said, changes in percent; consensus: label (analysts); upside: median of "
+        "the named firms' targets over the close; P/E: on forward earnings; mom: percentile of 12-1 "
+        "momentum; risk: open flags, red from severity 3.",
+        style="dim",
+    )
 
 
 def _status(home: Home) -> dict[str, Any]:
@@ -548,7 +564,7 @@ def _percent(value: float | None) -> str:
     if value is None:
         return "–"
     colour = "green" if value > 0 else "red" if value < 0 else ""
-    text = f"{100 * value:+.1f} %"
+    text = f"{100 * value:+.1f}"
     return f"[{colour}]{text}[/{colour}]" if colour else text
 
 

@@ -79,7 +79,8 @@ def _ingest_unit(
     started = time.monotonic()
     counts, outcome, reason, error = Counts(), "ok", None, None
     rejects: list[str] = []
-    file = unit.file.name if unit.file else None
+    # A name that is not UTF-8 cannot be stored as it is.
+    file = unit.file.name.encode(errors="replace").decode() if unit.file else None
     try:
         if unit.file_hash and warehouse.has_file(table, unit.file_hash):
             reason = "its content was stored before"

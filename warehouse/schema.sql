@@ -7,6 +7,9 @@
 
 create schema if not exists raw;
 
+create table if not exists raw.schema_version (version integer not null, sql_hash varchar not null);
+comment on table raw.schema_version is 'One row: the version of the raw schema and the hash of the script that made it.';
+
 create table if not exists raw.sessions (
     row_id varchar not null,
     source varchar not null,

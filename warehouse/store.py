@@ -7,6 +7,7 @@ so it is opened in short `with` blocks. `append` is the only way facts get in.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import time
 import uuid
 from collections.abc import Iterator
@@ -28,9 +29,10 @@ Frame: TypeAlias = pd.DataFrame | duckdb.DuckDBPyRelation
 SCHEMA_SQL = Path(__file__).with_name("schema.sql")
 LOCK_WAIT_SECONDS = 30.0
 SIMULATED = "sample"
+SCHEMA_VERSION = 1
 
 _BOOKKEEPING = ("row_id", "source", "payload", "known_at", "stored_at", "batch_id")
-_LOGS = ("fetches", "rejects", "batches", "checks")
+_LOGS = ("fetches", "rejects", "batches", "checks", "schema_version")
 # A dividend re-bases every adjusted close, and vendors rewrite grade times: alone they are no news.
 _NOT_COMPARED = ("adj_close", "graded_at")
 _RELATIVE_TOLERANCE = "1e-6"
@@ -153,8 +155,7 @@ class Warehouse:
         sources would share the store.
         """
         self._refuse_mixture(source)
-        started_at = _utc_now()
-        moment = self._moment(started_at)
+        moment = self._moment(_utc_now())
         batch_id = uuid.uuid4().hex
         with self._transaction():
             try:
@@ -162,7 +163,8 @@ class Warehouse:
                     "create or replace temp table told as "
                     "select row_number() over () as _line, * from frame"
                 )
-            except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
+            except duckdb.Error as error:
+                # A file is read only here; a damaged one raises any of DuckDB's errors.
                 lines = [line for line in str(error).splitlines() if line.strip()]
                 raise Malformed(" ".join(lines[:4])) from error
             counts = _Append(self.con, table, source, moment, batch_id, file).run()
@@ -175,7 +177,7 @@ class Warehouse:
                     source,
                     file,
                     file_hash,
-                    started_at,
+                    moment,
                     max(_utc_now(), moment),
                     counts.new,
                     counts.changed,
@@ -221,9 +223,14 @@ class Warehouse:
         )
 
     def has_file(self, table: str, file_hash: str) -> bool:
-        """Whether a file of this content was already stored in `table`."""
+        """Whether a file of this content was already stored in `table`, or some of its rows."""
         row = self.con.execute(
-            "select 1 from raw.batches where asset = ? and file_hash = ? limit 1",
+            """
+            select 1 from raw.batches
+            where asset = ? and file_hash = ?
+                and (rejected = 0 or new + changed + unchanged + duplicates > 0)
+            limit 1
+            """,
             [f"raw/{table}", file_hash],
         ).fetchone()
         return row is not None
@@ -419,8 +426,11 @@ class _Append:
         if not extras:
             return f"cast({own} as varchar)"
         pairs = ", ".join(f"{literal(name)}, {quoted(name)}" for name in extras)
-        # A merge patch leaves out what is null.
-        merged = f"json_merge_patch(coalesce({own}, json('{{}}')), json_object({pairs}))"
+        # A merge patch leaves out what is null, and replaces what is no object.
+        base = (
+            f"case json_type({own}) when 'OBJECT' then {own} else json_object('payload', {own}) end"
+        )
+        merged = f"json_merge_patch(json_merge_patch('{{}}', {base}), json_object({pairs}))"
         return f"nullif(cast({merged} as varchar), '{{}}')"
 
     def _drop_duplicates(self) -> None:
@@ -453,7 +463,9 @@ class _Append:
                 )
             select
                 _line,
-                case when is_conflict then 'two rows of one key and moment contradict each other' end
+                case
+                    when is_conflict then 'two rows of one key and moment contradict each other'
+                end
             from judged where is_conflict or _line <> first_line
             """
         )
@@ -565,7 +577,10 @@ class _Append:
         )
 
     def _reject(self) -> None:
-        """Put what could not be stored to `raw.rejects`, unless it already lies there."""
+        """Put what could not be stored to `raw.rejects`.
+
+        A row that a source tells again and again is put there once, one of a file with every file.
+        """
         # Named one by one: a column may be called `told` or `reason`.
         pairs = ", ".join(f"{literal(name)}, told.{quoted(name)}" for name, _ in self.told.values())
         self.con.execute(
@@ -582,13 +597,14 @@ class _Append:
                 ),
                 whole as (
                     select
-                        refused._line, refused.reason, cast(json_object({pairs}) as varchar) as row_json
+                        refused._line, refused.reason,
+                        cast(json_object({pairs}) as varchar) as row_json
                     from refused join told on told._line = refused._line
                 )
             select
                 $batch_id, $source, $table_name, reason, row_json, $file, _line, $moment
             from whole
-            where not exists (
+            where $file is not null or not exists (
                 select 1 from raw.rejects r
                 where r.source = $source and r.table_name = $table_name
                     and r.row_json = whole.row_json and r.reason = whole.reason
@@ -671,7 +687,7 @@ def _connect(path: Path, wait_seconds: float) -> duckdb.DuckDBPyConnection:
         try:
             return duckdb.connect(str(path))
         except duckdb.IOException as error:
-            if "lock" not in str(error):
+            if "Could not set lock" not in str(error):
                 raise HomeError(f"{path} cannot be opened: {error}") from error
             if time.monotonic() > deadline:
                 raise HomeError(
@@ -682,7 +698,18 @@ def _connect(path: Path, wait_seconds: float) -> duckdb.DuckDBPyConnection:
 
 
 def _create(con: duckdb.DuckDBPyConnection) -> None:
-    con.execute(SCHEMA_SQL.read_text())
+    """Bring the raw schema to what `schema.sql` says, unless it is there already."""
+    script = SCHEMA_SQL.read_bytes()
+    sql_hash = hashlib.sha256(script).hexdigest()
+    made_by = None
+    with contextlib.suppress(duckdb.CatalogException):
+        made_by = con.execute("select sql_hash from raw.schema_version").fetchone()
+    if made_by != (sql_hash,):
+        con.execute("begin")
+        con.execute(script.decode())
+        con.execute("delete from raw.schema_version")
+        con.execute("insert into raw.schema_version values (?, ?)", [SCHEMA_VERSION, sql_hash])
+        con.execute("commit")
     con.execute(
         "create or replace temp table currencies as select * from read_csv(?, header = true)",
         [str(SEEDS / "currencies.csv")],

@@ -26,16 +26,23 @@ feeds contain: full-width letters, no-break spaces and the other hyphens.
     } -%}
     {%- set wide = "ａｂｃｄｅｆｇｈｉｊｋｌｍｎｏｐｑｒｓｔｕｖｗｘｙｚ（）" -%}
     {%- set narrow = "abcdefghijklmnopqrstuvwxyz()" -%}
-    {%- set separators = "-_/.:<>\t\n\r\u00a0\u2009\u200b\u202f\u3000\u2010\u2011\u2012\u2013\u2014\u2212\uff0d\uff0f" -%}
-    {%- set folded = "translate(lower(" ~ words ~ "), '" ~ wide ~ separators ~ "', '" ~ narrow ~ " " * separators | length ~ "')" -%}
-    {#- Two spaces between words, so that each has its own on both sides. -#}
-    {%- set sql = namespace(
-        text="replace(' ' || regexp_replace(" ~ folded ~ ", '[(][^)]*[)] *$', '') || ' ', ' ', '  ')"
+    {%- set blanks = "\t\u00a0\u2009\u200b\u202f\u3000" -%}
+    {%- set hyphens = "-_/.:<>\u2010\u2011\u2012\u2013\u2014\u2212\uff0d\uff0f" -%}
+    {%- set separators = blanks ~ hyphens -%}
+    {%- set spaces = " " * separators | length -%}
+    {%- set folded = "translate(lower(%s), '%s', '%s')" | format(
+        words, wide ~ separators, narrow ~ spaces
     ) -%}
+    {%- set bare = "regexp_replace(%s, '[(][^)]*[)] *$', '')" | format(folded) -%}
+    {#- Two spaces between words, so that each has its own on both sides. -#}
+    {%- set spelled = namespace(out="replace(' ' || %s || ' ', ' ', '  ')" | format(bare)) -%}
     {%- for short, long in abbreviations.items() -%}
-        {%- set sql.text = "replace(" ~ sql.text ~ ", ' " ~ short ~ " ', ' " ~ long ~ " ')" -%}
+        {%- set spelled.out = "replace(%s, ' %s ', ' %s ')" | format(spelled.out, short, long) -%}
     {%- endfor -%}
-    {%- set single = "trim(replace(replace(replace(" ~ sql.text ~ ", ' ', '<>'), '><', ''), '<>', ' '))" -%}
+    {%- set single = (
+        "trim(replace(replace(replace(%s, ' ', '<>'), '><', ''), '<>', ' '))"
+        | format(spelled.out)
+    ) -%}
     replace(
         regexp_replace(replace({{ single }}, 'no rating', 'no_rating'), ' ratings?$', ''),
         'no_rating',
@@ -44,9 +51,9 @@ feeds contain: full-width letters, no-break spaces and the other hyphens.
 {%- endmacro %}
 
 {#-
-The day and the price a ticker's ratings are held against: `session_date` is its newest final
-session, else its exchange's last one. Votes are counted on `counted_on`, the last session of the exchange
-that had closed at `as_of`, so that a missing price keeps no vote alive.
+The day and the price a ticker's ratings are held against. `session_date` is its newest final
+session, else the last of its exchange. `counted_on` is the last session of its exchange that had
+closed at `as_of`, so that votes expire where prices are missing; without a calendar the day of `as_of`.
 -#}
 {% macro quotes() %}
     with
@@ -60,7 +67,10 @@ that had closed at `as_of`, so that a missing price keeps no vote alive.
         bars as (
             select prices.*
             from prices
-            inner join newest on newest.ticker = prices.ticker and newest.session_date = prices.session_date
+            inner join
+                newest
+                on newest.ticker = prices.ticker
+                and newest.session_date = prices.session_date
         ),
         last_sessions as (
             select exchange, max(day) as session_date
@@ -86,12 +96,13 @@ that had closed at `as_of`, so that a missing price keeps no vote alive.
 {% endmacro %}
 
 {#-
-Rating events that vote or close a vote, one per firm and day, under the firm's name of today, beside
-the firm's call before. Targets are on the split basis of today and, where that is a
-matter of units only (`is_convertible`), in the currency of the quote.
+Rating events that open or close a vote: one per firm and day, under the name the firm has now, beside
+its call before (`coverage` counts the times it had closed its vote). Targets are on the split basis of
+`as_of` and in the currency of the quote, where that is a matter of minor units (`is_convertible`).
 
-Feeds do not say whether they restate old targets after a split. A version stored before the split was
-not; of those stored later, `verdicts` tells by the prior targets that the firms' next calls name.
+Feeds do not say whether they restate old targets after a split. A version stored before the split is
+on the old basis; whether those stored later are, `verdicts` tells by the prior target that the firms'
+next calls name.
 -#}
 {% macro rating_events() %}
     with
@@ -100,7 +111,12 @@ not; of those stored later, `verdicts` tells by the prior targets that the firms
         currencies as (select code, major_code, units_per_major from {{ ref("currencies") }}),
         quotes as ({{ quotes() }}),
         aliases as (
-            select lower(trim(alias)) as alias_key, firm, valid_from, valid_to, is_fair_value
+            select
+                lower(trim(alias)) as alias_key,
+                firm,
+                coalesce(valid_from, cast('0001-01-01' as date)) as valid_from,
+                coalesce(valid_to, cast('9999-12-31' as date)) as valid_to,
+                is_fair_value
             from {{ ref("firm_aliases") }}
         ),
         splits as (
@@ -162,8 +178,8 @@ not; of those stored later, `verdicts` tells by the prior targets that the firms
             left join
                 aliases
                 on aliases.alias_key = lower(trim(ratings.firm))
-                and (aliases.valid_from is null or aliases.valid_from <= quotes.counted_on)
-                and (aliases.valid_to is null or aliases.valid_to >= quotes.counted_on)
+                and aliases.valid_from <= quotes.counted_on
+                and aliases.valid_to >= quotes.counted_on
             where vocabulary.effect in ('vote', 'closes')
         ),
         ranked as (
@@ -228,7 +244,8 @@ not; of those stored later, `verdicts` tells by the prior targets that the firms
                 and splits.split_on > coalesce(targets.earlier_on, targets.graded_on - 365)
             group by targets.row_id
         ),
-        -- After a split the prior may still be on the old basis: the one nearer to the new target counts.
+        -- After a split the prior may still be on the old basis: the one nearer to the new target
+        -- counts.
         rebased as (
             select
                 targets.*,
@@ -249,7 +266,10 @@ not; of those stored later, `verdicts` tells by the prior targets that the firms
                 sum(
                     case
                         when
-                            abs(rebased.earlier_target / rebased.rebased_prior / splits.split_ratio - 1)
+                            abs(
+                                rebased.earlier_target / rebased.rebased_prior / splits.split_ratio
+                                - 1
+                            )
                             <= 0.02
                         then 1
                         when abs(rebased.earlier_target / rebased.rebased_prior - 1) <= 0.02
@@ -274,14 +294,20 @@ not; of those stored later, `verdicts` tells by the prior targets that the firms
                 splits on splits.ticker = targets.ticker and splits.split_on > targets.graded_on
             left join
                 verdicts on verdicts.ticker = splits.ticker and verdicts.split_on = splits.split_on
-            where
-                splits.split_on > cast(targets.known_at as date) or verdicts.unrestated_margin > 0
+            where splits.split_on > cast(targets.known_at as date) or verdicts.unrestated_margin > 0
             group by targets.row_id
         ),
         based as (
             select
                 coverages.*,
-                coverages.told_units is not null or coverages.target_currency is null as is_convertible,
+                coverages.target_currency is null as is_currency_assumed,
+                coverages.told_units is not null
+                or coverages.target_currency is null as is_convertible,
+                case
+                    when coverages.told_units is null
+                    then coverages.told_currency
+                    else coverages.currency
+                end as unit,
                 coalesce(1.0 * coverages.quote_units / coverages.told_units, 1.0)
                 / coalesce(split_factors.split_factor, 1.0) as multiplier,
                 rebased.rebased_prior
@@ -314,11 +340,11 @@ not; of those stored later, `verdicts` tells by the prior targets that the firms
                 target * multiplier as target,
                 rebased_prior * multiplier as prior_target,
                 lag(target * multiplier) over (
-                    partition by
-                        ticker, firm, coverage, told_currency, is_fair_value, target is null
+                    partition by ticker, firm, coverage, unit, is_fair_value, target is null
                     order by graded_on asc nulls last
                 ) as last_target,
-                case when is_convertible then currency else target_currency end as target_currency,
+                unit as target_currency,
+                is_currency_assumed,
                 is_convertible,
                 is_fair_value,
                 close,

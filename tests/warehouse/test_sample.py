@@ -300,14 +300,14 @@ def test_a_ticker_less_changes_no_other(
         with file.open("w", newline="") as lines:
             csv.writer(lines).writerows(rows)
     monkeypatch.setattr(simulation, "_PARAMETERS", tmp_path)
-    simulation._parameters.cache_clear()
+    simulation._read.cache_clear()
     try:
         for table, fewer in every_table(Sample()).items():
             others = frames[table][frames[table].ticker != "MSFT"].reset_index(drop=True)
             fewer = fewer[fewer.ticker != "MSFT"].reset_index(drop=True)
             pd.testing.assert_frame_equal(others, fewer, check_exact=True)
     finally:
-        simulation._parameters.cache_clear()
+        simulation._read.cache_clear()
 
 
 # When it says so

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -52,7 +53,13 @@ def open_source(name: str, home: Home, warehouse: Warehouse) -> Source:
 
         return Inbox(home.inbox, warehouse.con)
     if name == "sample":
-        from warehouse.sources.sample import Sample
-
-        return Sample()
+        return _sample()
     raise HomeError(f"There is no source '{name}'. Choose one of: {', '.join(SOURCES)}.")
+
+
+@cache
+def _sample() -> Source:
+    """Return the one sample: its tables rest on the same simulated prices."""
+    from warehouse.sources.sample import Sample
+
+    return Sample()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -10,7 +11,7 @@ import duckdb
 import exchange_calendars
 import pandas as pd
 
-from warehouse.errors import SourceError
+from warehouse.errors import Failed, SourceError
 from warehouse.settings import SEEDS
 from warehouse.sources import Unit
 
@@ -59,9 +60,7 @@ class Calendars:
         ).fetchone()
         today = datetime.now(UTC).date()
         known = row is not None and row[0] is not None and row[0] > today
-        start = today - _OVERLAP if known else FIRST_DAY
-        calendar = exchange_calendars.get_calendar(unit.ticker, start=pd.Timestamp(start))
-        schedule = calendar.schedule
+        schedule = _schedule(unit.ticker, today - _OVERLAP if known else FIRST_DAY)
         return pd.DataFrame(
             {
                 "exchange": unit.ticker,
@@ -75,6 +74,25 @@ class Calendars:
         self, table: str, unit: Unit, error: SourceError | None, rejects: list[str]
     ) -> None:
         """Do nothing: a calendar has nothing to put away."""
+
+
+def _schedule(exchange: str, start: date) -> pd.DataFrame:
+    """Opens and closes from `start`, or from as early as the library knows the calendar."""
+    wanted = pd.Timestamp(start)
+    try:
+        calendar = exchange_calendars.get_calendar(exchange)
+        earliest = calendar.bound_min()
+        if calendar.first_session > wanted:
+            with contextlib.suppress(ValueError):
+                calendar = exchange_calendars.get_calendar(
+                    exchange, start=max(wanted, earliest or wanted)
+                )
+    except (NotImplementedError, ValueError) as error:
+        raise Failed(
+            f"exchange_calendars cannot make the calendar {exchange}: {error}. "
+            "Facts of its tickers count as known from the end of their day."
+        ) from error
+    return calendar.schedule.loc[wanted:]
 
 
 def moment_before_next_open(day: date, exchange: str = REFERENCE) -> datetime:

@@ -7,10 +7,13 @@ in `.failed/`. File names and contents are untrusted: they are only ever paramet
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import hashlib
+import json
 import os
+import zlib
 from collections.abc import Callable, Sequence
 from functools import partialmethod
 from pathlib import Path
@@ -24,12 +27,13 @@ from warehouse.store import literal, quoted, schema
 TABLES = tuple(table for table in schema() if table not in ("sessions", "universe"))
 UNFINISHED = (".part", ".tmp", ".crdownload", ".swp")
 MOST_COLUMNS = 500
+LONGEST_NAME = 255
 # An item without an identity of its own is known by its address, else by what it says.
 _NEWS_IDENTITY = ("url", "publisher", "title", "published_at")
 
 
 class Inbox:
-    """The source of dropped files. Frames are relations on `con`, so that a file of any size streams."""
+    """The source of dropped files. Frames are relations on `con`: a file of any size streams."""
 
     name = "inbox"
     tables = TABLES
@@ -54,12 +58,17 @@ class Inbox:
         """
         file = unit.file
         assert file is not None
+        name = file.name.encode(errors="replace").decode()
+        if name != file.name:
+            raise Failed(f"{name}: the name is not UTF-8; rename the file and drop it again.")
         if file.is_symlink() or not file.is_file():
-            raise Failed(f"{file.name} is not a plain file; links are not followed.")
+            raise Failed(f"{name} is not a plain file; links are not followed.")
         if file.stat().st_size == 0:
-            raise EmptyAnswer(f"{file.name} is empty.")
+            raise EmptyAnswer(f"{name} is empty.")
         reader = _reader(file)
         try:
+            if _is_packed(file):
+                _refuse_torn(file)
             rows = reader(self.con, file)
             columns = {name.lower() for name in rows.columns}
             if table == "news" and "news_id" not in columns:
@@ -67,6 +76,8 @@ class Inbox:
                 rows = rows.project(f"*, md5({_identity(told)}) as news_id")
         except duckdb.Error as error:
             raise Malformed(_first_lines(error)) from error
+        except OSError as error:
+            raise Failed(f"{name} cannot be read: {error}") from error
         return rows
 
     securities = partialmethod(read, table="securities")
@@ -91,12 +102,14 @@ class Inbox:
         assert file is not None
         shelf = self.folder / (".failed" if error else ".done") / table
         shelf.mkdir(parents=True, exist_ok=True)
-        target = shelf / file.name
-        if target.exists():
-            target = shelf / f"{(unit.file_hash or 'unread')[:12]}-{file.name}"
+        target, note = shelf / file.name, shelf / f"{file.name}.txt"
+        if len(os.fsencode(note.name)) > LONGEST_NAME or target.exists() or note.exists():
+            ending = os.fsdecode(os.fsencode(file.name)[-200:])
+            target = shelf / f"{(unit.file_hash or 'unread')[:12]}-{ending}"
+            note = shelf / f"{target.name}.txt"
         notes = ([str(error)] if error else []) + rejects
         if notes:
-            target.with_name(target.name + ".txt").write_text("\n".join(notes) + "\n")
+            note.write_text("\n".join(notes) + "\n", encoding="utf-8")
         os.replace(file, target)
 
 
@@ -121,8 +134,11 @@ def _identity(told: list[str]) -> str:
 def _hash(file: Path) -> str | None:
     if file.is_symlink() or not file.is_file():
         return None
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return None  # `read` says why
 
 
 def _reader(file: Path) -> Callable[[duckdb.DuckDBPyConnection, Path], duckdb.DuckDBPyRelation]:
@@ -139,16 +155,33 @@ def _reader(file: Path) -> Callable[[duckdb.DuckDBPyConnection, Path], duckdb.Du
     )
 
 
+def _is_packed(file: Path) -> bool:
+    return file.name.lower().endswith(".gz")
+
+
+def _compression(file: Path) -> str:
+    return "gzip" if _is_packed(file) else "uncompressed"
+
+
+def _refuse_torn(file: Path) -> None:
+    """Read a gzip file to its end: DuckDB takes what is there of one that was cut off."""
+    try:
+        with gzip.open(file) as stream:
+            while stream.read(1 << 20):
+                pass
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise Malformed(f"{file.name} is not a whole gzip file: {error}") from error
+
+
 def _read_csv(con: duckdb.DuckDBPyConnection, file: Path) -> duckdb.DuckDBPyRelation:
-    unpack = gzip.open if file.name.lower().endswith(".gz") else open
+    unpack = gzip.open if _is_packed(file) else open
     try:
         with unpack(file, "rt", encoding="utf-8-sig", newline="") as stream:
             header = next(csv.reader(stream), [])
-    except (UnicodeDecodeError, csv.Error, gzip.BadGzipFile, EOFError) as error:
+    except (UnicodeDecodeError, csv.Error) as error:
         raise Malformed(f"line 1: {error}; a CSV file must be UTF-8 text.") from error
     columns = [name.strip() for name in header]
-    repeated = {name for name in columns if columns.count(name) > 1 or not name}
-    if not columns or repeated:
+    if not all(columns) or len({name.lower() for name in columns}) < max(len(columns), 1):
         raise Malformed(f"line 1: the header has blank or repeated names: {', '.join(columns)}")
     _refuse_width(columns)
     types = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in columns)
@@ -156,39 +189,65 @@ def _read_csv(con: duckdb.DuckDBPyConnection, file: Path) -> duckdb.DuckDBPyRela
         f"""
         select * from read_csv(
             $file, header = true, auto_detect = false, columns = {{{types}}}, delim = ',',
-            quote = '"', escape = '"', nullstr = '', strict_mode = true
+            quote = '"', escape = '"', nullstr = '', strict_mode = true,
+            compression = $compression, hive_partitioning = false
         )
         """,
-        params={"file": _glob_escaped(file)},
+        params={"file": _glob_escaped(file), "compression": _compression(file)},
     )
 
 
 def _read_parquet(con: duckdb.DuckDBPyConnection, file: Path) -> duckdb.DuckDBPyRelation:
-    rows = con.sql("select * from read_parquet($file)", params={"file": _glob_escaped(file)})
+    rows = con.sql(
+        "select * from read_parquet($file, hive_partitioning = false)",
+        params={"file": _glob_escaped(file)},
+    )
     _refuse_width(rows.columns)
     return rows
 
 
 def _read_json_lines(con: duckdb.DuckDBPyConnection, file: Path) -> duckdb.DuckDBPyRelation:
-    params = {"file": _glob_escaped(file)}
-    names = [
-        row[0]
-        for row in con.execute(
-            f"""
-            select distinct unnest(json_keys(json)) as name
-            from read_ndjson_objects($file) order by name limit {MOST_COLUMNS + 1}
-            """,
-            params,
-        ).fetchall()
-    ]
+    params = {"file": _glob_escaped(file), "compression": _compression(file)}
+    told = "from read_ndjson_objects($file, compression = $compression)"
+    try:
+        names = [
+            row[0]
+            for row in con.execute(
+                f"select distinct unnest(json_keys(json)) as name {told} "
+                f"order by name limit {MOST_COLUMNS + 1}",
+                params,
+            ).fetchall()
+        ]
+        others = con.execute(
+            f"select count(*) {told} where json_type(json) <> 'OBJECT'", params
+        ).fetchone()
+    except duckdb.Error as error:
+        raise Malformed(_bad_line(file) or _first_lines(error)) from error
+    if others and others[0]:
+        raise Malformed(_bad_line(file) or f"{others[0]} of its rows are no JSON objects.")
     if not names:
-        raise Malformed("line 1: no JSON object with named fields; one object per line is expected.")
+        raise Malformed("line 1: no JSON object with fields; one object per line is expected.")
     _refuse_width(names)
     fields = ", ".join(
         f"json ->> {literal('/' + name.replace('~', '~0').replace('/', '~1'))} as {quoted(name)}"
         for name in names
     )
-    return con.sql(f"select {fields} from read_ndjson_objects($file)", params=params)
+    return con.sql(f"select {fields} {told}", params=params)
+
+
+def _bad_line(file: Path) -> str | None:
+    """Say which line of a file is the first that is not a JSON object."""
+    unpack = gzip.open if _is_packed(file) else open
+    with unpack(file, "rb") as stream:
+        for number, line in enumerate(stream, 1):
+            if line.startswith(codecs.BOM_UTF8):
+                return f"line {number}: begins with a byte order mark; save it without one."
+            try:
+                if line.strip() and not isinstance(json.loads(line), dict):
+                    return f"line {number}: not a JSON object; one object per line is expected."
+            except (ValueError, RecursionError) as error:
+                return f"line {number}: not JSON: {error}"
+    return None
 
 
 def _refuse_width(columns: Sequence[str]) -> None:

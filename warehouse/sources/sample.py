@@ -8,6 +8,7 @@ leaves the others as they are. Names that begin with ZZ are invented companies.
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from collections.abc import Sequence
 from datetime import date
@@ -45,7 +46,7 @@ class Sample:
     """A source whose every table is simulated, known no later than the open after LAST_SESSION."""
 
     name = SIMULATED
-    tables = (
+    tables: tuple[str, ...] = (
         "universe",
         "securities",
         "prices",
@@ -60,8 +61,8 @@ class Sample:
     )
 
     def pending(self, table: str, tickers: Sequence[str] = ()) -> list[Unit]:
-        """Return the one unit there is: a whole table."""
-        return [WHOLE] if table in self.tables else []
+        """Return the one unit there is: a whole table, known by what it is made from."""
+        return [Unit(file_hash=None if tickers else _fingerprint())] if table in self.tables else []
 
     def settle(self, table: str, unit: Unit, error: SourceError | None, rejects: list[str]) -> None:
         """Do nothing: a simulation has nothing to put away."""
@@ -329,16 +330,8 @@ class Sample:
         draws = np.stack([_stream("path", t).standard_normal((5, len(days))) for t in paths.ticker])
         levels, deviation = _levels(paths, days, draws[:, 0], moves)
 
-        calendars = paths.exchange.map(_calendar_of())
-        closing = {name: _closing_times(name).reindex(days).to_numpy() for name in set(calendars)}
-        closes_at = np.stack([closing[name] for name in calendars])
-        is_traded = (
-            ~np.isnat(closes_at)
-            & (days.to_numpy() >= paths.listed_from.fillna(_START).to_numpy()[:, None])
-            & (days.to_numpy() <= paths.listed_to.fillna(_LAST).to_numpy()[:, None])
-            & (days.to_numpy() <= paths.halted_on.fillna(_LAST).to_numpy()[:, None])
-        )
-        row, day = np.nonzero(is_traded)
+        closes_at = _closing_times(paths, days)
+        row, day = np.nonzero(~np.isnat(closes_at))
         spread = deviation[row]
         open_draw, high_draw, low_draw, volume_draw = (draws[row, i, day] for i in range(1, 5))
         bars = pd.DataFrame(
@@ -458,8 +451,8 @@ def _draw(row: Any, bars: pd.DataFrame, firms: pd.DataFrame) -> pd.DataFrame:
 
 def _written_ratings() -> pd.DataFrame:
     events = _read("ratings")
-    at = events.graded_on + pd.to_timedelta(events.graded_time + ":00")
-    events["graded_at"] = at
+    clock = pd.to_timedelta(events.graded_time + ":00")
+    events = events.assign(graded_at=events.graded_on + clock)
     return events.assign(known_at=events.known_at.fillna(_rating_known_at(events)))
 
 
@@ -571,31 +564,40 @@ def _stream(*name: str) -> np.random.Generator:
 
 
 @cache
-def _closing_times(calendar: str) -> pd.Series[pd.Timestamp]:
-    """UTC close of every session of a calendar."""
-    sessions = exchange_calendars.get_calendar(calendar, start=FIRST_SESSION, end=LAST_SESSION)
-    closes: pd.Series[pd.Timestamp] = sessions.closes.dt.tz_localize(None)
-    return closes
-
-
-def _calendar_of() -> pd.Series[str]:
-    """Calendar of each exchange code of Yahoo."""
-    exchanges = pd.read_csv(SEEDS / "exchanges.csv")
-    return exchanges[exchanges.kind == "code"].set_index("value").exchange
+def _fingerprint() -> str:
+    """Hash of the parameters and the code that make the sample."""
+    files = [Path(__file__), *sorted(_PARAMETERS.glob("*.csv"))]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 @cache
-def _parameters(name: str) -> pd.DataFrame:
+def _calendar(name: str) -> pd.Series[pd.Timestamp]:
+    """UTC close of every session of a calendar."""
+    calendar = exchange_calendars.get_calendar(name, start=FIRST_SESSION, end=LAST_SESSION)
+    closes: pd.Series[pd.Timestamp] = calendar.closes.dt.tz_localize(None)
+    return closes
+
+
+def _closing_times(paths: pd.DataFrame, days: pd.DatetimeIndex) -> NDArray[np.datetime64]:
+    """UTC close of each ticker and day, NaT where it did not trade."""
+    exchanges = pd.read_csv(SEEDS / "exchanges.csv").query("kind == 'code'").set_index("value")
+    calendars = paths.exchange.map(exchanges.exchange)
+    closing = {name: _calendar(name).reindex(days).to_numpy() for name in set(calendars)}
+    closes_at = np.stack([closing[name] for name in calendars])
+    first = paths.listed_from.fillna(_START).to_numpy()[:, None]
+    last = paths.halted_on.fillna(paths.listed_to).fillna(_LAST).to_numpy()[:, None]
+    is_listed = (first <= days.to_numpy()) & (days.to_numpy() <= last)
+    return np.where(is_listed, closes_at, np.datetime64("NaT"))
+
+
+@cache
+def _read(name: str) -> pd.DataFrame:
+    """Return a parameter file, not to be changed; dates and times are known by their names."""
     frame = pd.read_csv(_PARAMETERS / f"{name}.csv", keep_default_na=False, na_values=[""])
     for column in frame:
         if str(column).endswith(("_at", "_on", "_date", "_from", "_to")):
             frame[column] = pd.to_datetime(frame[column])
     return frame
-
-
-def _read(name: str) -> pd.DataFrame:
-    """Return a parameter file; columns named as dates and times are read as such."""
-    return _parameters(name).copy()
 
 
 def _shaped(table: str, frame: pd.DataFrame) -> pd.DataFrame:

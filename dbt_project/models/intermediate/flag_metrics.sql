@@ -21,6 +21,7 @@ with
         select row_id, ticker, settled_on, short_share_of_float, known_from, pit_quality
         from {{ ref("stg_short_interest") }}
     ),
+    currencies as (select code, major_code from {{ ref("currencies") }}),
     first_bars as (select ticker, min(session_date) as first_session_date from prices group by ticker),
     drawdowns as (
         select
@@ -144,14 +145,16 @@ with
             ticker,
             observed_on,
             'has_foreign_reporting_currency' as metric,
-            cast(case when financial_currency <> currency then 1 else 0 end as {{ dbt.type_float() }}) as value,
+            cast(case when reported.major_code <> quoted.major_code then 1 else 0 end as {{ dbt.type_float() }})
+                as value,
             'raw.securities' as table_name,
             row_id,
             'financial_currency' as column_name,
             cast(null as {{ dbt.type_float() }}) as evidence_value,
             pit_quality
         from exposures
-        where financial_currency is not null and currency is not null
+        inner join currencies as reported on reported.code = exposures.financial_currency
+        inner join currencies as quoted on quoted.code = exposures.currency
     ),
     audit_exposures as (
         select

@@ -59,7 +59,7 @@ with
     ),
     final as (
         select flag_episode_id, role, table_name, row_id, column_name, value from observed
-        union all
+        union
         select flag_episode_id, role, 'raw.prices' as table_name, row_id, 'close' as column_name, close as value
         from highs
         where height_rank = 1

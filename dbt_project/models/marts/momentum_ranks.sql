@@ -10,7 +10,7 @@ with
             momentum_history.ticker,
             momentum_history.session_date,
             -- Equal momentum must tie, whatever the last digit of a float.
-            cast(momentum_history.momentum_12_1 as decimal(28, 12)) as momentum_12_1
+            cast(momentum_history.momentum_12_1 as decimal(38, 12)) as momentum_12_1
         from momentum_history
         left join benchmarks on benchmarks.ticker = momentum_history.ticker
         left join securities on securities.ticker = momentum_history.ticker

@@ -1,0 +1,37 @@
+with
+    momentum as (select ticker from {{ ref("momentum") }}),
+    consensus as (select ticker from {{ ref("consensus") }}),
+    rules as (select flag, metric from {{ ref("risk_flag_rules") }}),
+    evaluated as (select distinct ticker, metric from {{ ref("flag_metrics") }}),
+    tickers as (
+        select ticker from momentum
+        union
+        select ticker from consensus
+    ),
+    final as (
+        select
+            tickers.ticker,
+            rules.flag,
+            case when evaluated.ticker is null then 'not_evaluable' else 'evaluated' end as status,
+            case
+                when evaluated.ticker is not null
+                then cast(null as {{ dbt.type_string() }})
+                when rules.metric = 'drawdown_252d'
+                then 'fewer than 252 final bars without a long gap'
+                when rules.metric = 'missed_sessions'
+                then 'no final bar on a known exchange'
+                when rules.metric = 'short_share_of_float'
+                then 'no short interest is stored'
+                when rules.metric = 'forward_eps'
+                then 'no forward earnings are stored'
+                when rules.metric = 'has_foreign_reporting_currency'
+                then 'reporting or quote currency is unknown, or there are no prices'
+                when rules.metric = 'has_foreign_audit_exposure'
+                then 'country or exchange is unknown, or there are no prices'
+            end as reason
+        from tickers
+        cross join rules
+        left join evaluated on evaluated.ticker = tickers.ticker and evaluated.metric = rules.metric
+    )
+select *
+from final

@@ -1,0 +1,1 @@
+"""When things happen: Dagster's definitions around `warehouse/` and the dbt project."""

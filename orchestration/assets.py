@@ -1,0 +1,108 @@
+"""Raw assets: one for each fact table of the raw store, of the same name; each calls `ingest`."""
+
+import time
+from collections.abc import Mapping
+from functools import cache
+
+import dagster as dg
+import duckdb
+
+from orchestration.inputs import EMPTY, FAULT, key
+from orchestration.lock import Writer
+from orchestration.preview import preview
+from warehouse.ingest import Ingested, ingest
+from warehouse.store import SCHEMA_SQL, schema
+
+DEFAULT_SOURCE = "inbox"
+# The tables whose tickers say which exchanges' sessions are needed.
+_NAMING_TICKERS = ("universe", "securities", "prices", "ratings", "consensus", "news")
+_LOG_TABLES = ("fetches", "rejects", "batches")
+
+
+class IngestSettings(dg.ConfigurableResource["IngestSettings"]):
+    """Which source one run asks, and for which tickers; none means all."""
+
+    source: str = DEFAULT_SOURCE
+    tickers: list[str] = []
+
+
+def raw_assets() -> list[dg.AssetsDefinition]:
+    """Return the assets that bring facts in."""
+    return [_raw_asset(table) for table in schema()]
+
+
+def raw_logs() -> list[dg.AssetSpec]:
+    """Return the tables that every raw asset writes besides its own."""
+    return [
+        dg.AssetSpec(
+            key(table), group_name="raw", kinds={"duckdb"}, description=_comments()[table]
+        )
+        for table in _LOG_TABLES
+    ]
+
+
+def _raw_asset(table: str) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=key(table),
+        group_name="raw",
+        kinds={"duckdb", "python"},
+        description=_comments()[table],
+        deps=[key(name) for name in _NAMING_TICKERS] if table == "sessions" else [],
+        metadata={
+            "dagster/table_name": f"raw.{table}",
+            "dagster/column_schema": dg.TableSchema(
+                [dg.TableColumn(c.name, c.type.lower()) for c in schema()[table]]
+            ),
+        },
+    )
+    def raw(
+        context: dg.AssetExecutionContext, writer: Writer, settings: IngestSettings
+    ) -> dg.MaterializeResult[None]:
+        started = time.monotonic()
+        try:
+            done = ingest(
+                writer.home,
+                table,
+                settings.source,
+                load_id=context.run_id,
+                tickers=settings.tickers,
+            )
+        except Exception:
+            context.instance.add_run_tags(context.run_id, {FAULT: "true"})
+            raise
+        for failure in done.failures:
+            context.log.warning(f"raw/{table}: {failure}")
+        return dg.MaterializeResult(
+            metadata=_metadata(done, time.monotonic() - started),
+            data_version=dg.DataVersion(done.data_version) if done.data_version else EMPTY,
+        )
+
+    return raw
+
+
+def _metadata(done: Ingested, seconds: float) -> Mapping[str, dg.MetadataValue | str | int | float]:
+    return {
+        "dagster/row_count": done.row_count,
+        "new": done.counts.new,
+        "changed": done.counts.changed,
+        "unchanged": done.counts.unchanged,
+        "rejected": done.counts.rejected,
+        "duplicates": done.counts.duplicates,
+        "outcomes": dg.MetadataValue.json(dict(done.outcomes)),
+        "failures": dg.MetadataValue.json(done.failures),
+        "newest_rows": dg.MetadataValue.md(
+            preview(list(done.preview.columns), done.preview.astype(object).values.tolist())
+        ),
+        "seconds": round(seconds, 3),
+    }
+
+
+@cache
+def _comments() -> dict[str, str]:
+    with duckdb.connect() as con:
+        con.execute(SCHEMA_SQL.read_text())
+        return dict(
+            con.execute(
+                "select table_name, comment from duckdb_tables() where schema_name = 'raw'"
+            ).fetchall()
+        )

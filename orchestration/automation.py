@@ -1,0 +1,193 @@
+"""When things run: the two jobs, the weekday schedule and the two sensors.
+
+The clock pulls, the sensors push. No sensor opens the database: what they need to know stands in
+Dagster's own records and in the folder of the inbox.
+"""
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import exchange_calendars
+import pandas as pd
+
+from orchestration.assets import DEFAULT_SOURCE
+from orchestration.inputs import FILES, IF_NEW, INPUTS, inputs_key, key, next_attempt
+from orchestration.lock import bury_the_dead, unfinished
+from warehouse.settings import Home
+from warehouse.sources.calendars import REFERENCE, last_closed_session
+from warehouse.sources.inbox import waiting
+from warehouse.store import schema
+
+# Files that have landed wait this long for others that are still landing, to share their run.
+MOST_PATIENCE_SECONDS = 30.0
+
+_NEW_YORK = "America/New_York"
+# The daemon looks at sensors every five seconds; were this five too, every other look would come a
+# moment too early and be passed over.
+_SENSOR_SECONDS = 4
+_RAW = dg.AssetSelection.key_prefixes("raw").materializable()
+
+ingest = dg.define_asset_job(
+    "ingest",
+    selection=_RAW.without_checks(),
+    executor_def=dg.in_process_executor,
+    description="Ask a source for news of every raw table and store what it tells.",
+)
+refresh = dg.define_asset_job(
+    "refresh",
+    selection=(dg.AssetSelection.all() - _RAW).materializable()
+    | dg.AssetSelection.all_asset_checks(),
+    executor_def=dg.in_process_executor,
+    description="Build and test every model from what is stored, then publish.",
+)
+
+
+def settings_of(source: str, tickers: list[str] | None = None) -> dict[str, object]:
+    """Run configuration of an ingest that asks `source`."""
+    return {"resources": {"settings": {"config": {"source": source, "tickers": tickers or []}}}}
+
+
+@dg.schedule(
+    job=ingest,
+    cron_schedule="30 18 * * 1-5",
+    execution_timezone=_NEW_YORK,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def weekday_ingest(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Ingest after the New York close when a session has closed that no ingest has seen.
+
+    Dagster remembers when it last looked at this schedule, and on the first look after it was away
+    evaluates the newest of the ticks it missed, once. As the question asked here is not "is today a
+    session?" but "is there a session not yet ingested?", that one evaluation catches up with
+    however many sessions the machine slept through, whatever day it wakes on.
+    """
+    tick = (context.scheduled_execution_time or datetime.now(UTC)).astimezone(ZoneInfo(_NEW_YORK))
+    closed = last_closed_session(tick.astimezone(UTC))
+    ingested = _last_complete_ingest(context.instance)
+    if ingested is not None and last_closed_session(ingested) >= closed:
+        return dg.SkipReason(
+            f"{_kind_of_day(tick.date())}, and the last session, {closed:%a %Y-%m-%d}, was ingested "
+            f"at {ingested:%Y-%m-%d %H:%M} UTC."
+        )
+    return dg.RunRequest(run_config=settings_of(DEFAULT_SOURCE))
+
+
+@dg.sensor(
+    job=refresh,
+    minimum_interval_seconds=_SENSOR_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def new_data(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Refresh when the raw tables or the code of the models changed, by whichever route.
+
+    The key of both is the run's tag: a state that was built, by a run of whatever origin, is not
+    built again, and neither is one that failed. Runs that are on their way are waited for, so that a
+    burst of new tables is one refresh.
+    """
+    instance, home = context.instance, Home.find()
+    bury_the_dead(instance, home)
+    inputs = inputs_key(instance)
+    if inputs is None:
+        return dg.SkipReason("Nothing has been ingested yet.")
+    context.update_cursor(inputs)
+    if unfinished(instance, home):
+        return dg.SkipReason("Another run is on its way; its end is waited for.")
+    attempt = next_attempt(instance, {INPUTS: inputs})
+    if attempt is None:
+        return dg.SkipReason("A run has dealt with what is stored and with these models already.")
+    return dg.RunRequest(run_key=f"{inputs}:{attempt}", tags={INPUTS: inputs, IF_NEW: "true"})
+
+
+@dg.sensor(
+    job=ingest,
+    minimum_interval_seconds=_SENSOR_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def new_files(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Ingest the inbox when a file has landed there whole: it looks as it did a tick ago.
+
+    What was tried once and still lies there is not tried again; the same file dropped anew is,
+    because its time of change in the folder is another.
+    """
+    instance, home = context.instance, Home.find()
+    files = _files(home.inbox)
+    before = set(json.loads(context.cursor or "[]"))
+    context.update_cursor(json.dumps([file.mark for file in files]))
+    landed = [file for file in files if file.mark in before]
+    if not landed:
+        return dg.SkipReason("Files are landing." if files else "The inbox is empty.")
+    waited = time.time() - min(file.changed_at for file in landed)
+    if len(landed) < len(files) and waited < MOST_PATIENCE_SECONDS:
+        return dg.SkipReason("Some files have landed, others are still landing.")
+    bury_the_dead(instance, home)
+    if unfinished(instance, home, job=ingest.name):
+        return dg.SkipReason("Another ingest is on its way; its end is waited for.")
+    listing = hashlib.sha256("\n".join(file.mark for file in landed).encode()).hexdigest()
+    attempt = next_attempt(instance, {FILES: listing})
+    if attempt is None:
+        return dg.SkipReason(
+            f"A run has tried to fetch {', '.join(file.name for file in landed[:5])} and could not; "
+            "its log says why. Take the file away, or drop it again to have it tried again."
+        )
+    tables = sorted({file.table for file in landed} | {"sessions"})
+    return dg.RunRequest(
+        run_key=f"{listing}:{attempt}",
+        run_config=settings_of("inbox"),
+        tags={FILES: listing},
+        asset_selection=[key(table) for table in tables],
+    )
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file in the inbox; its mark changes whenever the file does, or is another of the same name."""
+
+    table: str
+    name: str
+    changed_at: float
+    mark: str
+
+
+def _files(inbox: Path) -> list[_File]:
+    found = []
+    for path in waiting(inbox):
+        try:
+            status = path.lstat()
+        except FileNotFoundError:
+            continue
+        table = path.parent.name
+        looks = f"{table}/{path.name} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+        mark = hashlib.sha256(looks.encode(errors="surrogateescape")).hexdigest()[:16]
+        found.append(_File(table, path.name, status.st_ctime, mark))
+    return found
+
+
+def _last_complete_ingest(instance: dg.DagsterInstance) -> datetime | None:
+    """When the newest successful ingest began that asked the default source for everything."""
+    records = instance.get_run_records(
+        dg.RunsFilter(job_name=ingest.name, statuses=[dg.DagsterRunStatus.SUCCESS]), limit=100
+    )
+    for record in records:
+        run = record.dagster_run
+        settings = run.run_config.get("resources", {}).get("settings", {}).get("config", {})
+        whole = run.asset_selection is None or run.asset_selection >= {key(t) for t in schema()}
+        asked = settings.get("source", DEFAULT_SOURCE), bool(settings.get("tickers"))
+        if whole and asked == (DEFAULT_SOURCE, False) and record.start_time is not None:
+            return datetime.fromtimestamp(record.start_time, UTC)
+    return None
+
+
+def _kind_of_day(day: date) -> str:
+    calendar = exchange_calendars.get_calendar(REFERENCE)
+    stamp = pd.Timestamp(day)
+    if calendar.is_session(stamp):
+        return f"{day:%a %Y-%m-%d} is a session"
+    holidays = calendar.regular_holidays
+    names = holidays.holidays(stamp, stamp, return_name=True) if holidays is not None else []
+    return f"{day:%a %Y-%m-%d} is {names.iloc[0] if len(names) else 'no session'}"

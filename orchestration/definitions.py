@@ -1,0 +1,27 @@
+"""Read this first: everything Dagster knows of Bellwether.
+
+`assets.py` brings facts in, `models.py` has dbt build what they mean and publishes it, `automation.py`
+says when. `run.py` is the same from the command line.
+"""
+
+import dagster as dg
+
+from orchestration.assets import IngestSettings, raw_assets, raw_logs
+from orchestration.automation import ingest, new_data, new_files, refresh, weekday_ingest
+from orchestration.lock import Writer
+from orchestration.models import models
+
+
+def definitions() -> dg.Definitions:
+    """Return the definitions for the dbt project as its files are now."""
+    return dg.Definitions(
+        assets=[*raw_assets(), *raw_logs(), models()],
+        jobs=[ingest, refresh],
+        schedules=[weekday_ingest],
+        sensors=[new_data, new_files],
+        resources={"writer": Writer(), "settings": IngestSettings()},
+        executor=dg.in_process_executor,
+    )
+
+
+defs = definitions()

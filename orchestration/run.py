@@ -1,0 +1,276 @@
+"""What the command line calls: run a job in this process, or serve the UI and the daemon.
+
+The runs are the daemon's own kind and stand in the same records: the UI shows them, and the sensors
+know what was done.
+"""
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NoReturn
+
+import dagster as dg
+from dagster._core.instance.ref import InstanceRef
+from dagster._core.utils import make_new_run_id
+
+from orchestration.assets import IngestSettings, raw_assets
+from orchestration.automation import ingest, refresh, settings_of
+from orchestration.dbt import environment, prepare_manifest
+from orchestration.inputs import IF_NEW, INPUTS, inputs_key, is_built, key
+from orchestration.lock import PROGRESS, Progress, Writer, tell
+from warehouse.errors import HomeError
+from warehouse.publish import Published, newest
+from warehouse.settings import ENVIRONMENT_VARIABLE, PROJECT, Home
+from warehouse.sources import SOURCES
+from warehouse.sources.inbox import TABLES
+from warehouse.store import Counts, schema
+
+HOST = "127.0.0.1"
+_DAGSTER_YAML = Path(__file__).with_name("dagster.yaml")
+# A command line writes its own output; Dagster would print every event and redirect what is printed.
+_QUIET: Mapping[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+_NO_CAPTURE = {
+    "compute_logs": {
+        "module": "dagster._core.storage.noop_compute_log_manager",
+        "class": "NoOpComputeLogManager",
+    }
+}
+
+
+@dataclass(frozen=True)
+class TableOutcome:
+    """What one ingest did to one raw table; `failures` are attempts that failed, one sentence each."""
+
+    counts: Counts
+    row_count: int
+    failures: list[str]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """How a run ended.
+
+    `tables` is what an ingest did, by raw table; `row_counts` what a refresh built, by asset key.
+    `failures` say why the run failed, if it did. `skipped` is a refresh that had nothing new to build.
+    """
+
+    success: bool
+    run_id: str
+    seconds: float
+    skipped: bool = False
+    tables: dict[str, TableOutcome] = field(default_factory=dict)
+    row_counts: dict[str, int] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+    published: Published | None = None
+
+
+def prepare(home: Home) -> None:
+    """Make the folders of `home` and the manifest of the dbt project, where they are missing."""
+    for table in TABLES:
+        (home.inbox / table).mkdir(parents=True, exist_ok=True)
+    prepare_dagster_home(home)
+    prepare_manifest()
+
+
+def prepare_dagster_home(home: Home) -> None:
+    """Put Dagster's settings into the home."""
+    target = home.dagster / _DAGSTER_YAML.name
+    wanted = _DAGSTER_YAML.read_bytes()
+    if target.exists() and target.read_bytes() == wanted:
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.with_name(f".{target.name}.{os.getpid()}")
+    unfinished.write_bytes(wanted)
+    os.replace(unfinished, target)
+
+
+def run_ingest(
+    home: Home,
+    source: str,
+    tables: Sequence[str] = (),
+    tickers: Sequence[str] = (),
+    on_event: Progress | None = None,
+) -> RunOutcome:
+    """Ask `source` for `tables` (none: all) and `tickers` (none: all), and store what it tells.
+
+    Raises `HomeError` for a source or table there is not.
+    """
+    if source not in SOURCES:
+        raise HomeError(f"There is no source '{source}'. Choose one of: {', '.join(SOURCES)}.")
+    unknown = sorted(set(tables) - set(schema()))
+    if unknown:
+        raise HomeError(
+            f"There is no raw table '{unknown[0]}'. Choose from: {', '.join(sorted(schema()))}."
+        )
+    job = dg.Definitions(
+        assets=raw_assets(),
+        jobs=[ingest],
+        resources={"writer": Writer(), "settings": IngestSettings()},
+    ).resolve_job_def(ingest.name)
+    with _instance(home) as instance:
+        return _execute(
+            home,
+            job,
+            instance,
+            on_event,
+            config=settings_of(source, list(tickers)),
+            selection=[key(table) for table in sorted({*tables, "sessions"})] if tables else None,
+        )
+
+
+def run_refresh(
+    home: Home,
+    as_of: datetime | None = None,
+    force: bool = False,
+    on_event: Progress | None = None,
+) -> RunOutcome:
+    """Build and test all models, and publish; nothing to do when that was done with these inputs.
+
+    `as_of` is UTC where it names no zone. `force` builds even what was built already.
+    Raises `HomeError` when nothing was ingested yet, `ProjectError` when dbt cannot read the project.
+    """
+    started = time.monotonic()
+    if as_of is not None and as_of.tzinfo is not None:
+        as_of = as_of.astimezone(UTC).replace(tzinfo=None)
+    asked = as_of.isoformat(sep=" ") if as_of else None
+    with _instance(home) as instance:
+        inputs = inputs_key(instance)
+        if inputs is None and not home.build.is_file():
+            raise HomeError(
+                f"Nothing has been ingested in {home.path} yet. Run `bellwether ingest`, "
+                "or `bellwether demo` for the simulated sample."
+            )
+        published = newest(home)
+        if inputs and published and not force and is_built(instance, inputs, asked):
+            return RunOutcome(True, "", time.monotonic() - started, True, published=published)
+
+        from orchestration.definitions import definitions
+
+        tags = {INPUTS: inputs} if inputs else {}
+        return _execute(
+            home,
+            definitions().resolve_job_def(refresh.name),
+            instance,
+            on_event,
+            config={"ops": {"dbt": {"config": {"as_of": asked}}}} if asked else {},
+            tags=tags if force else {**tags, IF_NEW: "true"},
+        )
+
+
+def serve(home: Home, port: int) -> NoReturn:
+    """Become Dagster's web server and daemon for `home`, on this machine only."""
+    prepare(home)
+    environ = {
+        **os.environ,
+        "DAGSTER_HOME": str(home.dagster),
+        ENVIRONMENT_VARIABLE: str(home.path),
+    }
+    # Without compiled modules every process that Dagster starts takes twice as long to import.
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.chdir(PROJECT)
+    command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml"]
+    sys.stdout.flush()
+    os.execve(sys.executable, [*command, "-h", HOST, "-p", str(port)], environ)
+
+
+@contextlib.contextmanager
+def _instance(home: Home) -> Iterator[dg.DagsterInstance]:
+    prepare_dagster_home(home)
+    reference = InstanceRef.from_dir(str(home.dagster), overrides=_NO_CAPTURE)
+    with environment(**{ENVIRONMENT_VARIABLE: str(home.path)}):
+        with dg.DagsterInstance.from_ref(reference) as instance:
+            yield instance
+
+
+def _execute(
+    home: Home,
+    job: dg.JobDefinition,
+    instance: dg.DagsterInstance,
+    on_event: Progress | None,
+    *,
+    config: Mapping[str, Any],
+    tags: Mapping[str, str] | None = None,
+    selection: Sequence[dg.AssetKey] | None = None,
+) -> RunOutcome:
+    started = time.monotonic()
+    run_id = make_new_run_id()
+    listening = PROGRESS.set(on_event)
+    instance.add_event_listener(run_id, _tell_step)
+    try:
+        result = job.execute_in_process(
+            run_config={**_QUIET, **config},
+            instance=instance,
+            raise_on_error=False,
+            asset_selection=selection,
+            run_id=run_id,
+            tags=tags,
+        )
+    finally:
+        PROGRESS.reset(listening)
+    tables: dict[str, TableOutcome] = {}
+    row_counts: dict[str, int] = {}
+    for event in result.get_asset_materialization_events():
+        done = event.step_materialization_data.materialization
+        figures = {name: value.value for name, value in done.metadata.items()}
+        if done.asset_key.path[0] == "raw":
+            tables[done.asset_key.path[-1]] = _table_outcome(figures)
+        else:
+            row_counts[done.asset_key.to_user_string()] = figures.get("dagster/row_count", 0)
+    is_refresh = job.name == refresh.name
+    return RunOutcome(
+        success=result.success,
+        run_id=run_id,
+        seconds=time.monotonic() - started,
+        skipped=is_refresh and result.success and not row_counts,
+        tables=tables,
+        row_counts=row_counts,
+        failures=_failures(result.all_events),
+        published=newest(home) if is_refresh and result.success else None,
+    )
+
+
+def _tell_step(entry: dg.EventLogEntry) -> None:
+    event = entry.dagster_event
+    if event is None or event.step_key is None or not event.step_key.startswith("raw__"):
+        return
+    asset = event.step_key.replace("__", "/", 1)
+    if event.is_step_start:
+        tell(asset, "started")
+    elif event.is_step_success:
+        tell(asset, "done")
+    elif event.is_step_failure:
+        tell(asset, "failed")
+
+
+def _table_outcome(figures: Mapping[str, Any]) -> TableOutcome:
+    return TableOutcome(
+        counts=Counts(
+            *(figures[n] for n in ("new", "changed", "unchanged", "rejected", "duplicates"))
+        ),
+        row_count=figures["dagster/row_count"],
+        failures=list(figures["failures"]),
+        seconds=figures["seconds"],
+    )
+
+
+def _failures(events: Sequence[dg.DagsterEvent]) -> list[str]:
+    messages = [_step_failure(event) for event in events if event.is_step_failure]
+    if not messages:
+        messages = [event.message or "" for event in events if event.is_failure]
+    return list(dict.fromkeys(messages))
+
+
+def _step_failure(event: dg.DagsterEvent) -> str:
+    data = event.step_failure_data
+    if data.user_failure_data is not None and data.user_failure_data.description:
+        return data.user_failure_data.description
+    error = data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error.message.strip() if error is not None else (event.message or "")

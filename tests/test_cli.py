@@ -1,0 +1,133 @@
+"""The command line from outside: what it prints, and the exit codes a script can use."""
+
+from __future__ import annotations
+
+import json
+import plistlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from warehouse.sources import universe
+
+BELLWETHER = Path(sys.executable).with_name("bellwether")
+
+
+def bellwether(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(BELLWETHER), *arguments], input=stdin, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with three real-looking bars of one ticker, ingested and published."""
+    path = tmp_path_factory.mktemp("home with space")
+    inbox = path / "inbox" / "prices"
+    inbox.mkdir(parents=True)
+    (inbox / "a.csv").write_text(
+        "ticker,session_date,close\nABC,2025-01-02,10\nABC,2025-01-03,11\nABC,2025-01-06,-1\n"
+    )
+    done = bellwether("ingest", "--home", str(path), "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["tables"]["prices"]["counts"] == {
+        "new": 2,
+        "changed": 0,
+        "unchanged": 0,
+        "rejected": 1,
+        "duplicates": 0,
+    }
+    done = bellwether("refresh", "--home", str(path), "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["published"]["is_simulated"] is False
+    return path
+
+
+def test_a_second_refresh_has_nothing_to_do(home: Path) -> None:
+    done = bellwether("refresh", "--home", str(home), "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["skipped"] is True
+
+
+def test_sql_prints_json_csv_and_a_table(home: Path) -> None:
+    query = "select ticker, close, return_1d from marts.momentum"
+    rows = json.loads(bellwether("sql", query, "--home", str(home), "--json").stdout)
+    assert rows == [{"ticker": "ABC", "close": 11.0, "return_1d": pytest.approx(0.1)}]
+    assert bellwether("sql", "--csv", "--home", str(home), stdin=query).stdout.startswith(
+        "ticker,close,return_1d\nABC,11.0,"
+    )
+    assert "ABC" in bellwether("sql", query, "--home", str(home)).stdout
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "create table raw.x as select 1",
+        "delete from raw.prices",
+        "select * from read_csv('/etc/hostname')",
+        "copy raw.prices to 'stolen.csv'",
+        "attach 'other.duckdb'",
+        "install httpfs",
+        "set enable_external_access = true",
+        "select * from nowhere",
+    ],
+)
+def test_sql_only_reads_the_published_file(home: Path, query: str) -> None:
+    done = bellwether("sql", query, "--home", str(home))
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stderr.strip()
+
+
+def test_status_tells_what_was_refused(home: Path) -> None:
+    report = json.loads(bellwether("status", "--home", str(home), "--json").stdout)
+    assert report["rejects"] == [{"what": "prices: a price is not above zero", "count": 1}]
+    prices = next(row for row in report["tables"] if row["table"] == "prices")
+    assert (prices["rows"], prices["tickers"], prices["newest"]) == (2, 1, "2025-01-03")
+    assert "a price is not above zero" in bellwether("status", "--home", str(home)).stdout
+
+
+def test_an_empty_home_is_named(tmp_path: Path) -> None:
+    for command in (["status"], ["refresh"], ["sql", "select 1"]):
+        done = bellwether(*command, "--home", str(tmp_path / "none"))
+        assert done.returncode == 3
+        assert "none" in done.stderr.replace("\n", "")
+        assert "Traceback" not in done.stderr
+
+
+def test_simulated_and_real_data_do_not_mix(home: Path) -> None:
+    done = bellwether("ingest", "--source", "sample", "--home", str(home), "--json")
+    assert done.returncode != 0
+    assert "never share a home" in (done.stdout + done.stderr).replace("\n", " ")
+
+
+def test_wrong_use_is_told_apart(home: Path) -> None:
+    assert bellwether("refresh", "--as-of", "soon", "--home", str(home)).returncode == 2
+    assert bellwether("ingest", "no_such_table", "--home", str(home)).returncode == 2
+    assert bellwether("nonsense").returncode == 2
+
+
+def test_service_prints_units_that_parse(home: Path) -> None:
+    printed = bellwether("service", "--home", str(home)).stdout
+    systemd, launchd = printed.split("<!--", 1)
+    start = next(line for line in systemd.splitlines() if line.startswith("ExecStart="))
+    assert f'"{home}"' in start
+    plist = plistlib.loads(launchd[launchd.index("<?xml") :].encode())
+    assert plist["ProgramArguments"][1:4] == ["ui", "--home", str(home)]
+
+
+def test_universe_can_be_edited(tmp_path: Path) -> None:
+    path = tmp_path / "universe.csv"
+    path.write_text(universe.UNIVERSE_CSV.read_text())
+    before = universe.read(path)
+    universe.add("ZZZ", path, benchmark="SPY", currency="USD")
+    with pytest.raises(universe.UniverseError, match="already"):
+        universe.add("ZZZ", path)
+    added = next(entry for entry in universe.read(path) if entry["ticker"] == "ZZZ")
+    assert (added["benchmark"], added["currency"]) == ("SPY", "USD")
+    universe.remove("ZZZ", path)
+    assert sorted(e["ticker"] for e in universe.read(path)) == sorted(e["ticker"] for e in before)
+    with pytest.raises(universe.UniverseError, match="not in"):
+        universe.remove("ZZZ", path)
