@@ -6,6 +6,7 @@ from functools import cache
 
 import dagster as dg
 import duckdb
+from pydantic import Field
 
 from orchestration.inputs import EMPTY, FAULT, key
 from orchestration.lock import Writer
@@ -23,7 +24,7 @@ class IngestSettings(dg.ConfigurableResource["IngestSettings"]):
     """Which source one run asks, and for which tickers; none means all."""
 
     source: str = DEFAULT_SOURCE
-    tickers: list[str] = []
+    tickers: list[str] = Field(default_factory=list)
 
 
 def raw_assets() -> list[dg.AssetsDefinition]:
@@ -34,9 +35,7 @@ def raw_assets() -> list[dg.AssetsDefinition]:
 def raw_logs() -> list[dg.AssetSpec]:
     """Return the tables that every raw asset writes besides its own."""
     return [
-        dg.AssetSpec(
-            key(table), group_name="raw", kinds={"duckdb"}, description=_comments()[table]
-        )
+        dg.AssetSpec(key(table), group_name="raw", kinds={"duckdb"}, description=_comments()[table])
         for table in _LOG_TABLES
     ]
 
@@ -64,11 +63,11 @@ def _raw_asset(table: str) -> dg.AssetsDefinition:
                 writer.home,
                 table,
                 settings.source,
-                load_id=context.run_id,
+                load_id=context.run.run_id,
                 tickers=settings.tickers,
             )
         except Exception:
-            context.instance.add_run_tags(context.run_id, {FAULT: "true"})
+            context.instance.add_run_tags(context.run.run_id, {FAULT: "true"})
             raise
         for failure in done.failures:
             context.log.warning(f"raw/{table}: {failure}")

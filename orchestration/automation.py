@@ -8,8 +8,10 @@ import hashlib
 import json
 import time
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as dt_time
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -19,6 +21,7 @@ import pandas as pd
 from orchestration.assets import DEFAULT_SOURCE
 from orchestration.inputs import FILES, IF_NEW, INPUTS, inputs_key, key, next_attempt
 from orchestration.lock import bury_the_dead, unfinished
+from warehouse.publish import newest
 from warehouse.settings import Home
 from warehouse.sources.calendars import REFERENCE, last_closed_session
 from warehouse.sources.inbox import waiting
@@ -28,9 +31,11 @@ from warehouse.store import schema
 MOST_PATIENCE_SECONDS = 30.0
 
 _NEW_YORK = "America/New_York"
+_TIME = dt_time(18, 30)
 # The daemon looks at sensors every five seconds; were this five too, every other look would come a
 # moment too early and be passed over.
 _SENSOR_SECONDS = 4
+_SIMULATED = "This home holds the simulated sample; real facts never join it. Use another home."
 _RAW = dg.AssetSelection.key_prefixes("raw").materializable()
 
 ingest = dg.define_asset_job(
@@ -53,9 +58,18 @@ def settings_of(source: str, tickers: list[str] | None = None) -> dict[str, obje
     return {"resources": {"settings": {"config": {"source": source, "tickers": tickers or []}}}}
 
 
+def next_scheduled_ingest(now: datetime) -> datetime:
+    """Return when the schedule will next find a session to ingest, in New York's time."""
+    today = now.astimezone(ZoneInfo(_NEW_YORK))
+    calendar = exchange_calendars.get_calendar(REFERENCE)
+    first = today.date() if today.time() < _TIME else today.date() + timedelta(days=1)
+    day = calendar.date_to_session(pd.Timestamp(first), direction="next").date()
+    return datetime.combine(day, _TIME, ZoneInfo(_NEW_YORK))
+
+
 @dg.schedule(
     job=ingest,
-    cron_schedule="30 18 * * 1-5",
+    cron_schedule=f"{_TIME.minute} {_TIME.hour} * * 1-5",
     execution_timezone=_NEW_YORK,
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
@@ -67,13 +81,15 @@ def weekday_ingest(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.
     session?" but "is there a session not yet ingested?", that one evaluation catches up with
     however many sessions the machine slept through, whatever day it wakes on.
     """
+    if _is_simulated(Home.find()):
+        return dg.SkipReason(_SIMULATED)
     tick = (context.scheduled_execution_time or datetime.now(UTC)).astimezone(ZoneInfo(_NEW_YORK))
     closed = last_closed_session(tick.astimezone(UTC))
     ingested = _last_complete_ingest(context.instance)
     if ingested is not None and last_closed_session(ingested) >= closed:
         return dg.SkipReason(
-            f"{_kind_of_day(tick.date())}, and the last session, {closed:%a %Y-%m-%d}, was ingested "
-            f"at {ingested:%Y-%m-%d %H:%M} UTC."
+            f"{_kind_of_day(tick.date())}, and the last session, {closed:%a %Y-%m-%d}, "
+            f"was ingested at {ingested:%Y-%m-%d %H:%M} UTC."
         )
     return dg.RunRequest(run_config=settings_of(DEFAULT_SOURCE))
 
@@ -87,8 +103,8 @@ def new_data(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReas
     """Refresh when the raw tables or the code of the models changed, by whichever route.
 
     The key of both is the run's tag: a state that was built, by a run of whatever origin, is not
-    built again, and neither is one that failed. Runs that are on their way are waited for, so that a
-    burst of new tables is one refresh.
+    built again, and neither is one that failed. Runs that are on their way are waited for, so that
+    a burst of new tables is one refresh.
     """
     instance, home = context.instance, Home.find()
     bury_the_dead(instance, home)
@@ -122,6 +138,8 @@ def new_files(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipRea
     landed = [file for file in files if file.mark in before]
     if not landed:
         return dg.SkipReason("Files are landing." if files else "The inbox is empty.")
+    if _is_simulated(home):
+        return dg.SkipReason(_SIMULATED)
     waited = time.time() - min(file.changed_at for file in landed)
     if len(landed) < len(files) and waited < MOST_PATIENCE_SECONDS:
         return dg.SkipReason("Some files have landed, others are still landing.")
@@ -132,8 +150,8 @@ def new_files(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipRea
     attempt = next_attempt(instance, {FILES: listing})
     if attempt is None:
         return dg.SkipReason(
-            f"A run has tried to fetch {', '.join(file.name for file in landed[:5])} and could not; "
-            "its log says why. Take the file away, or drop it again to have it tried again."
+            f"A run has tried {', '.join(file.name for file in landed[:5])} and could not; "
+            "its log says why. Take it away, or drop it anew to have it tried again."
         )
     tables = sorted({file.table for file in landed} | {"sessions"})
     return dg.RunRequest(
@@ -144,9 +162,14 @@ def new_files(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipRea
     )
 
 
+def _is_simulated(home: Home) -> bool:
+    published = newest(home)
+    return published is not None and published.is_simulated
+
+
 @dataclass(frozen=True)
 class _File:
-    """A file in the inbox; its mark changes whenever the file does, or is another of the same name."""
+    """A file in the inbox; its mark tells it from what it was, and from another of its name."""
 
     table: str
     name: str
@@ -175,7 +198,8 @@ def _last_complete_ingest(instance: dg.DagsterInstance) -> datetime | None:
     )
     for record in records:
         run = record.dagster_run
-        settings = run.run_config.get("resources", {}).get("settings", {}).get("config", {})
+        config: Any = run.run_config
+        settings = config.get("resources", {}).get("settings", {}).get("config", {})
         whole = run.asset_selection is None or run.asset_selection >= {key(t) for t in schema()}
         asked = settings.get("source", DEFAULT_SOURCE), bool(settings.get("tickers"))
         if whole and asked == (DEFAULT_SOURCE, False) and record.start_time is not None:
@@ -189,5 +213,5 @@ def _kind_of_day(day: date) -> str:
     if calendar.is_session(stamp):
         return f"{day:%a %Y-%m-%d} is a session"
     holidays = calendar.regular_holidays
-    names = holidays.holidays(stamp, stamp, return_name=True) if holidays is not None else []
-    return f"{day:%a %Y-%m-%d} is {names.iloc[0] if len(names) else 'no session'}"
+    names = list(holidays.holidays(stamp, stamp, return_name=True)) if holidays is not None else []
+    return f"{day:%a %Y-%m-%d} is {names[0] if names else 'no session'}"

@@ -1,4 +1,4 @@
-"""What a build left in the database, read once: columns, numbers of rows, a few rows of each mart."""
+"""What a build left in the database, read once: columns, numbers of rows, a few rows of marts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -49,7 +49,7 @@ def describe(home: Home, built: Sequence[Built]) -> Described:
         rows = con.execute(
             """
             select schema_name || '.' || table_name, column_name, data_type, comment
-            from duckdb_columns() where not internal order by all
+            from duckdb_columns() where not internal order by table_oid, column_index
             """
         ).fetchall()
         for name, column, kind, comment in rows:

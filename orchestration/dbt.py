@@ -134,8 +134,8 @@ def build(
 ) -> list[Built]:
     """Build and test all models as of a moment, in dependency order, and say how each node ended.
 
-    `select` limits it to the nodes of these names. `on_node` hears a relation's asset key and how it
-    gets on. When it returns, this process has let go of the build database.
+    `select` limits it to the nodes of these names. `on_node` hears a relation's asset key and how
+    it gets on. When it returns, this process has let go of the build database.
 
     Raises `ProjectError` when dbt could not start; a model or test that failed is no error here.
     """

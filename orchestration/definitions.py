@@ -1,7 +1,7 @@
 """Read this first: everything Dagster knows of Bellwether.
 
-`assets.py` brings facts in, `models.py` has dbt build what they mean and publishes it, `automation.py`
-says when. `run.py` is the same from the command line.
+`assets.py` brings facts in, `models.py` has dbt build what they mean and publishes it,
+`automation.py` says when. `run.py` is the same from the command line.
 """
 
 import dagster as dg

@@ -12,9 +12,9 @@ import dagster as dg
 from orchestration.dbt import code_version
 from warehouse.store import schema
 
-# Tags of a run: the inputs it builds, the moment it was asked to show if any, that it is in vain if
-# these were built meanwhile, the files it is to fetch, and that it failed through what it was given,
-# so that trying again is no use.
+# Tags of a run: the inputs it builds, the moment it was asked to show if any, that it is in vain
+# if these were built meanwhile, the files it is to fetch, and that it failed through what it was
+# given, so that trying again is no use.
 INPUTS = "bellwether/inputs"
 AS_OF = "bellwether/as_of"
 IF_NEW = "bellwether/if_new"
@@ -63,7 +63,7 @@ def next_attempt(instance: dg.DagsterInstance, tags: dict[str, str]) -> int | No
 
 
 def is_built(instance: dg.DagsterInstance, inputs: str, as_of: str | None = None) -> bool:
-    """Whether the newest successful refresh built these inputs, and for this moment if one is given."""
+    """Whether the newest successful refresh built these inputs, as of now or the moment asked."""
     newest = instance.get_run_records(
         dg.RunsFilter(job_name="refresh", statuses=[dg.DagsterRunStatus.SUCCESS]), limit=1
     )

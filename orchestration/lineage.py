@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import sqlglot
 from sqlglot import exp
@@ -40,12 +40,13 @@ def write(path: Path, lineage: Lineage) -> None:
 
 
 def column_lineage(sql: str, catalogue: Catalogue) -> dict[str, list[Source]]:
-    """Return, for each column a query yields, the (`schema/relation`, column) pairs its values come from.
+    """Return, for each column a query yields, where its values come from.
 
+    A source is a pair of a relation's asset key, such as `raw/prices`, and a column of it.
     What only decides which rows there are (filters, join conditions) is left out.
     Raises `sqlglot.errors.SqlglotError` for SQL that cannot be understood.
     """
-    query = qualify(
+    query: Any = qualify(
         sqlglot.parse_one(sql, dialect="duckdb"),
         schema=MappingSchema({s: dict(t) for s, t in catalogue.items()}, dialect="duckdb"),
         dialect="duckdb",
@@ -59,7 +60,7 @@ def column_lineage(sql: str, catalogue: Catalogue) -> dict[str, list[Source]]:
     resolver = _Resolver(root)
     return {
         name: sorted(resolver.sources(root, place))
-        for place, name in enumerate(root.expression.named_selects)
+        for place, name in enumerate(query.named_selects)
     }
 
 
@@ -81,8 +82,8 @@ class _Resolver:
         if scope.set_operation_scopes:
             for branch in scope.set_operation_scopes:
                 found |= self.sources(branch, place)
-        elif place < len(scope.expression.selects):
-            for column in scope.expression.selects[place].find_all(exp.Column):
+        elif place < len(selects := _selects(scope)):
+            for column in selects[place].find_all(exp.Column):
                 found |= self._behind(column)
         self._known[(id(scope), place)] = frozenset(found)
         return frozenset(found)
@@ -96,7 +97,7 @@ class _Resolver:
         source = scope.sources[column.table]
         if isinstance(source, exp.Table):
             return frozenset({(f"{source.db}/{source.name}", column.name)} if source.db else ())
-        names = source.outer_columns or source.expression.named_selects
+        names = source.outer_columns or [select.alias_or_name for select in _selects(source)]
         if column.name not in names:
             return frozenset()
         return self.sources(source, names.index(column.name))
@@ -108,3 +109,8 @@ class _Resolver:
                 return self._scopes[id(node)]
             node = node.parent
         return None
+
+
+def _selects(scope: Scope) -> list[exp.Expression]:
+    selects: list[exp.Expression] = getattr(scope.expression, "selects", [])
+    return selects

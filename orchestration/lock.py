@@ -1,8 +1,8 @@
 """One run at a time: a run holds the home's lock from its first step to its last.
 
 The locks are the operating system's, so a process that dies, however it dies, gives them back; and
-they hold between any two processes, be it the daemon's runs or those of the command line. Each run also
-holds a lock of its own, by which others see whether a run that says it is running still is.
+they hold between any two processes, be it the daemon's runs or those of the command line. Each run
+also holds a lock of its own, by which others see whether a run that says it is running still is.
 """
 
 import contextlib

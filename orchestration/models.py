@@ -34,7 +34,7 @@ def models() -> dg.AssetsDefinition:
     """Return dbt's seeds and models as assets and its tests as their checks."""
     manifest = dbt.prepare_manifest()
 
-    @dbt_assets(
+    @dbt_assets(  # type: ignore[untyped-decorator]
         manifest=manifest.path,
         name=STEP,
         dagster_dbt_translator=DagsterDbtTranslator(
@@ -81,6 +81,7 @@ def models() -> dg.AssetsDefinition:
             f"by {published.way} in {published.seconds} s"
         )
 
+    assert isinstance(refresh, dg.AssetsDefinition)
     return refresh
 
 

@@ -32,7 +32,7 @@ from warehouse.store import Counts, schema
 
 HOST = "127.0.0.1"
 _DAGSTER_YAML = Path(__file__).with_name("dagster.yaml")
-# A command line writes its own output; Dagster would print every event and redirect what is printed.
+# A command line writes its own output; Dagster would print every event, and redirect what we print.
 _QUIET: Mapping[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _NO_CAPTURE = {
     "compute_logs": {
@@ -44,7 +44,7 @@ _NO_CAPTURE = {
 
 @dataclass(frozen=True)
 class TableOutcome:
-    """What one ingest did to one raw table; `failures` are attempts that failed, one sentence each."""
+    """What one ingest did to one raw table; `failures` says which attempts failed, and why."""
 
     counts: Counts
     row_count: int
@@ -57,7 +57,7 @@ class RunOutcome:
     """How a run ended.
 
     `tables` is what an ingest did, by raw table; `row_counts` what a refresh built, by asset key.
-    `failures` say why the run failed, if it did. `skipped` is a refresh that had nothing new to build.
+    `failures` say why the run failed, if it did. A refresh with nothing new to build is `skipped`.
     """
 
     success: bool
@@ -133,7 +133,7 @@ def run_refresh(
     """Build and test all models, and publish; nothing to do when that was done with these inputs.
 
     `as_of` is UTC where it names no zone. `force` builds even what was built already.
-    Raises `HomeError` when nothing was ingested yet, `ProjectError` when dbt cannot read the project.
+    Raises `HomeError` when nothing was ingested yet, `ProjectError` when dbt cannot read its files.
     """
     started = time.monotonic()
     if as_of is not None and as_of.tzinfo is not None:
@@ -183,9 +183,11 @@ def serve(home: Home, port: int) -> NoReturn:
 def _instance(home: Home) -> Iterator[dg.DagsterInstance]:
     prepare_dagster_home(home)
     reference = InstanceRef.from_dir(str(home.dagster), overrides=_NO_CAPTURE)
-    with environment(**{ENVIRONMENT_VARIABLE: str(home.path)}):
-        with dg.DagsterInstance.from_ref(reference) as instance:
-            yield instance
+    with (
+        environment(**{ENVIRONMENT_VARIABLE: str(home.path)}),
+        dg.DagsterInstance.from_ref(reference) as instance,
+    ):
+        yield instance
 
 
 def _execute(
@@ -217,7 +219,7 @@ def _execute(
     row_counts: dict[str, int] = {}
     for event in result.get_asset_materialization_events():
         done = event.step_materialization_data.materialization
-        figures = {name: value.value for name, value in done.metadata.items()}
+        figures: dict[str, Any] = {name: value.value for name, value in done.metadata.items()}
         if done.asset_key.path[0] == "raw":
             tables[done.asset_key.path[-1]] = _table_outcome(figures)
         else:

@@ -102,11 +102,11 @@ def demo(as_json: JsonOption = False) -> None:
     for command, why in (
         ("make ui DEMO=1", "lineage, runs and checks in the Dagster UI on http://127.0.0.1:3000"),
         (
-            "bellwether sql --demo \"select * from marts.risk_flags where is_open\"",
+            'bellwether sql --demo "select * from marts.risk_flags where is_open"',
             "open risk flags and why",
         ),
         ("bellwether status --demo", "what is fresh, late or rejected"),
-        ("bellwether sql --demo \"show all tables\"", "everything there is to query"),
+        ('bellwether sql --demo "show all tables"', "everything there is to query"),
         ("bellwether ingest --help", "bring in data of your own"),
     ):
         out.print(f"  [cyan]{escape(command)}[/cyan]", soft_wrap=True, highlight=False)
@@ -438,9 +438,9 @@ def print_scorecard(home: Home) -> None:
     out.print(grid)
     newest = max(card[3] for card in cards)
     out.print(
-        f"At the close of {newest}, in USD unless said, changes in percent; consensus: label (analysts); upside: median of "
-        "the named firms' targets over the close; P/E: on forward earnings; mom: percentile of 12-1 "
-        "momentum; risk: open flags, red from severity 3.",
+        f"At the close of {newest}, in USD unless said, changes in percent. consensus: label "
+        "(analysts); upside: median of the named firms' targets over the close; P/E: on forward "
+        "earnings; mom: percentile of 12-1 momentum; risk: open flags, red from severity 3.",
         style="dim",
     )
 
@@ -480,7 +480,8 @@ def _status(home: Home) -> dict[str, Any]:
             """
             select table_name || ' ' || coalesce(ticker, file, '') || ': ' || outcome || ', '
                 || coalesce(reason, '') as what, count(*) as count
-            from raw.fetches where outcome <> 'ok' group by all order by max(fetched_at) desc limit 20
+            from raw.fetches where outcome <> 'ok' group by all
+            order by max(fetched_at) desc limit 20
             """
         ).fetchall()
         quality = con.execute(

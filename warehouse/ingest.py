@@ -1,4 +1,4 @@
-"""One ingest of one raw table: ask the source unit by unit, store what it tells, say how it ended."""
+"""One ingest of one raw table: ask the source unit by unit, store its answer, say how it went."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def ingest(
     """Bring what `source` has for `table` into the raw store of `home`.
 
     A unit that fails is recorded in `raw.fetches` and never stops the others; a table the source
-    does not know of is left as it is. `raw.sessions` always comes from exchange_calendars, and `raw.universe`
-    from universe.csv, unless the source is the sample.
+    does not know of is left as it is. `raw.sessions` always comes from exchange_calendars, and
+    `raw.universe` from universe.csv unless the source is the sample.
     """
     done = Ingested(table)
     with Warehouse(home.build) as warehouse:
@@ -117,5 +117,3 @@ def _ingest_unit(
     source.settle(table, unit, error, rejects)
     done.counts += counts
     done.outcomes[outcome] += 1
-
-

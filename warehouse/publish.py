@@ -53,6 +53,7 @@ def publish(home: Home, *, as_of: datetime) -> Published:
     now = datetime.now(UTC)
     version = now.strftime("%Y%m%dT%H%M%S%fZ")
     unfinished = home.versions / f".{version}"
+    link = home.versions / f".{version}.link"
     try:
         unfinished.mkdir(parents=True)
         is_simulated, dead = _settle_build(home.build)
@@ -71,18 +72,20 @@ def publish(home: Home, *, as_of: datetime) -> Published:
         for part in (unfinished / DATABASE, unfinished / _MANIFEST, unfinished):
             _sync(part)
         unfinished.rename(home.versions / version)
-        link = home.versions / f".{version}.link"
         link.symlink_to(Path("published") / version / DATABASE)
         link.replace(home.published)
         _sync(home.versions)
         _sync(home.path)
-    except (OSError, duckdb.Error) as error:
-        shutil.rmtree(unfinished, ignore_errors=True)
+    except (OSError, duckdb.Error, PublishError) as error:
+        if home.published.resolve().parent.name != version:
+            _remove(unfinished, link, home.versions / version)
         raise PublishError(
             f"{home.published} was not replaced and stays as it was: {error}"
         ) from error
-    for old in versions(home)[:-KEPT_VERSIONS]:
-        shutil.rmtree(home.versions / old, ignore_errors=True)
+    # By name, but never the new one: the clock may have been set back.
+    former = [name for name in versions(home) if name != version]
+    _remove(*(home.versions / name for name in former[: 1 - KEPT_VERSIONS]))
+    _remove(*home.versions.glob(".*"))  # what a killed publishing left behind
     return published
 
 
@@ -112,8 +115,9 @@ def reading(home: Home):  # type: ignore[no-untyped-def]
             f"Nothing is published in {home.path} yet. Run `bellwether ingest` and "
             "`bellwether refresh`, or `bellwether demo` for the simulated sample."
         )
+    # Through the link, a process that still has the former version open would be given that one.
     con = duckdb.connect(
-        str(home.published),
+        str(home.published.resolve()),
         read_only=True,
         config={"enable_external_access": "false", "lock_configuration": "true"},
     )
@@ -124,12 +128,14 @@ def reading(home: Home):  # type: ignore[no-untyped-def]
 
 
 def _settle_build(build: Path) -> tuple[bool, float]:
-    """Write the build's log into its file; say whether it is simulated and how much of it is dead."""
+    """Write the build's log into its file; say if it is simulated and how much of it is dead."""
     if not build.is_file():
         raise PublishError(f"{build} does not exist: there is nothing to publish.")
     with duckdb.connect(str(build)) as con:
         con.execute("checkpoint")
-        simulated = con.execute("select count(*) from raw.batches where source = 'sample'").fetchone()
+        simulated = con.execute(
+            "select count(*) from raw.batches where source = 'sample'"
+        ).fetchone()
         blocks = con.execute(
             "select free_blocks / greatest(total_blocks, 1) from pragma_database_size() "
             "where database_name = current_database()"
@@ -153,6 +159,15 @@ def _copy(source: Path, target: Path, *, compact: bool) -> str:
         except OSError:
             shutil.copyfileobj(from_, to, 16 * 1024 * 1024)
             return "copy"
+
+
+def _remove(*paths: Path) -> None:
+    for path in paths:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def _sync(path: Path) -> None:

@@ -658,6 +658,10 @@ def _cast(told: str, told_kind: str, kind: str) -> tuple[str, str]:
             value = f"coalesce(try_cast({text} as timestamptz), {basic}) at time zone 'UTC'"
     else:
         value = f"try_cast({told if told_kind == kind else text} as {kind})"
+    if kind in ("DATE", "TIMESTAMP"):
+        # Beyond four digits of a year, and at infinity, nobody else can read what we stored.
+        bounds = f"{kind} '0001-01-01' and {kind} '9999-12-31'"
+        value = f"case when {value} between {bounds} then {value} end"
     return value, f"{text} is not null and ({value}) is null"
 
 

@@ -15,11 +15,18 @@
 {% macro default__days_between(start, end) -%}
     (
         select cast(day as date) as day
-        from generate_series(cast({{ start }} as timestamp), cast({{ end }} as timestamp), interval '1' day)
-            as days(day)
+        from
+            generate_series(
+                cast({{ start }} as timestamp), cast({{ end }} as timestamp), interval '1' day
+            ) as days(day)
     )
 {%- endmacro %}
 
 {% macro spark__days_between(start, end) -%}
-    (select explode(sequence(cast({{ start }} as date), cast({{ end }} as date), interval 1 day)) as day)
+    (
+        select
+            explode(
+                sequence(cast({{ start }} as date), cast({{ end }} as date), interval 1 day)
+            ) as day
+    )
 {%- endmacro %}

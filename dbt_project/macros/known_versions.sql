@@ -20,10 +20,12 @@ the vendor's file says it was (`vendor_stated`). Where several sources tell of o
                 v.*,
                 loads.load_started_at,
                 row_number() over (
-                    partition by v.source, v.{{ key | join(", v.") }} order by v.known_at asc nulls last
+                    partition by v.source, v.{{ key | join(", v.") }}
+                    order by v.known_at asc nulls last
                 ) as version_number,
                 lead(v.known_at) over (
-                    partition by v.source, v.{{ key | join(", v.") }} order by v.known_at asc nulls last
+                    partition by v.source, v.{{ key | join(", v.") }}
+                    order by v.known_at asc nulls last
                 ) as superseded_at
             from {{ source("raw", table) }} as v
             inner join loads on loads.batch_id = v.batch_id
@@ -46,7 +48,9 @@ the vendor's file says it was (`vendor_stated`). Where several sources tell of o
             {% if day %}
                 left join {{ ref("stg_listings") }} as l on l.ticker = v.ticker
                 left join
-                    {{ ref("stg_calendar_days") }} as d on d.exchange = l.exchange and d.day = {{ day }}
+                    {{ ref("stg_calendar_days") }} as d
+                    on d.exchange = l.exchange
+                    and d.day = {{ day }}
             {% endif %}
         ),
         judged as (
@@ -64,14 +68,17 @@ the vendor's file says it was (`vendor_stated`). Where several sources tell of o
         dated as (
             select
                 *,
-                case when pit_quality = 'reconstructed' then happened_at else known_at end as known_from
+                case
+                    when pit_quality = 'reconstructed' then happened_at else known_at
+                end as known_from
             from judged
         ),
         visible as (
             select *
             from dated
             where
-                known_from <= {{ as_of() }} and (superseded_at is null or superseded_at > {{ as_of() }})
+                known_from <= {{ as_of() }}
+                and (superseded_at is null or superseded_at > {{ as_of() }})
         ),
         ranked as (
             select

@@ -53,7 +53,7 @@ feeds contain: full-width letters, no-break spaces and the other hyphens.
 {#-
 The day and the price a ticker's ratings are held against. `session_date` is its newest final
 session, else the last of its exchange. `counted_on` is the last session of its exchange that had
-closed at `as_of`, so that votes expire where prices are missing; without a calendar the day of `as_of`.
+closed at `as_of` (without a calendar the day of `as_of`), so that votes expire without prices too.
 -#}
 {% macro quotes() %}
     with
@@ -96,13 +96,14 @@ closed at `as_of`, so that votes expire where prices are missing; without a cale
 {% endmacro %}
 
 {#-
-Rating events that open or close a vote: one per firm and day, under the name the firm has now, beside
-its call before (`coverage` counts the times it had closed its vote). Targets are on the split basis of
-`as_of` and in the currency of the quote, where that is a matter of minor units (`is_convertible`).
+Rating events that open or close a vote: one per firm and day, under the name the firm has now,
+beside its call before (`coverage` counts the times it had closed its vote). Targets are on the
+split basis of `as_of` and, where that is a matter of minor units, in the quote's currency
+(`is_convertible`).
 
-Feeds do not say whether they restate old targets after a split. A version stored before the split is
-on the old basis; whether those stored later are, `verdicts` tells by the prior target that the firms'
-next calls name.
+Feeds do not say whether they restate old targets after a split. A version stored before the split
+is on the old basis; whether those stored later are, `verdicts` tells by the prior target that the
+firms' next calls name.
 -#}
 {% macro rating_events() %}
     with

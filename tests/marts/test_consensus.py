@@ -33,9 +33,10 @@ needs_real_data = pytest.mark.skipif(
     not DATA.is_dir(), reason="the real data (../shared/data) are not on this machine"
 )
 
-# Two Fridays around the day Credit Suisse became UBS (2023-06-12), after the close.
+# A Friday evening and a Sunday around the day Credit Suisse became UBS (2023-06-12).
 EARLIER = datetime(2023, 6, 9, 22)
-NOW = datetime(2023, 7, 7, 22)
+NOW = datetime(2023, 7, 9, 22)
+LAST_SESSION = {EARLIER: date(2023, 6, 9), NOW: date(2023, 7, 7)}
 OPENS, CLOSES = time(14, 30), time(21)
 WEEKDAYS = [d.date() for d in pd.bdate_range("2021-01-01", "2023-12-29")]
 OPENINGS = [datetime.combine(d, OPENS) for d in WEEKDAYS]
@@ -630,7 +631,7 @@ SCENARIOS: dict[str, tuple[list[Event], dict[str, Any]]] = {
         ],
         {"Alpha": "Buy", "Beta": "Buy"},
     ),
-    "UNKNOWN": ([told("Alpha", "05-10", "Buy", known="07-08")], {}),
+    "UNKNOWN": ([told("Alpha", "05-10", "Buy", known="07-10")], {}),
     "CLOSED": (
         [
             told("Alpha", "03-01", "Buy"),
@@ -819,9 +820,9 @@ def simulate(path: Path) -> Facts:
             close = base * (1 if number is None else rng.uniform(0.7, 1.3))
             close = None if number is not None and number % 7 == 1 else close
             if close is not None:
-                bars.append((ticker, as_of.date(), close, 1.0, currency))
+                bars.append((ticker, LAST_SESSION[as_of], close, 1.0, currency))
             quality = None if close is None and not splits else "vendor_stated"
-            quotes[as_of][ticker] = Quote(as_of.date(), close, currency, quality, splits)
+            quotes[as_of][ticker] = Quote(LAST_SESSION[as_of], close, currency, quality, splits)
         bars += [(ticker, split_on, base, ratio, currency) for split_on, ratio in splits]
         if number is not None and close is None and splits:
             for as_of in (EARLIER, NOW):
@@ -923,7 +924,7 @@ def test_everything_on_random_facts(
     facts = store[1]
     marts = now if as_of == NOW else earlier
     votes, rows = expected(
-        facts.events, facts.quotes[as_of], facts.snapshots, as_of, as_of.date(), OPENINGS
+        facts.events, facts.quotes[as_of], facts.snapshots, as_of, LAST_SESSION[as_of], OPENINGS
     )
     assert_equal(marts, votes, rows)
 

@@ -78,12 +78,12 @@ def build(path: Path, bars: pd.DataFrame | str) -> duckdb.DuckDBPyConnection:
         warehouse.append("sessions", Calendars(warehouse.con).sessions(Unit("XHKG")), source="x")
     os.environ["BELLWETHER_BUILD"] = str(path)
     folder = str(path.parent / "dbt")
+    project = ["--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
+    paths = ["--target-path", folder, "--log-path", folder]
+    models = ["--select", "+risk_flags", "+flag_evidence", "+flag_coverage"]
+    as_of = ["--vars", json.dumps({"as_of": str(AS_OF)})]
     done = dbtRunner().invoke(
-        ["build", "-q", "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
-        + ["--target-path", folder, "--log-path", folder]
-        + ["--vars", json.dumps({"as_of": str(AS_OF)})]
-        + ["--select", "+risk_flags", "+flag_evidence", "+flag_coverage"]
-        + ["--exclude", "test_type:unit"]
+        ["build", "-q", *project, *paths, *as_of, *models, "--exclude", "test_type:unit"]
     )
     assert done.success, done.exception or [
         (r.node.name, r.message) for r in done.result if r.status in ("error", "fail")
@@ -105,9 +105,7 @@ def episodes(con: duckdb.DuckDBPyConnection, flag: str) -> set[Episode]:
     )
 
 
-def looped(
-    rows: list[tuple[str, date, float]], enter: float, leave: float
-) -> set[Episode]:
+def looped(rows: list[tuple[str, date, float]], enter: float, leave: float) -> set[Episode]:
     """Walk a series that falls into trouble: open at or below `enter`, close above `leave`."""
     found: set[Episode] = set()
     state: dict[str, date] = {}
@@ -133,9 +131,7 @@ def drawdowns(con: duckdb.DuckDBPyConnection) -> list[tuple[str, date, float]]:
             """
         ).fetchall()
     }
-    rows = zip(
-        bars["ticker"], bars["session_date"].dt.date, bars["close"] / high - 1, strict=True
-    )
+    rows = zip(bars["ticker"], bars["session_date"].dt.date, bars["close"] / high - 1, strict=True)
     return [row for row in rows if row[:2] in published]
 
 
@@ -202,12 +198,15 @@ def test_every_episode_has_evidence_that_exists(simulated: duckdb.DuckDBPyConnec
     ).fetchall()
     assert missing == []
     for (table,) in simulated.sql("select distinct table_name from marts.flag_evidence").fetchall():
-        assert simulated.sql(
-            f"""
+        assert (
+            simulated.sql(
+                f"""
             select row_id from marts.flag_evidence
             where table_name = '{table}' and row_id not in (select row_id from {table})
             """
-        ).fetchall() == []
+            ).fetchall()
+            == []
+        )
 
 
 def test_coverage_says_what_could_not_be_judged(simulated: duckdb.DuckDBPyConnection) -> None:

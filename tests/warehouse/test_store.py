@@ -565,6 +565,7 @@ def test_lines_count_the_data_rows_of_the_frame(store: Warehouse) -> None:
     assert rows(store, "select distinct file from raw.rejects") == [("f.csv",)]
 
 
+BEFORE_CHRIST = "session_date: '0044-03-15 (BC)' is not a date (YYYY-MM-DD)"
 MISFITS = {
     "prices": [
         ("close", "abc", "close: 'abc' is not a finite number"),
@@ -575,6 +576,11 @@ MISFITS = {
         ("is_final", "perhaps", "is_final: 'perhaps' is not true or false"),
         ("session_date", "02.06.2025", "session_date: '02.06.2025' is not a date (YYYY-MM-DD)"),
         ("session_date", "2025-02-30", "session_date: '2025-02-30' is not a date (YYYY-MM-DD)"),
+        ("session_date", "-infinity", "session_date: '-infinity' is not a date (YYYY-MM-DD)"),
+        ("session_date", "44000-01-01", "session_date: '44000-01-01' is not a date (YYYY-MM-DD)"),
+        ("session_date", "0044-03-15 (BC)", BEFORE_CHRIST),
+        ("known_at", "-infinity", "known_at: '-infinity' is not a time (ISO 8601)"),
+        ("session_date", "0001-01-01", None),
         ("session_date", "20250602", "session_date: '20250602' is not a date (YYYY-MM-DD)"),
         ("known_at", "noon", "known_at: 'noon' is not a time (ISO 8601)"),
         ("known_at", "2025-06-03T25:00", "known_at: '2025-06-03T25:00' is not a time (ISO 8601)"),

@@ -1,4 +1,4 @@
-"""Where facts come from. Every source has one method per raw table it can tell of, of the same name."""
+"""Where facts come from: a source has one method per raw table it can tell of, named like it."""
 
 from __future__ import annotations
 

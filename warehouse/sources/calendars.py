@@ -24,7 +24,7 @@ class Calendars:
     """The source of `raw.sessions`; a unit's `ticker` is a calendar's code, such as XNYS."""
 
     name = "exchange_calendars"
-    tables = ("sessions",)
+    tables: tuple[str, ...] = ("sessions",)
 
     def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
         """Look up through `con` which exchanges the stored tickers trade on."""
@@ -53,7 +53,7 @@ class Calendars:
         return [Unit(ticker=exchange) for exchange in sorted(exchanges)]
 
     def sessions(self, unit: Unit) -> pd.DataFrame:
-        """Return all sessions of a calendar, or the last month's and the next year's if it is stored."""
+        """Return all sessions of a calendar; if it is stored, those from a month ago on."""
         assert unit.ticker is not None
         row = self.con.execute(
             "select max(session_date) from raw.sessions where exchange = ?", [unit.ticker]
@@ -70,9 +70,7 @@ class Calendars:
             }
         )
 
-    def settle(
-        self, table: str, unit: Unit, error: SourceError | None, rejects: list[str]
-    ) -> None:
+    def settle(self, table: str, unit: Unit, error: SourceError | None, rejects: list[str]) -> None:
         """Do nothing: a calendar has nothing to put away."""
 
 
@@ -89,17 +87,18 @@ def _schedule(exchange: str, start: date) -> pd.DataFrame:
                 )
     except (NotImplementedError, ValueError) as error:
         raise Failed(
-            f"exchange_calendars cannot make the calendar {exchange}: {error}. "
+            f"exchange_calendars cannot make the calendar {exchange}: {str(error)[:200]}. "
             "Facts of its tickers count as known from the end of their day."
         ) from error
-    return calendar.schedule.loc[wanted:]
+    schedule: pd.DataFrame = calendar.schedule.loc[wanted:]
+    return schedule
 
 
 def moment_before_next_open(day: date, exchange: str = REFERENCE) -> datetime:
     """Return the moment (UTC) a date stands for: just before the next session after it opens."""
     calendar = exchange_calendars.get_calendar(exchange)
     session = calendar.date_to_session(pd.Timestamp(day) + pd.Timedelta(days=1), direction="next")
-    opens = calendar.session_open(session).tz_convert(None).to_pydatetime()
+    opens: datetime = calendar.session_open(session).tz_convert(None).to_pydatetime()
     return opens - timedelta(microseconds=1)
 
 
@@ -108,4 +107,5 @@ def last_closed_session(now: datetime, exchange: str = REFERENCE) -> date:
     moment = pd.Timestamp(now)
     moment = moment.tz_localize("UTC") if moment.tzinfo is None else moment
     calendar = exchange_calendars.get_calendar(exchange)
-    return calendar.minute_to_past_session(moment.floor("min")).date()
+    session: pd.Timestamp = calendar.minute_to_past_session(moment.floor("min"))
+    return session.date()

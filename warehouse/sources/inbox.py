@@ -8,6 +8,7 @@ in `.failed/`. File names and contents are untrusted: they are only ever paramet
 from __future__ import annotations
 
 import codecs
+import contextlib
 import csv
 import gzip
 import hashlib
@@ -46,8 +47,9 @@ class Inbox:
     def pending(self, table: str, tickers: Sequence[str] = ()) -> list[Unit]:
         """Return the files waiting for `table`, in the order of their names."""
         return [
-            Unit(file=file, file_hash=_hash(file)) for file in waiting(self.folder) if
-            file.parent.name == table
+            Unit(file=file, file_hash=_hash(file))
+            for file in waiting(self.folder)
+            if file.parent.name == table
         ]
 
     def read(self, unit: Unit, *, table: str) -> duckdb.DuckDBPyRelation:
@@ -94,9 +96,7 @@ class Inbox:
     news_topics = partialmethod(read, table="news_topics")
     broker_calls = partialmethod(read, table="broker_calls")
 
-    def settle(
-        self, table: str, unit: Unit, error: SourceError | None, rejects: list[str]
-    ) -> None:
+    def settle(self, table: str, unit: Unit, error: SourceError | None, rejects: list[str]) -> None:
         """Move a file to `.done/` or `.failed/`, with what was wrong in it beside it."""
         file = unit.file
         assert file is not None
@@ -110,7 +110,8 @@ class Inbox:
         notes = ([str(error)] if error else []) + rejects
         if notes:
             note.write_text("\n".join(notes) + "\n", encoding="utf-8")
-        os.replace(file, target)
+        with contextlib.suppress(FileNotFoundError):  # somebody took it away
+            os.replace(file, target)
 
 
 def waiting(folder: Path) -> list[Path]:
@@ -228,8 +229,11 @@ def _read_json_lines(con: duckdb.DuckDBPyConnection, file: Path) -> duckdb.DuckD
     if not names:
         raise Malformed("line 1: no JSON object with fields; one object per line is expected.")
     _refuse_width(names)
+    # What the schema names is text to be cast; the rest stays JSON, as nested as it is.
+    known = {"known_at", "payload", *(column.name for column in schema()[file.parent.name])}
     fields = ", ".join(
-        f"json ->> {literal('/' + name.replace('~', '~0').replace('/', '~1'))} as {quoted(name)}"
+        f"json {'->>' if name.lower() in known else '->'} "
+        f"{literal('/' + name.replace('~', '~0').replace('/', '~1'))} as {quoted(name)}"
         for name in names
     )
     return con.sql(f"select {fields} {told}", params=params)

@@ -32,7 +32,7 @@ class Universe:
     """The source of `raw.universe`. A ticker taken off the list stays stored, as not covered."""
 
     name = "universe"
-    tables = ("universe",)
+    tables: tuple[str, ...] = ("universe",)
 
     def __init__(self, con: duckdb.DuckDBPyConnection, path: Path = UNIVERSE_CSV) -> None:
         """Read the list at `path`; look up through `con` what was covered before."""
@@ -54,9 +54,7 @@ class Universe:
             [listed, pd.DataFrame({"ticker": gone, "is_covered": False})], ignore_index=True
         ).astype({"is_covered": bool})
 
-    def settle(
-        self, table: str, unit: Unit, error: SourceError | None, rejects: list[str]
-    ) -> None:
+    def settle(self, table: str, unit: Unit, error: SourceError | None, rejects: list[str]) -> None:
         """Do nothing: the list stays where it is."""
 
 

@@ -1,7 +1,8 @@
 with
     metrics as (select * from {{ ref("flag_metrics") }}),
     rules as (
-        select *, case when direction = 'below' then -1 else 1 end as sign from {{ ref("risk_flag_rules") }}
+        select *, case when direction = 'below' then -1 else 1 end as sign
+        from {{ ref("risk_flag_rules") }}
     ),
     -- Turned so that greater is worse, whatever the direction of the rule.
     observed as (
@@ -31,7 +32,8 @@ with
             *,
             observation - coalesce(
                 max(case when not is_left then observation end) over (
-                    partition by flag, ticker order by observation asc nulls last
+                    partition by flag, ticker
+                    order by observation asc nulls last
                     rows between unbounded preceding and current row
                 ),
                 0
@@ -39,9 +41,7 @@ with
         from observed
     ),
     events as (
-        select
-            *,
-            case when is_entered then 1 when left_days >= min_days then 0 end as event
+        select *, case when is_entered then 1 when left_days >= min_days then 0 end as event
         from left_runs
     ),
     -- The state is that of the newest event: the parity of the greatest of 2 x observation + event.
@@ -50,7 +50,8 @@ with
             *,
             coalesce(
                 max(case when event is not null then observation * 2 + event end) over (
-                    partition by flag, ticker order by observation asc nulls last
+                    partition by flag, ticker
+                    order by observation asc nulls last
                     rows between unbounded preceding and current row
                 ),
                 0
@@ -70,14 +71,17 @@ with
         select
             *,
             sum(case when state = 1 and state_before = 0 then 1 else 0 end) over (
-                partition by flag, ticker order by observation asc nulls last
+                partition by flag, ticker
+                order by observation asc nulls last
                 rows between unbounded preceding and current row
             ) as episode
         from switched
     ),
     final as (
         select
-            md5(concat(flag, '|', ticker, '|', cast(min(observed_on) as {{ dbt.type_string() }}))) as flag_episode_id,
+            md5(
+                concat(flag, '|', ticker, '|', cast(min(observed_on) as {{ dbt.type_string() }}))
+            ) as flag_episode_id,
             flag,
             ticker,
             min(observed_on) as opened_on,

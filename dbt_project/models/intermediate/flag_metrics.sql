@@ -2,7 +2,11 @@ with
     momentum_history as (
         select ticker, session_date, drawdown_252d from {{ ref("momentum_history") }}
     ),
-    prices as (select row_id, ticker, session_date, close, pit_quality from {{ ref("stg_prices") }} where is_final),
+    prices as (
+        select row_id, ticker, session_date, close, pit_quality
+        from {{ ref("stg_prices") }}
+        where is_final
+    ),
     listings as (select ticker, exchange from {{ ref("stg_listings") }}),
     universe as (select ticker, listed_to from {{ ref("stg_universe") }}),
     days as (
@@ -15,14 +19,17 @@ with
         from {{ ref("stg_securities") }}
     ),
     valuations as (
-        select row_id, ticker, valued_on, forward_eps, known_from, pit_quality from {{ ref("stg_valuations") }}
+        select row_id, ticker, valued_on, forward_eps, known_from, pit_quality
+        from {{ ref("stg_valuations") }}
     ),
     short_interest as (
         select row_id, ticker, settled_on, short_share_of_float, known_from, pit_quality
         from {{ ref("stg_short_interest") }}
     ),
     currencies as (select code, major_code from {{ ref("currencies") }}),
-    first_bars as (select ticker, min(session_date) as first_session_date from prices group by ticker),
+    first_bars as (
+        select ticker, min(session_date) as first_session_date from prices group by ticker
+    ),
     drawdowns as (
         select
             prices.ticker,
@@ -41,7 +48,9 @@ with
             and prices.session_date = momentum_history.session_date
     ),
     -- Sessions of the exchange between a bar and the next one, or the last session before as_of.
-    last_sessions as (select exchange, max(session_number) as last_session_number from days group by exchange),
+    last_sessions as (
+        select exchange, max(session_number) as last_session_number from days group by exchange
+    ),
     numbered_bars as (
         select
             prices.*,
@@ -77,9 +86,12 @@ with
             cast(null as {{ dbt.type_float() }}) as evidence_value,
             gaps.pit_quality
         from gaps
-        inner join days on days.exchange = gaps.exchange and days.session_number = gaps.session_number + 3
+        inner join
+            days on days.exchange = gaps.exchange and days.session_number = gaps.session_number + 3
         left join universe on universe.ticker = gaps.ticker
-        where gaps.missed_sessions >= 3 and (universe.listed_to is null or universe.listed_to >= days.day)
+        where
+            gaps.missed_sessions >= 3
+            and (universe.listed_to is null or universe.listed_to >= days.day)
     ),
     arrived as (
         select
@@ -145,8 +157,11 @@ with
             ticker,
             observed_on,
             'has_foreign_reporting_currency' as metric,
-            cast(case when reported.major_code <> quoted.major_code then 1 else 0 end as {{ dbt.type_float() }})
-                as value,
+            cast(
+                case
+                    when reported.major_code <> quoted.major_code then 1 else 0
+                end as {{ dbt.type_float() }}
+            ) as value,
             'raw.securities' as table_name,
             row_id,
             'financial_currency' as column_name,
@@ -163,7 +178,9 @@ with
             'has_foreign_audit_exposure' as metric,
             cast(
                 case
-                    when exposures.country in ('China', 'Hong Kong', 'Macao', 'Macau') and listings.exchange = 'XNYS'
+                    when
+                        exposures.country in ('China', 'Hong Kong', 'Macao', 'Macau')
+                        and listings.exchange = 'XNYS'
                     then 1
                     else 0
                 end as {{ dbt.type_float() }}
@@ -179,19 +196,29 @@ with
     ),
     {% set columns = "ticker, observed_on, metric, value, table_name, row_id, column_name, evidence_value, pit_quality" %}
     final as (
-        select {{ columns }} from drawdowns where value is not null
+        select {{ columns }}
+        from drawdowns
+        where value is not null
         union all
-        select {{ columns }} from missed
+        select {{ columns }}
+        from missed
         union all
-        select {{ columns }} from arrived
+        select {{ columns }}
+        from arrived
         union all
-        select {{ columns }} from shorts where age_rank = 1
+        select {{ columns }}
+        from shorts
+        where age_rank = 1
         union all
-        select {{ columns }} from forward_earnings where age_rank = 1
+        select {{ columns }}
+        from forward_earnings
+        where age_rank = 1
         union all
-        select {{ columns }} from reporting_currencies
+        select {{ columns }}
+        from reporting_currencies
         union all
-        select {{ columns }} from audit_exposures
+        select {{ columns }}
+        from audit_exposures
     )
 select *
 from final

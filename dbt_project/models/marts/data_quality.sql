@@ -1,17 +1,23 @@
 {#- A column of marts.momentum, the final bars it needs, and whether it rests on dividends. -#}
 {%- set blanks = [
-    ("return_1d", 2, false), ("return_21d", 22, false), ("return_63d", 64, false),
-    ("return_126d", 127, false), ("return_252d", 253, false), ("return_1m", 20, false),
-    ("return_12m", 250, false), ("return_ytd", 2, false), ("total_return_12m", 250, true),
-    ("momentum_12_1", 253, true), ("high_52w", 252, false), ("sma_200", 200, false),
+    ("return_1d", 2, false),
+    ("return_21d", 22, false),
+    ("return_63d", 64, false),
+    ("return_126d", 127, false),
+    ("return_252d", 253, false),
+    ("return_1m", 20, false),
+    ("return_12m", 250, false),
+    ("return_ytd", 2, false),
+    ("total_return_12m", 250, true),
+    ("momentum_12_1", 253, true),
+    ("high_52w", 252, false),
+    ("sma_200", 200, false),
     ("volatility_63d", 52, false),
 ] -%}
 
 with
     momentum as (select * from {{ ref("momentum") }}),
-    prices as (
-        select row_id, ticker, session_date from {{ ref("stg_prices") }} where is_final
-    ),
+    prices as (select row_id, ticker, session_date from {{ ref("stg_prices") }} where is_final),
     listings as (select ticker, exchange, currency from {{ ref("stg_listings") }}),
     valuations as (
         select row_id, ticker, valued_on, currency, eps_currency from {{ ref("stg_valuations") }}
@@ -21,7 +27,9 @@ with
     rejects as (select table_name from {{ source("raw", "rejects") }}),
     fetches as (select load_id, outcome, fetched_at from {{ source("raw", "fetches") }}),
     bars as (
-        select ticker, count(*) as bar_count, max(session_date) as session_date from prices group by ticker
+        select ticker, count(*) as bar_count, max(session_date) as session_date
+        from prices
+        group by ticker
     ),
     newest_bars as (
         select prices.row_id, bars.ticker, bars.bar_count
@@ -40,16 +48,18 @@ with
                     when newest_bars.bar_count < {{ bars }}
                     then 'too few final bars for this window'
                     {%- if rests_on_dividends %}
-                    when momentum.total_return_basis is null
-                    then 'dividends are unknown and no one vintage of adjusted closes covers the history'
+                        when momentum.total_return_basis is null
+                        then
+                            'dividends are unknown and no one vintage of adjusted closes covers the history'
                     {%- endif %}
-                    else 'a gap of more than 10 sessions lies in the window, or its first bar is missing'
+                    else
+                        'a gap of more than 10 sessions lies in the window, or its first bar is missing'
                 end as reason
             from momentum
             inner join newest_bars on newest_bars.ticker = momentum.ticker
             where momentum.{{ column }} is null
             {%- if not loop.last %}
-            union all
+                union all
             {%- endif %}
         {%- endfor %}
     ),
@@ -58,20 +68,22 @@ with
             'listing_exchange' as check_name,
             ticker,
             'neither an exchange code nor the symbol tells the exchange: no calendar, no known_from by session'
-                as reason
+            as reason
         from listings
         where exchange is null
         union all
         select
             'listing_currency' as check_name,
             ticker,
-            'neither the security, its exchange nor the symbol tells the currency of its quotes' as reason
+            'neither the security, its exchange nor the symbol tells the currency of its quotes'
+            as reason
         from listings
         where currency is null
     ),
     newest_valuations as (
         select
-            *, row_number() over (partition by ticker order by valued_on desc nulls last) as age_rank
+            *,
+            row_number() over (partition by ticker order by valued_on desc nulls last) as age_rank
         from valuations
     ),
     unmapped_grades as (
@@ -99,7 +111,15 @@ with
             )
     ),
     findings as (
-        select check_name, ticker, 'warn' as status, observed_value, expected_value, reason, 'raw.prices' as table_name, row_id
+        select
+            check_name,
+            ticker,
+            'warn' as status,
+            observed_value,
+            expected_value,
+            reason,
+            'raw.prices' as table_name,
+            row_id
         from blank_columns
         union all
         select
@@ -119,8 +139,13 @@ with
             'warn' as status,
             cast(null as {{ dbt.type_float() }}) as observed_value,
             cast(null as {{ dbt.type_float() }}) as expected_value,
-            concat('the price is in ', currency, ' and forward earnings in ', eps_currency, ': no multiple is shown')
-                as reason,
+            concat(
+                'the price is in ',
+                currency,
+                ' and forward earnings in ',
+                eps_currency,
+                ': no multiple is shown'
+            ) as reason,
             'raw.valuations' as table_name,
             row_id
         from newest_valuations
@@ -133,8 +158,10 @@ with
             cast(event_count as {{ dbt.type_float() }}) as observed_value,
             cast(0 as {{ dbt.type_float() }}) as expected_value,
             concat(
-                'no vote from ', cast(grade_count as {{ dbt.type_string() }}),
-                ' unknown or blank grades, the first: ', first_grade
+                'no vote from ',
+                cast(grade_count as {{ dbt.type_string() }}),
+                ' unknown or blank grades, the first: ',
+                first_grade
             ) as reason,
             'raw.ratings' as table_name,
             row_id
@@ -158,7 +185,9 @@ with
             case when failure_count > 0 then 'warn' else 'ok' end as status,
             cast(failure_count as {{ dbt.type_float() }}) as observed_value,
             cast(0 as {{ dbt.type_float() }}) as expected_value,
-            case when failure_count > 0 then 'raw.fetches says how each attempt ended' end as reason,
+            case
+                when failure_count > 0 then 'raw.fetches says how each attempt ended'
+            end as reason,
             'raw.fetches' as table_name,
             cast(null as {{ dbt.type_string() }}) as row_id
         from newest_failures

@@ -4,9 +4,11 @@ with
     rules as (select flag, metric from {{ ref("risk_flag_rules") }}),
     evaluated as (select distinct ticker, metric from {{ ref("flag_metrics") }}),
     tickers as (
-        select ticker from momentum
+        select ticker
+        from momentum
         union
-        select ticker from consensus
+        select ticker
+        from consensus
     ),
     final as (
         select

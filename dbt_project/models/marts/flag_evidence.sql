@@ -1,5 +1,7 @@
 with
-    episodes as (select flag_episode_id, flag, ticker, opened_on, closed_on from {{ ref("flag_episodes") }}),
+    episodes as (
+        select flag_episode_id, flag, ticker, opened_on, closed_on from {{ ref("flag_episodes") }}
+    ),
     rules as (select flag, metric from {{ ref("risk_flag_rules") }}),
     metrics as (select * from {{ ref("flag_metrics") }}),
     prices as (
@@ -13,7 +15,8 @@ with
         where is_final
     ),
     moments as (
-        select flag_episode_id, flag, ticker, 'open' as role, opened_on as observed_on from episodes
+        select flag_episode_id, flag, ticker, 'open' as role, opened_on as observed_on
+        from episodes
         union all
         select flag_episode_id, flag, ticker, 'close' as role, closed_on as observed_on
         from episodes
@@ -58,9 +61,16 @@ with
         where moments.flag = 'DD_DEEP'
     ),
     final as (
-        select flag_episode_id, role, table_name, row_id, column_name, value from observed
+        select flag_episode_id, role, table_name, row_id, column_name, value
+        from observed
         union
-        select flag_episode_id, role, 'raw.prices' as table_name, row_id, 'close' as column_name, close as value
+        select
+            flag_episode_id,
+            role,
+            'raw.prices' as table_name,
+            row_id,
+            'close' as column_name,
+            close as value
         from highs
         where height_rank = 1
     )

@@ -45,35 +45,64 @@ with
     worded as (
         select
             *,
-            {%- set opening_pct = "cast(cast(round(100 * abs(opening_value), 1) as decimal(18, 1)) as " ~ dbt.type_string() ~ ")" -%}
-            {%- set newest_pct = "cast(cast(round(100 * abs(newest_value), 1) as decimal(18, 1)) as " ~ dbt.type_string() ~ ")" -%}
-            {%- set enter_pct = "cast(cast(round(100 * abs(enter_at), 0) as integer) as " ~ dbt.type_string() ~ ")" -%}
+            {%- set opening_pct = (
+                "cast(cast(round(100 * abs(opening_value), 1) as decimal(18, 1)) as "
+                ~ dbt.type_string()
+                ~ ")"
+            ) -%}
+            {%- set newest_pct = (
+                "cast(cast(round(100 * abs(newest_value), 1) as decimal(18, 1)) as "
+                ~ dbt.type_string()
+                ~ ")"
+            ) -%}
+            {%- set enter_pct = (
+                "cast(cast(round(100 * abs(enter_at), 0) as integer) as "
+                ~ dbt.type_string()
+                ~ ")"
+            ) -%}
             case
                 flag
                 when 'DD_DEEP'
                 then
                     concat(
-                        'The close fell ', {{ opening_pct }}, ' % below its 252-session high (flag from ',
-                        {{ enter_pct }}, ' %); on ', cast(last_observed_on as {{ dbt.type_string() }}), ' it stood ',
-                        {{ newest_pct }}, ' % below.'
+                        'The close fell ',
+                        {{ opening_pct }},
+                        ' % below its 252-session high (flag from ',
+                        {{ enter_pct }},
+                        ' %); on ',
+                        cast(last_observed_on as {{ dbt.type_string() }}),
+                        ' it stood ',
+                        {{ newest_pct }},
+                        ' % below.'
                     )
                 when 'STALE_PRICE'
                 then
                     concat(
-                        'No final price arrived for ', cast(cast(opening_value as integer) as {{ dbt.type_string() }}),
-                        ' sessions in a row (flag from ', cast(cast(enter_at as integer) as {{ dbt.type_string() }}), ').'
+                        'No final price arrived for ',
+                        cast(cast(opening_value as integer) as {{ dbt.type_string() }}),
+                        ' sessions in a row (flag from ',
+                        cast(cast(enter_at as integer) as {{ dbt.type_string() }}),
+                        ').'
                     )
                 when 'SHORT_CROWD'
                 then
                     concat(
-                        {{ opening_pct }}, ' % of the free float was sold short (flag from ', {{ enter_pct }},
-                        ' %); newest known: ', {{ newest_pct }}, ' %.'
+                        {{ opening_pct }},
+                        ' % of the free float was sold short (flag from ',
+                        {{ enter_pct }},
+                        ' %); newest known: ',
+                        {{ newest_pct }},
+                        ' %.'
                     )
                 when 'VAL_NEG'
                 then
                     concat(
                         'Expected earnings per share are ',
-                        cast(cast(round(newest_value, 2) as decimal(18, 2)) as {{ dbt.type_string() }}),
+                        cast(
+                            cast(
+                                round(newest_value, 2) as decimal(18, 2)
+                            ) as {{ dbt.type_string() }}
+                        ),
                         ': a price/earnings ratio says nothing.'
                     )
                 when 'FX_EXPOSURE'

@@ -9,13 +9,16 @@ with
     news as (select ticker, news_id, published_at from {{ ref("stg_news") }}),
     batches as (select source from {{ source("raw", "batches") }}),
     tickers as (
-        select ticker from momentum
+        select ticker
+        from momentum
         union
-        select ticker from consensus
+        select ticker
+        from consensus
     ),
     newest_valuations as (
         select
-            *, row_number() over (partition by ticker order by valued_on desc nulls last) as age_rank
+            *,
+            row_number() over (partition by ticker order by valued_on desc nulls last) as age_rank
         from valuations
         where forward_pe is not null or forward_eps is not null
     ),
@@ -36,7 +39,9 @@ with
     peer_multiples as (
         select
             peers.ticker,
-            percentile_cont(0.5) within group (order by forward_multiples.forward_pe) as forward_pe_peer_median,
+            percentile_cont(0.5) within group (
+                order by forward_multiples.forward_pe
+            ) as forward_pe_peer_median,
             count(*) as peer_count
         from peers
         inner join forward_multiples on forward_multiples.ticker = peers.peer
@@ -47,7 +52,9 @@ with
         group by peers.ticker
     ),
     open_flags as (
-        select ticker, count(*) as open_flag_count, max(severity) as worst_severity from flags group by ticker
+        select ticker, count(*) as open_flag_count, max(severity) as worst_severity
+        from flags
+        group by ticker
     ),
     recent_news as (
         select

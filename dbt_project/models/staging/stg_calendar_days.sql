@@ -9,11 +9,15 @@ with
     numbered as (
         select
             *,
-            row_number() over (partition by exchange order by session_date asc nulls last) as session_number,
+            row_number() over (
+                partition by exchange order by session_date asc nulls last
+            ) as session_number,
             lead(session_date) over (
                 partition by exchange order by session_date asc nulls last
             ) as next_session_date,
-            lead(opens_at) over (partition by exchange order by session_date asc nulls last) as next_opens_at,
+            lead(opens_at) over (
+                partition by exchange order by session_date asc nulls last
+            ) as next_opens_at,
             lead(opens_at, 9) over (
                 partition by exchange order by session_date asc nulls last
             ) as opens_at_9_sessions_later
@@ -22,8 +26,12 @@ with
     days as (
         select days.day
         from
-            {{ days_between("(select min(session_date) from sessions)", "(select max(session_date) from sessions)") }}
-            as days
+            {{
+                days_between(
+                    "(select min(session_date) from sessions)",
+                    "(select max(session_date) from sessions)",
+                )
+            }} as days
     ),
     final as (
         select

@@ -1,10 +1,5 @@
 with
-    source as (
-        {{ known_versions(
-            "consensus",
-            ["ticker", "snapshot_date", "period"]
-        ) }}
-    ),
+    source as ({{ known_versions("consensus", ["ticker", "snapshot_date", "period"]) }}),
     renamed as (
         select
             row_id,

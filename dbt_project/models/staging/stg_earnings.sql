@@ -1,10 +1,5 @@
 with
-    source as (
-        {{ known_versions(
-            "earnings",
-            ["ticker", "period_end"]
-        ) }}
-    ),
+    source as ({{ known_versions("earnings", ["ticker", "period_end"]) }}),
     renamed as (
         select
             row_id,

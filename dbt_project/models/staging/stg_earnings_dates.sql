@@ -1,10 +1,5 @@
 with
-    source as (
-        {{ known_versions(
-            "earnings_dates",
-            ["ticker", "snapshot_date"]
-        ) }}
-    ),
+    source as ({{ known_versions("earnings_dates", ["ticker", "snapshot_date"]) }}),
     renamed as (
         select
             row_id,

@@ -5,13 +5,25 @@ with
     universe as (select ticker, exchange, currency from {{ ref("stg_universe") }}),
     exchanges as (select kind, value, exchange, currency from {{ ref("exchanges") }}),
     tickers as (
-        select ticker from securities
+        select ticker
+        from securities
         union
-        select ticker from universe
-        {% for table in ["prices", "ratings", "consensus", "valuations", "estimates", "earnings",
-                         "earnings_dates", "short_interest", "news"] %}
+        select ticker
+        from universe
+        {% for table in [
+                "prices",
+                "ratings",
+                "consensus",
+                "valuations",
+                "estimates",
+                "earnings",
+                "earnings_dates",
+                "short_interest",
+                "news",
+            ] %}
             union
-            select ticker from {{ source("raw", table) }}
+            select ticker
+            from {{ source("raw", table) }}
         {% endfor %}
     ),
     described as (
@@ -20,10 +32,14 @@ with
             coalesce(securities.exchange, universe.exchange) as exchange_code,
             coalesce(securities.currency, universe.currency) as stated_currency,
             case
-                when tickers.ticker like '%=X' then '=X'
-                when tickers.ticker like '%=F' then '=F'
-                when tickers.ticker like '%-USD' then '-USD'
-                when tickers.ticker like '%-EUR' then '-EUR'
+                when tickers.ticker like '%=X'
+                then '=X'
+                when tickers.ticker like '%=F'
+                then '=F'
+                when tickers.ticker like '%-USD'
+                then '-USD'
+                when tickers.ticker like '%-EUR'
+                then '-EUR'
                 when tickers.ticker like '%.%'
                 then replace(regexp_extract(tickers.ticker, '[.][^.]*$'), '.', '')
                 else ''
@@ -38,9 +54,12 @@ with
             coalesce(by_code.exchange, by_suffix.exchange) as exchange,
             coalesce(described.stated_currency, by_code.currency, by_suffix.currency) as currency,
             case
-                when described.stated_currency is not null then 'stated'
-                when by_code.currency is not null then 'exchange'
-                when by_suffix.currency is not null then 'suffix'
+                when described.stated_currency is not null
+                then 'stated'
+                when by_code.currency is not null
+                then 'exchange'
+                when by_suffix.currency is not null
+                then 'suffix'
             end as currency_basis
         from described
         left join

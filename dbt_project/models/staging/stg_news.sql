@@ -1,11 +1,5 @@
 with
-    source as (
-        {{ known_versions(
-            "news",
-            ["ticker", "news_id"],
-            happened_at="v.published_at"
-        ) }}
-    ),
+    source as ({{ known_versions("news", ["ticker", "news_id"], happened_at="v.published_at") }}),
     renamed as (
         select
             row_id,

@@ -2,7 +2,12 @@ with
     source as (select * from {{ source("raw", "news_topics") }}),
     news as (select ticker, news_id, known_from, pit_quality from {{ ref("stg_news") }}),
     newest as (
-        select *, row_number() over (partition by source, news_id, ticker, scorer_version, topic, subtopic order by known_at desc nulls last) as age_rank
+        select
+            *,
+            row_number() over (
+                partition by source, news_id, ticker, scorer_version, topic, subtopic
+                order by known_at desc nulls last
+            ) as age_rank
         from source
     ),
     renamed as (

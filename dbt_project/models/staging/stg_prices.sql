@@ -2,12 +2,14 @@
 
 with
     source as (
-        {{ known_versions(
-            "prices",
-            ["ticker", "session_date"],
-            happened_at="case when coalesce(v.is_final, true) then coalesce(d.closes_at + interval '15' minute, cast(v.session_date as timestamp) + interval '1' day) end",
-            day="v.session_date",
-        ) }}
+        {{
+            known_versions(
+                "prices",
+                ["ticker", "session_date"],
+                happened_at="case when coalesce(v.is_final, true) then coalesce(d.closes_at + interval '15' minute, cast(v.session_date as timestamp) + interval '1' day) end",
+                day="v.session_date",
+            )
+        }}
     ),
     listings as (select ticker, exchange, currency from {{ ref("stg_listings") }}),
     days as (select exchange, day, closes_at from {{ ref("stg_calendar_days") }} where is_session),

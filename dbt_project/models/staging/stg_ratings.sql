@@ -1,11 +1,13 @@
 with
     source as (
-        {{ known_versions(
-            "ratings",
-            ["ticker", "firm", "graded_on", "to_grade"],
-            happened_at="case when cast(v.graded_at as time) <> time '00:00:00' then v.graded_at else d.next_opens_at end",
-            day="v.graded_on"
-        ) }}
+        {{
+            known_versions(
+                "ratings",
+                ["ticker", "firm", "graded_on", "to_grade"],
+                happened_at="case when cast(v.graded_at as time) <> time '00:00:00' then v.graded_at else d.next_opens_at end",
+                day="v.graded_on",
+            )
+        }}
     ),
     renamed as (
         select

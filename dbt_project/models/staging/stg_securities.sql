@@ -1,10 +1,10 @@
 with
     source as (
-        {{ known_versions(
-            "securities",
-            ["ticker"],
-            happened_at="cast('1900-01-01' as timestamp)"
-        ) }}
+        {{
+            known_versions(
+                "securities", ["ticker"], happened_at="cast('1900-01-01' as timestamp)"
+            )
+        }}
     ),
     renamed as (
         select

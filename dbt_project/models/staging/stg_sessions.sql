@@ -1,11 +1,13 @@
 with
     source as (
-        {{ known_versions(
-            "sessions",
-            ["exchange", "session_date"],
-            happened_at="cast('1900-01-01' as timestamp)",
-            owner="exchange"
-        ) }}
+        {{
+            known_versions(
+                "sessions",
+                ["exchange", "session_date"],
+                happened_at="cast('1900-01-01' as timestamp)",
+                owner="exchange",
+            )
+        }}
     ),
     renamed as (
         select

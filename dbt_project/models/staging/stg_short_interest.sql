@@ -1,11 +1,13 @@
 with
     source as (
-        {{ known_versions(
-            "short_interest",
-            ["ticker", "settled_on"],
-            happened_at="d.opens_at_9_sessions_later",
-            day="v.settled_on"
-        ) }}
+        {{
+            known_versions(
+                "short_interest",
+                ["ticker", "settled_on"],
+                happened_at="d.opens_at_9_sessions_later",
+                day="v.settled_on",
+            )
+        }}
     ),
     renamed as (
         select

@@ -1,10 +1,6 @@
 with
     source as (
-        {{ known_versions(
-            "universe",
-            ["ticker"],
-            happened_at="cast('1900-01-01' as timestamp)"
-        ) }}
+        {{ known_versions("universe", ["ticker"], happened_at="cast('1900-01-01' as timestamp)") }}
     ),
     renamed as (
         select

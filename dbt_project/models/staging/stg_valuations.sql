@@ -1,11 +1,13 @@
 with
     source as (
-        {{ known_versions(
-            "valuations",
-            ["ticker", "valued_on"],
-            happened_at="d.next_opens_at",
-            day="v.valued_on"
-        ) }}
+        {{
+            known_versions(
+                "valuations",
+                ["ticker", "valued_on"],
+                happened_at="d.next_opens_at",
+                day="v.valued_on",
+            )
+        }}
     ),
     renamed as (
         select
