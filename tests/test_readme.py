@@ -37,7 +37,7 @@ def run(command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["bash", "-c", command],
         cwd=PROJECT,
-        env={**os.environ, "PATH": path, "COLUMNS": "110", "NO_COLOR": "1"},
+        env={**os.environ, "PATH": path, "COLUMNS": "100", "NO_COLOR": "1"},
         capture_output=True,
         text=True,
         check=False,

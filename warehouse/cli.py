@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -98,6 +99,9 @@ def demo(as_json: JsonOption = False) -> None:
     print_scorecard(home)
     done = "nothing new" if refreshed.skipped else "built"
     out.print(f"\n[bold]Demo {done} in {seconds:.1f} s[/bold] in {escape(str(home.path))}\n")
+    if shutil.which("bellwether") is None:
+        activate = Path(sys.executable).with_name("activate")
+        out.print(f"[cyan]source {escape(str(activate))}[/cyan] puts `bellwether` on your path.")
     out.print("What next:")
     for command, why in (
         ("make ui DEMO=1", "lineage, runs and checks in the Dagster UI on http://127.0.0.1:3000"),
@@ -253,6 +257,9 @@ def sql(
     """
     place = Home.find(home, demo=demo)
     text = query if query is not None else sys.stdin.read()
+    made = publish.newest(place)
+    if made is not None and made.is_simulated:
+        err.print(f"[yellow]{SIMULATED_NOTE}[/yellow]")
     with publish.reading(place) as con:
         try:
             relation = con.sql(text)
