@@ -108,20 +108,24 @@ def run_ingest(
         raise HomeError(
             f"There is no raw table '{unknown[0]}'. Choose from: {', '.join(sorted(schema()))}."
         )
-    job = dg.Definitions(
-        assets=raw_assets(),
-        jobs=[ingest],
-        resources={"writer": Writer(), "settings": IngestSettings()},
-    ).resolve_job_def(ingest.name)
     with _instance(home) as instance:
         return _execute(
             home,
-            job,
+            ingest_job(),
             instance,
             on_event,
             config=settings_of(source, list(tickers)),
             selection=[key(table) for table in sorted({*tables, "sessions"})] if tables else None,
         )
+
+
+def ingest_job() -> dg.JobDefinition:
+    """Return the job `ingest` as it is in the definitions, without the time it takes to load dbt."""
+    return dg.Definitions(
+        assets=raw_assets(),
+        jobs=[ingest],
+        resources={"writer": Writer(), "settings": IngestSettings()},
+    ).resolve_job_def(ingest.name)
 
 
 def run_refresh(

@@ -1,0 +1,242 @@
+"""The sensors on a real instance: bursts, the same twice, failures, and a simulated home."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from datetime import datetime
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from orchestration.automation import new_data, new_files
+from orchestration.inputs import FAULT, FILES, INPUTS, key
+from orchestration.lock import DIED
+from orchestration.run import _QUIET, ingest_job
+from tests.orchestration.conftest import BARS, Drop
+from warehouse.publish import publish
+from warehouse.settings import Home
+from warehouse.store import Warehouse
+
+pytestmark = pytest.mark.usefixtures("project")
+Tick = dg.RunRequest | dg.SkipReason
+
+
+class Ticks:
+    """Evaluates a sensor again and again, keeping its cursor as the daemon does."""
+
+    def __init__(self, sensor: dg.SensorDefinition, instance: dg.DagsterInstance) -> None:
+        self.sensor, self.instance = sensor, instance
+        self.cursor: str | None = None
+
+    def __call__(self) -> Tick:
+        with dg.build_sensor_context(instance=self.instance, cursor=self.cursor) as context:
+            answer = self.sensor(context)
+            self.cursor = context.cursor
+        assert isinstance(answer, dg.RunRequest | dg.SkipReason)
+        return answer
+
+
+def materialise(instance: dg.DagsterInstance, table: str, version: str) -> None:
+    instance.report_runless_asset_event(
+        dg.AssetMaterialization(key(table), tags={"dagster/data_version": version})
+    )
+
+
+def launch(
+    instance: dg.DagsterInstance,
+    asked: Tick,
+    status: dg.DagsterRunStatus,
+    **tags: str,
+) -> str:
+    """Put a run on record as if the daemon had launched what a sensor asked for."""
+    assert isinstance(asked, dg.RunRequest), asked
+    created = instance.create_run_for_job(some, tags={**asked.tags, **tags}, status=status)
+    return created.run_id
+
+
+@dg.op
+def nothing() -> None:
+    """Do nothing."""
+
+
+@dg.job
+def some() -> None:
+    nothing()
+
+
+def test_new_data_asks_once_for_every_state(instance: dg.DagsterInstance) -> None:
+    tick = Ticks(new_data, instance)
+    assert isinstance(tick(), dg.SkipReason)
+    materialise(instance, "news", "empty")
+    assert isinstance(tick(), dg.SkipReason)
+
+    for table in ("prices", "ratings", "news"):
+        materialise(instance, table, "one")
+    first = tick()
+    assert isinstance(first, dg.RunRequest)
+    launch(instance, first, dg.DagsterRunStatus.SUCCESS)
+    assert isinstance(tick(), dg.SkipReason)
+
+    materialise(instance, "prices", "one")
+    assert isinstance(tick(), dg.SkipReason)
+
+    materialise(instance, "prices", "two")
+    second = tick()
+    assert isinstance(second, dg.RunRequest) and second.run_key != first.run_key
+    launch(instance, second, dg.DagsterRunStatus.FAILURE, **{FAULT: "true"})
+    assert isinstance(tick(), dg.SkipReason)
+
+
+def test_new_data_follows_the_code_of_the_models(
+    own_project: Path, instance: dg.DagsterInstance
+) -> None:
+    tick = Ticks(new_data, instance)
+    materialise(instance, "prices", "one")
+    launch(instance, tick(), dg.DagsterRunStatus.SUCCESS)
+    assert isinstance(tick(), dg.SkipReason)
+    with (own_project / "seeds" / "source_priority.csv").open("a") as seed:
+        seed.write("inbox,news,7\n")
+    assert isinstance(tick(), dg.RunRequest)
+
+
+def test_new_data_waits_for_runs_on_their_way_but_not_for_dead_ones(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tick = Ticks(new_data, instance)
+    materialise(instance, "prices", "one")
+    going = launch(instance, dg.RunRequest(), dg.DagsterRunStatus.STARTED)
+    assert isinstance(tick(), dg.SkipReason)
+    materialise(instance, "ratings", "one")
+    assert isinstance(tick(), dg.SkipReason)
+    # Nobody holds that run's lock, so once it has had time to take it, it is known to be dead.
+    monkeypatch.setattr("orchestration.lock._GRACE_SECONDS", 0.0)
+    assert isinstance(tick(), dg.RunRequest)
+    dead = instance.get_run_by_id(going)
+    assert dead and dead.status is dg.DagsterRunStatus.FAILURE and DIED in dead.tags
+
+
+def test_a_refresh_that_was_interrupted_is_tried_again_a_few_times(
+    instance: dg.DagsterInstance,
+) -> None:
+    tick = Ticks(new_data, instance)
+    materialise(instance, "prices", "one")
+    keys = []
+    for _ in range(3):
+        asked = tick()
+        launch(instance, asked, dg.DagsterRunStatus.FAILURE)
+        assert isinstance(asked, dg.RunRequest)
+        keys.append(asked.run_key)
+    assert len(set(keys)) == 3
+    assert isinstance(tick(), dg.SkipReason)
+
+
+def test_new_files_waits_until_a_file_has_landed_whole(
+    instance: dg.DagsterInstance, drop: Drop
+) -> None:
+    tick = Ticks(new_files, instance)
+    assert tick() == dg.SkipReason("The inbox is empty.")
+    file = drop("prices", BARS[0])
+    (file.with_name("b.csv.part")).write_text("x")
+    assert tick() == dg.SkipReason("Files are landing.")
+    with file.open("a") as more:
+        more.write(BARS[1] + "\n")
+    assert tick() == dg.SkipReason("Files are landing.")
+    asked = tick()
+    assert isinstance(asked, dg.RunRequest)
+    assert asked.asset_selection == [key("prices"), key("sessions")]
+    assert asked.run_config == {
+        "resources": {"settings": {"config": {"source": "inbox", "tickers": []}}}
+    }
+
+
+def test_a_burst_of_files_is_one_run(
+    instance: dg.DagsterInstance, drop: Drop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tick = Ticks(new_files, instance)
+    for number in range(20):
+        drop("prices" if number % 2 else "ratings", BARS[0], name=f"{number}.csv")
+    assert isinstance(tick(), dg.SkipReason)
+    drop("news", "ticker,title", name="late.csv")
+    assert tick() == dg.SkipReason("Some files have landed, others are still landing.")
+    asked = tick()
+    assert isinstance(asked, dg.RunRequest)
+    assert asked.asset_selection == [key(t) for t in ("news", "prices", "ratings", "sessions")]
+    # While that run is on its way, nothing more is asked for.
+    waiting = instance.create_run_for_job(
+        ingest_job(), tags=asked.tags, status=dg.DagsterRunStatus.STARTING
+    )
+    drop("prices", BARS[0], name="later.csv")
+    assert isinstance(tick(), dg.SkipReason)
+    assert "on its way" in str(tick())
+    instance.report_run_failed(waiting)
+    # A stream of files that never ends does not hold up those that have landed.
+    monkeypatch.setattr("orchestration.automation.MOST_PATIENCE_SECONDS", 0.0)
+    drop("prices", BARS[0], name="and_later.csv")
+    assert isinstance(tick(), dg.RunRequest)
+
+
+def test_a_file_that_could_not_be_fetched_is_left_until_it_is_dropped_anew(
+    instance: dg.DagsterInstance, drop: Drop
+) -> None:
+    tick = Ticks(new_files, instance)
+    file = drop("prices", *BARS)
+    tick()
+    launch(instance, tick(), dg.DagsterRunStatus.FAILURE, **{FAULT: "true"})
+    for _ in range(3):
+        assert "a.csv" in str(tick())
+    was = file.stat()
+    file.unlink()
+    time.sleep(0.01)
+    drop("prices", *BARS)
+    os.utime(file, ns=(was.st_atime_ns, was.st_mtime_ns))
+    tick()
+    assert isinstance(tick(), dg.RunRequest)
+
+
+def test_an_ingest_asked_for_by_new_files_is_seen_by_new_data(
+    home: Home, instance: dg.DagsterInstance, drop: Drop
+) -> None:
+    files, data = Ticks(new_files, instance), Ticks(new_data, instance)
+    drop("prices", *BARS)
+    files()
+    asked = files()
+    assert isinstance(asked, dg.RunRequest) and asked.asset_selection
+
+    def execute() -> None:
+        done = ingest_job().execute_in_process(
+            instance=instance,
+            run_config={**asked.run_config, **_QUIET},
+            tags=asked.tags,
+            asset_selection=asked.asset_selection,
+        )
+        assert done.success and done.dagster_run.tags[FILES]
+
+    execute()
+    assert files() == dg.SkipReason("The inbox is empty.")
+    refresh = data()
+    assert isinstance(refresh, dg.RunRequest) and refresh.tags[INPUTS]
+    launch(instance, refresh, dg.DagsterRunStatus.SUCCESS)
+    drop("prices", *BARS, name="same.csv")
+    execute()
+    assert isinstance(data(), dg.SkipReason)
+    assert [path.name for path in (home.inbox / ".done" / "prices").iterdir()] != []
+
+
+def test_a_simulated_home_fetches_nothing(
+    home: Home, instance: dg.DagsterInstance, drop: Drop
+) -> None:
+    with Warehouse(home.build) as warehouse:
+        warehouse.append(
+            "prices",
+            warehouse.con.sql("select 'ABC' as ticker, date '2025-01-02' session_date, 1 as close"),
+            source="sample",
+        )
+    publish(home, as_of=datetime(2025, 9, 25))
+    tick = Ticks(new_files, instance)
+    drop("prices", *BARS)
+    tick()
+    assert "simulated sample" in str(tick())
+    shutil.rmtree(home.path / "published")
