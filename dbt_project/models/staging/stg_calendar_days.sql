@@ -1,5 +1,7 @@
 {{ config(materialized="table") }}
 
+{% set by_session = "partition by exchange order by session_date asc nulls last" %}
+
 with
     sessions as (
         select exchange, session_date, opens_at, closes_at
@@ -9,45 +11,55 @@ with
     numbered as (
         select
             *,
-            row_number() over (
-                partition by exchange order by session_date asc nulls last
-            ) as session_number,
-            lead(session_date) over (
-                partition by exchange order by session_date asc nulls last
-            ) as next_session_date,
-            lead(opens_at) over (
-                partition by exchange order by session_date asc nulls last
-            ) as next_opens_at,
-            lead(opens_at, 9) over (
-                partition by exchange order by session_date asc nulls last
-            ) as opens_at_9_sessions_later
+            row_number() over ({{ by_session }}) as session_number,
+            lead(opens_at) over ({{ by_session }}) as next_opens_at,
+            lead(opens_at, 9) over ({{ by_session }}) as opens_at_9_sessions_later
         from sessions
     ),
+    spans as (
+        select exchange, min(session_date) as first_day, max(session_date) as last_day
+        from sessions
+        group by exchange
+    ),
     days as (
-        select days.day
-        from
+        select spans.exchange, days.day
+        from spans
+        inner join
             {{
                 days_between(
                     "(select min(session_date) from sessions)",
                     "(select max(session_date) from sessions)",
                 )
-            }} as days
+            }} as days on days.day between spans.first_day and spans.last_day
+    ),
+    counted as (
+        select
+            days.exchange,
+            days.day,
+            numbered.session_date is not null as is_session,
+            count(numbered.session_date) over (
+                partition by days.exchange
+                order by days.day asc nulls last
+                rows between unbounded preceding and current row
+            ) as session_number
+        from days
+        left join numbered on numbered.exchange = days.exchange and numbered.session_date = days.day
     ),
     final as (
         select
-            numbered.exchange,
-            days.day,
-            days.day = numbered.session_date as is_session,
-            case when days.day = numbered.session_date then numbered.opens_at end as opens_at,
-            case when days.day = numbered.session_date then numbered.closes_at end as closes_at,
+            counted.exchange,
+            counted.day,
+            counted.is_session,
+            case when counted.is_session then numbered.opens_at end as opens_at,
+            case when counted.is_session then numbered.closes_at end as closes_at,
             numbered.next_opens_at,
             numbered.opens_at_9_sessions_later,
-            numbered.session_number
-        from numbered
+            counted.session_number
+        from counted
         inner join
-            days
-            on days.day >= numbered.session_date
-            and (days.day < numbered.next_session_date or numbered.next_session_date is null)
+            numbered
+            on numbered.exchange = counted.exchange
+            and numbered.session_number = counted.session_number
     )
 select *
 from final
