@@ -19,7 +19,7 @@ import exchange_calendars
 import pandas as pd
 
 from orchestration.assets import DEFAULT_SOURCE
-from orchestration.inputs import FILES, IF_NEW, INPUTS, inputs_key, key, next_attempt
+from orchestration.inputs import FILES, IF_NEW, INPUTS, inputs_key, key, next_fetch, next_refresh
 from orchestration.lock import bury_the_dead, unfinished
 from warehouse.publish import newest
 from warehouse.settings import Home
@@ -102,9 +102,9 @@ def weekday_ingest(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.
 def new_data(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Refresh when the raw tables or the code of the models changed, by whichever route.
 
-    The key of both is the run's tag: a state that was built, by a run of whatever origin, is not
-    built again, and neither is one that failed. Runs that are on their way are waited for, so that
-    a burst of new tables is one refresh.
+    The key of both is the run's tag: the state that was built last, by a run of whatever origin, is
+    not built again, and neither is one that failed. Runs on their way are waited for, so that a
+    burst of new tables is one refresh.
     """
     instance, home = context.instance, Home.find()
     bury_the_dead(instance, home)
@@ -114,10 +114,10 @@ def new_data(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReas
     context.update_cursor(inputs)
     if unfinished(instance, home):
         return dg.SkipReason("Another run is on its way; its end is waited for.")
-    attempt = next_attempt(instance, {INPUTS: inputs})
-    if attempt is None:
+    run_key = next_refresh(instance, inputs)
+    if run_key is None:
         return dg.SkipReason("A run has dealt with what is stored and with these models already.")
-    return dg.RunRequest(run_key=f"{inputs}:{attempt}", tags={INPUTS: inputs, IF_NEW: "true"})
+    return dg.RunRequest(run_key=run_key, tags={INPUTS: inputs, IF_NEW: "true"})
 
 
 @dg.sensor(
@@ -147,15 +147,15 @@ def new_files(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipRea
     if unfinished(instance, home, job=ingest.name):
         return dg.SkipReason("Another ingest is on its way; its end is waited for.")
     listing = hashlib.sha256("\n".join(file.mark for file in landed).encode()).hexdigest()
-    attempt = next_attempt(instance, {FILES: listing})
-    if attempt is None:
+    run_key = next_fetch(instance, listing)
+    if run_key is None:
         return dg.SkipReason(
             f"A run has tried {', '.join(file.name for file in landed[:5])} and could not; "
             "its log says why. Take it away, or drop it anew to have it tried again."
         )
     tables = sorted({file.table for file in landed} | {"sessions"})
     return dg.RunRequest(
-        run_key=f"{listing}:{attempt}",
+        run_key=run_key,
         run_config=settings_of("inbox"),
         tags={FILES: listing},
         asset_selection=[key(table) for table in tables],

@@ -10,6 +10,8 @@ import hashlib
 import json
 import os
 import shutil
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -58,6 +60,20 @@ class Manifest:
         """Where the column lineage of its models is kept once it is known."""
         return self.folder / "lineage.json"
 
+    @property
+    def is_unit_tested(self) -> bool:
+        """Whether all unit tests passed; they judge the code alone, so once is enough."""
+        return self._unit_tested.exists()
+
+    @property
+    def _unit_tested(self) -> Path:
+        return self.folder / "unit_tested"
+
+    def note_unit_tests(self, built: "list[Built]") -> None:
+        """Remember that the unit tests passed, if they did."""
+        if all(node.is_good for node in built if node.kind == "unit_test"):
+            self._unit_tested.touch()
+
     @cached_property
     def content(self) -> dict[str, Any]:
         """The manifest, read."""
@@ -95,8 +111,9 @@ class Built:
 
 
 def code_version() -> str:
-    """Hash of every file that says what the marts are: SQL, macros, seeds, tests and settings."""
-    digest = hashlib.sha256(f"dbt-core {version('dbt-core')}\n".encode())
+    """Hash of all that says what the marts are: every file of the project, and the engines."""
+    engines = [f"{name} {version(name)}\n" for name in ("dbt-core", "dbt-duckdb", "duckdb")]
+    digest = hashlib.sha256("".join(engines).encode())
     for path in _project_files():
         name = path.relative_to(settings.DBT_PROJECT).as_posix()
         content = path.read_bytes()
@@ -134,6 +151,8 @@ def build(
 ) -> list[Built]:
     """Build and test all models as of a moment, in dependency order, and say how each node ended.
 
+    Unit tests are left out once they passed for this manifest.
+
     `select` limits it to the nodes of these names. `on_node` hears a relation's asset key and how
     it gets on. When it returns, this process has let go of the build database.
 
@@ -152,6 +171,8 @@ def build(
     arguments += ["--vars", json.dumps({"as_of": as_of.strftime("%Y-%m-%d %H:%M:%S.%f")})]
     if select:
         arguments += ["--select", *select]
+    if manifest.is_unit_tested:
+        arguments += ["--exclude-resource-type", "unit_test"]
     home.dbt.mkdir(parents=True, exist_ok=True)
     try:
         with environment(BELLWETHER_BUILD=str(home.build)):
@@ -161,7 +182,10 @@ def build(
     results = getattr(ended.result, "results", None)
     if results is None:
         raise ProjectError(f"dbt could not build the project: {ended.exception}")
-    return [_built(result) for result in results]
+    built = [_built(result) for result in results]
+    if not select:
+        manifest.note_unit_tests(built)
+    return built
 
 
 def _project_files() -> list[Path]:
@@ -219,10 +243,14 @@ def _invoke(
 
     project = str(settings.DBT_PROJECT)
     command, *options = arguments
-    with environment(DO_NOT_TRACK="1"):
-        return dbtRunner(manifest=manifest, callbacks=[on_event] if on_event else []).invoke(
+    with environment(DO_NOT_TRACK="1"), _interruptible():
+        ended = dbtRunner(manifest=manifest, callbacks=[on_event] if on_event else []).invoke(
             [command, *_QUIET, "--project-dir", project, "--profiles-dir", project, *options]
         )
+    # dbt hands back whatever was raised, an interruption included.
+    if ended.exception is not None and not isinstance(ended.exception, Exception):
+        raise ended.exception
+    return ended
 
 
 def _node_listener(on_node: Callable[[str, str], None] | None) -> Callable[[Any], None] | None:
@@ -253,6 +281,21 @@ def _built(result: Any) -> Built:
         failing_rows=int(result.failures or 0),
         compiled=getattr(node, "compiled_code", None) or "",
     )
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let interruptions reach dbt as the one kind on which it stops its queries and threads."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = {one: signal.signal(one, signal.default_int_handler) for one in signals}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler or signal.SIG_DFL)
 
 
 @contextlib.contextmanager

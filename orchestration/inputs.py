@@ -5,6 +5,7 @@ the code of every model. It is computed from Dagster's own records; the database
 """
 
 import hashlib
+import itertools
 import json
 
 import dagster as dg
@@ -25,6 +26,8 @@ MOST_ATTEMPTS = 3
 # What a raw table without a single row says of itself.
 EMPTY = dg.DataVersion("empty")
 _DATA_VERSION = "dagster/data_version"
+# The job of what is materialised by hand in the UI.
+_ALL_ASSETS = "__ASSET_JOB"
 
 
 def key(table: str) -> dg.AssetKey:
@@ -49,17 +52,44 @@ def inputs_key(instance: dg.DagsterInstance) -> str | None:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def next_attempt(instance: dg.DagsterInstance, tags: dict[str, str]) -> int | None:
-    """Number of the run to launch for what `tags` name, or None when it needs no further run.
+def next_refresh(instance: dg.DagsterInstance, inputs: str) -> str | None:
+    """Run key of the refresh to launch for these inputs, or None when it would be in vain.
 
-    A run that ended in success, was cancelled by somebody, or failed through its own inputs settles
-    it. One that was interrupted or could not get at the database is tried again, a few times.
+    What counts is what the newest refreshes built: a model that is changed and changed back is
+    built again.
     """
-    runs = [record.dagster_run for record in instance.get_run_records(dg.RunsFilter(tags=tags))]
-    for run in runs:
-        if run.status != dg.DagsterRunStatus.FAILURE or FAULT in run.tags:
-            return None
-    return len(runs) + 1 if len(runs) < MOST_ATTEMPTS else None
+    runs = [
+        record
+        for job in ("refresh", _ALL_ASSETS)
+        for record in instance.get_run_records(dg.RunsFilter(job_name=job), limit=25)
+        if INPUTS in record.dagster_run.tags
+    ]
+    runs.sort(key=lambda record: record.storage_id, reverse=True)
+    newest = [record.dagster_run for record in runs]
+    same = list(itertools.takewhile(lambda run: run.tags[INPUTS] == inputs, newest))
+    if _is_settled(same):
+        return None
+    return f"{inputs}:{newest[0].run_id}" if newest else inputs
+
+
+def next_fetch(instance: dg.DagsterInstance, files: str) -> str | None:
+    """Run key of the ingest to launch for these files, or None when it would be in vain."""
+    records = instance.get_run_records(dg.RunsFilter(tags={FILES: files}))
+    if _is_settled([record.dagster_run for record in records]):
+        return None
+    return f"{files}:{len(records)}"
+
+
+def _is_settled(runs: list[dg.DagsterRun]) -> bool:
+    """Whether runs for the same thing leave nothing to do.
+
+    One that ended in success, is on its way, was cancelled by somebody, or failed through what it
+    was given settles it. One that was interrupted or could not get at the database is tried again,
+    a few times.
+    """
+    return len(runs) >= MOST_ATTEMPTS or any(
+        run.status != dg.DagsterRunStatus.FAILURE or FAULT in run.tags for run in runs
+    )
 
 
 def is_built(instance: dg.DagsterInstance, inputs: str, as_of: str | None = None) -> bool:

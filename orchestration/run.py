@@ -120,7 +120,7 @@ def run_ingest(
 
 
 def ingest_job() -> dg.JobDefinition:
-    """Return the job `ingest` as it is in the definitions, without the time it takes to load dbt."""
+    """Return the job `ingest` of the definitions, without the time it takes to load dbt."""
     return dg.Definitions(
         assets=raw_assets(),
         jobs=[ingest],
@@ -177,6 +177,9 @@ def serve(home: Home, port: int) -> NoReturn:
     }
     # Without compiled modules every process that Dagster starts takes twice as long to import.
     environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    # The command is superseded by one that needs another layout of the project.
+    quiet = "ignore:Function `dev_command` is superseded"
+    environ["PYTHONWARNINGS"] = ",".join(filter(None, [environ.get("PYTHONWARNINGS"), quiet]))
     os.chdir(PROJECT)
     command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml"]
     sys.stdout.flush()
@@ -224,9 +227,10 @@ def _execute(
     for event in result.get_asset_materialization_events():
         done = event.step_materialization_data.materialization
         figures: dict[str, Any] = {name: value.value for name, value in done.metadata.items()}
-        if done.asset_key.path[0] == "raw":
-            tables[done.asset_key.path[-1]] = _table_outcome(figures)
-        else:
+        layer, name = done.asset_key.path
+        if layer == "raw" and name in schema():
+            tables[name] = _table_outcome(figures)
+        elif layer != "raw":
             row_counts[done.asset_key.to_user_string()] = figures.get("dagster/row_count", 0)
     is_refresh = job.name == refresh.name
     return RunOutcome(
@@ -279,4 +283,8 @@ def _step_failure(event: dg.DagsterEvent) -> str:
     error = data.error
     while error is not None and error.cause is not None:
         error = error.cause
-    return error.message.strip() if error is not None else (event.message or "")
+    if error is None:
+        return event.message or ""
+    if error.cls_name in ("KeyboardInterrupt", "DagsterExecutionInterruptedError"):
+        return "Interrupted before it was finished."
+    return error.message.strip()

@@ -1,4 +1,4 @@
-"""What a moment knew: marts as of a day, from a store that ended there and from one that went on."""
+"""What a day knew: marts as of it, from a store that ended there and from one that went on."""
 
 from __future__ import annotations
 

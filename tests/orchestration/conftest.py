@@ -66,9 +66,7 @@ def project(small_project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def own_project(
-    small_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Path:
+def own_project(small_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the small project that a test may change."""
     copy = tmp_path / "dbt_project"
     shutil.copytree(small_project, copy)

@@ -40,9 +40,7 @@ def test_processes_that_start_at_once_prepare_one_manifest(own_project: Path) ->
     assert sorted(parsed for *_, parsed in said) == ["False", "False", "True"]
     target = own_project / "target"
     assert (target / "manifest.json").read_bytes() == dbt.prepare_manifest().path.read_bytes()
-    assert [path.name for path in (target / "prepared").iterdir() if path.is_dir()] == [
-        said[0][0]
-    ]
+    assert [path.name for path in (target / "prepared").iterdir() if path.is_dir()] == [said[0][0]]
 
 
 @pytest.mark.parametrize(

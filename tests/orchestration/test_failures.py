@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -40,7 +42,7 @@ def test_a_failing_test_leaves_the_published_file_as_it_was(
     published: Callable[[], tuple[str, bytes]],
 ) -> None:
     (own_project / "tests" / "no_ticker_is_abc.sql").write_text(
-        'select * from {{ ref("closes") }} where ticker = \'ABC\'\n'
+        "select * from {{ ref(\"closes\") }} where ticker = 'ABC'\n"
     )
     before = published()
 
@@ -83,12 +85,37 @@ def test_a_model_that_does_not_run_is_named_and_what_follows_is_not_blamed(
     duckdb.connect(str(home.build)).close()
 
 
+def test_an_interruption_ends_cleanly_and_is_nobodys_fault(
+    project: Path,
+    home: Home,
+    instance: dg.DagsterInstance,
+    published: Callable[[], tuple[str, bytes]],
+) -> None:
+    before = published()
+
+    def interrupt(asset: str, status: str) -> None:
+        if (asset, status) == ("staging/stg_prices", "started"):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    done = run.run_refresh(home, on_event=interrupt)
+
+    assert not done.success and done.failures == ["Interrupted before it was finished."]
+    assert published() == before
+    duckdb.connect(str(home.build)).close()
+    failed = instance.get_run_record_by_id(done.run_id)
+    assert failed and FAULT not in failed.dagster_run.tags
+    with dg.build_sensor_context(instance=instance) as context:
+        assert isinstance(new_data(context), dg.RunRequest)
+
+
 def test_a_project_that_cannot_be_read_is_an_error_of_its_own(
     own_project: Path, home: Home, published: Callable[[], tuple[str, bytes]]
 ) -> None:
     (own_project / "models" / "marts" / "closes.sql").write_text('select * from {{ ref("nix") }}')
     before = published()
-    with pytest.raises(dbt.ProjectError, match="closes.*'nix' which was not found"):
+    with pytest.raises(dbt.ProjectError, match=r"closes.*'nix' which was not found"):
         run.run_refresh(home)
     assert published() == before
-    assert not list((own_project / "target" / "prepared").glob("*/partial_parse.msgpack"))
+    prepared = own_project / "target" / "prepared"
+    assert not (prepared / dbt.code_version()[:16]).exists()
+    assert not list(prepared.glob(".*/*"))

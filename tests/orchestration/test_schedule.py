@@ -148,7 +148,9 @@ def test_a_daemon_that_was_away_for_weeks_asks_for_one_ingest_when_it_is_back(ho
     """What the scheduler itself does with the ticks it missed, on which the schedule relies."""
     launcher = {"module": "dagster._core.test_utils", "class": "MockedRunLauncher"}
     origin = InProcessCodeLocationOrigin(
-        LoadableTargetOrigin(executable_path=sys.executable, python_file=__file__, attribute="defs"),
+        LoadableTargetOrigin(
+            executable_path=sys.executable, python_file=__file__, attribute="defs"
+        ),
         location_name="bellwether",
     )
     logger = logging.getLogger("scheduler")
@@ -159,9 +161,7 @@ def test_a_daemon_that_was_away_for_weeks_asks_for_one_ingest_when_it_is_back(ho
             )
         )
         context = stack.enter_context(
-            create_test_daemon_workspace_context(
-                InProcessTestWorkspaceLoadTarget(origin), instance
-            )
+            create_test_daemon_workspace_context(InProcessTestWorkspaceLoadTarget(origin), instance)
         )
 
         def look(now: datetime) -> int:

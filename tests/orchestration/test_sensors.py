@@ -53,7 +53,7 @@ def launch(
 ) -> str:
     """Put a run on record as if the daemon had launched what a sensor asked for."""
     assert isinstance(asked, dg.RunRequest), asked
-    created = instance.create_run_for_job(some, tags={**asked.tags, **tags}, status=status)
+    created = instance.create_run_for_job(refresh, tags={**asked.tags, **tags}, status=status)
     return created.run_id
 
 
@@ -63,7 +63,7 @@ def nothing() -> None:
 
 
 @dg.job
-def some() -> None:
+def refresh() -> None:
     nothing()
 
 
@@ -97,9 +97,20 @@ def test_new_data_follows_the_code_of_the_models(
     materialise(instance, "prices", "one")
     launch(instance, tick(), dg.DagsterRunStatus.SUCCESS)
     assert isinstance(tick(), dg.SkipReason)
-    with (own_project / "seeds" / "source_priority.csv").open("a") as seed:
-        seed.write("inbox,news,7\n")
-    assert isinstance(tick(), dg.RunRequest)
+    seed = own_project / "seeds" / "source_priority.csv"
+    was = seed.read_text()
+    seed.write_text(was + "inbox,news,7\n")
+    changed = tick()
+    launch(instance, changed, dg.DagsterRunStatus.SUCCESS)
+    assert isinstance(tick(), dg.SkipReason)
+    seed.write_text(was)
+    changed_back = tick()
+    launch(instance, changed_back, dg.DagsterRunStatus.SUCCESS)
+    assert isinstance(tick(), dg.SkipReason)
+    seed.write_text(was + "inbox,news,7\n")
+    again = tick()
+    assert isinstance(again, dg.RunRequest) and isinstance(changed, dg.RunRequest)
+    assert again.run_key != changed.run_key
 
 
 def test_new_data_waits_for_runs_on_their_way_but_not_for_dead_ones(
