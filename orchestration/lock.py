@@ -79,6 +79,7 @@ def bury_the_dead(instance: dg.DagsterInstance, home: Home) -> list[str]:
     for run in dead:
         instance.add_run_tags(run.run_id, {DIED: "true"})
         instance.report_run_failed(run, "The process of this run ended without finishing it.")
+        _own(home, run.run_id).unlink(missing_ok=True)
     return [run.run_id for run in dead]
 
 

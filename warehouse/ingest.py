@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 
 import pandas as pd
 
-from warehouse.errors import Malformed, SourceError
+from warehouse.errors import EmptyAnswer, Malformed, SourceError
 from warehouse.settings import Home
 from warehouse.sources import Source, Unit, open_source
 from warehouse.sources.calendars import Calendars
@@ -96,6 +96,8 @@ def _ingest_unit(
                 file=file,
                 file_hash=unit.file_hash,
             )
+            if not any(astuple(counts)):
+                raise EmptyAnswer("It holds no rows.")
             if counts.rejected:
                 rejects = warehouse.rejects(load_id, table, file)
             if counts.rejected and not (counts.stored or counts.unchanged or counts.duplicates):

@@ -365,7 +365,7 @@ with
         ('prices', 'split_ratio > 0', 'the split ratio (new shares per old) is not above zero'),
         ('ratings', 'target >= 0 and prior_target >= 0', 'a price target is negative'),
         ('ratings', 'kind in (''rating'', ''fair_value'')', 'the kind is neither rating nor fair_value'),
-        ('ratings', 'firm <> ''''', 'the firm is blank'),
+        ('ratings', 'trim(firm) <> ''''', 'the firm is blank'),
         ('consensus', 'least(strong_buy, buy, hold, sell, strong_sell) >= 0', 'a count of analysts is negative'),
         ('consensus', 'buy_share between 0 and 1', 'the share of buys is outside 0 to 1'),
         ('consensus', 'recommendation_mean between 1 and 5', 'the mean recommendation is outside 1 to 5'),

@@ -85,13 +85,19 @@ the vendor's file says it was (`vendor_stated`). Where several sources tell of o
                 visible.*,
                 row_number() over (
                     partition by visible.{{ key | join(", visible.") }}
-                    order by source_priority.priority asc nulls last, visible.source asc nulls last
+                    order by
+                        coalesce(own.priority, general.priority) asc nulls last,
+                        visible.source asc nulls last
                 ) as source_rank
             from visible
             left join
-                {{ ref("source_priority") }} as source_priority
-                on source_priority.source = visible.source
-                and source_priority.table_name in ('{{ table }}', '*')
+                {{ ref("source_priority") }} as own
+                on own.source = visible.source
+                and own.table_name = '{{ table }}'
+            left join
+                {{ ref("source_priority") }} as general
+                on general.source = visible.source
+                and general.table_name = '*'
         )
     select *
     from ranked

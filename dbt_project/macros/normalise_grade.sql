@@ -121,7 +121,11 @@ firms' next calls name.
             from {{ ref("firm_aliases") }}
         ),
         splits as (
-            select ticker, session_date as split_on, split_ratio
+            select
+                ticker,
+                session_date as split_on,
+                coalesce(split_effective_at, cast(session_date as timestamp)) as effective_at,
+                split_ratio
             from {{ ref("stg_prices") }}
             where split_ratio > 0 and split_ratio <> 1
         ),
@@ -284,7 +288,7 @@ firms' next calls name.
                 on splits.ticker = rebased.ticker
                 and splits.split_on > rebased.earlier_on
                 and splits.split_on <= rebased.graded_on
-                and splits.split_on <= cast(rebased.earlier_known_at as date)
+                and splits.effective_at <= rebased.earlier_known_at
             where rebased.rebased_prior is not null
             group by splits.ticker, splits.split_on
         ),
@@ -295,7 +299,7 @@ firms' next calls name.
                 splits on splits.ticker = targets.ticker and splits.split_on > targets.graded_on
             left join
                 verdicts on verdicts.ticker = splits.ticker and verdicts.split_on = splits.split_on
-            where splits.split_on > cast(targets.known_at as date) or verdicts.unrestated_margin > 0
+            where splits.effective_at > targets.known_at or verdicts.unrestated_margin > 0
             group by targets.row_id
         ),
         based as (

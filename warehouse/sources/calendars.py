@@ -11,13 +11,17 @@ import duckdb
 import exchange_calendars
 import pandas as pd
 
-from warehouse.errors import Failed, SourceError
+from warehouse.errors import BellwetherError, Failed, SourceError
 from warehouse.settings import SEEDS
 from warehouse.sources import Unit
 
 FIRST_DAY = date(1990, 1, 1)
 REFERENCE = "XNYS"
 _OVERLAP = timedelta(days=30)
+
+
+class CalendarRangeError(BellwetherError):
+    """A day lies outside the sessions a calendar knows."""
 
 
 class Calendars:
@@ -95,9 +99,18 @@ def _schedule(exchange: str, start: date) -> pd.DataFrame:
 
 
 def moment_before_next_open(day: date, exchange: str = REFERENCE) -> datetime:
-    """Return the moment (UTC) a date stands for: just before the next session after it opens."""
-    calendar = exchange_calendars.get_calendar(exchange)
-    session = calendar.date_to_session(pd.Timestamp(day) + pd.Timedelta(days=1), direction="next")
+    """Return the moment (UTC) a date stands for: just before the next session after it opens.
+
+    Raises `CalendarRangeError` for a day the calendar does not reach.
+    """
+    calendar = exchange_calendars.get_calendar(exchange, start=pd.Timestamp(FIRST_DAY))
+    following = pd.Timestamp(day) + pd.Timedelta(days=1)
+    if not calendar.first_session <= following <= calendar.last_session:
+        raise CalendarRangeError(
+            f"{day} is outside the sessions known of {exchange}, "
+            f"{calendar.first_session.date()} to {calendar.last_session.date()}."
+        )
+    session = calendar.date_to_session(following, direction="next")
     opens: datetime = calendar.session_open(session).tz_convert(None).to_pydatetime()
     return opens - timedelta(microseconds=1)
 

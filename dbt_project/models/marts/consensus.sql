@@ -12,7 +12,10 @@ with
     ),
     currencies as (select code, major_code, units_per_major from {{ ref("currencies") }}),
     splits as (
-        select ticker, session_date as split_on, split_ratio
+        select
+            ticker,
+            coalesce(split_effective_at, cast(session_date as timestamp)) as effective_at,
+            split_ratio
         from {{ ref("stg_prices") }}
         where split_ratio > 0 and split_ratio <> 1
     ),
@@ -32,7 +35,7 @@ with
         inner join
             splits
             on splits.ticker = newest_snapshots.ticker
-            and splits.split_on > cast(newest_snapshots.known_at as date)
+            and splits.effective_at > newest_snapshots.known_at
         where newest_snapshots.age_rank = 1
         group by newest_snapshots.row_id
     ),

@@ -18,7 +18,15 @@
 with
     momentum as (select * from {{ ref("momentum") }}),
     prices as (select row_id, ticker, session_date from {{ ref("stg_prices") }} where is_final),
-    listings as (select ticker, exchange, currency from {{ ref("stg_listings") }}),
+    -- A ticker that nothing visible tells of is not yet known.
+    listings as (
+        select ticker, exchange, currency
+        from {{ ref("stg_listings") }}
+        where
+            ticker in (select ticker from prices)
+            or ticker in (select ticker from {{ ref("stg_ratings") }})
+            or ticker in (select ticker from {{ ref("stg_consensus") }})
+    ),
     valuations as (
         select row_id, ticker, valued_on, currency, eps_currency from {{ ref("stg_valuations") }}
     ),

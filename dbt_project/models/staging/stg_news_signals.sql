@@ -5,8 +5,8 @@ with
         select
             *,
             row_number() over (
-                partition by source, news_id, ticker, scorer_version
-                order by known_at desc nulls last
+                partition by news_id, ticker, scorer_version
+                order by known_at desc nulls last, source asc nulls last
             ) as age_rank
         from source
     ),

@@ -12,27 +12,39 @@ with
         }}
     ),
     listings as (select ticker, exchange, currency from {{ ref("stg_listings") }}),
-    days as (select exchange, day, closes_at from {{ ref("stg_calendar_days") }} where is_session),
+    days as (
+        select exchange, day, opens_at, closes_at
+        from {{ ref("stg_calendar_days") }}
+        where is_session
+    ),
+    -- The ex-date begins where the exchange is, nine hours or so before it opens.
     splits as (
-        select ticker, session_date as effective_on, split_ratio
+        select
+            source.ticker,
+            coalesce(
+                days.opens_at - interval '9' hour, cast(source.session_date as timestamp)
+            ) as effective_at,
+            source.split_ratio
         from source
-        where split_ratio <> 1 and session_date <= cast({{ as_of() }} as date)
+        left join listings on listings.ticker = source.ticker
+        left join days on days.exchange = listings.exchange and days.day = source.session_date
+        where source.split_ratio <> 1 and source.session_date <= cast({{ as_of() }} as date)
     ),
     -- A version fetched on a day before a split is divided by that split and all later ones.
     split_factors as (
         select
             splits.ticker,
             coalesce(
-                lag(splits.effective_on) over (
-                    partition by splits.ticker order by splits.effective_on asc nulls last
+                lag(splits.effective_at) over (
+                    partition by splits.ticker order by splits.effective_at asc nulls last
                 ),
-                cast('0001-01-01' as date)
+                cast('0001-01-01' as timestamp)
             ) as fetched_from,
-            splits.effective_on as fetched_before,
+            splits.effective_at as fetched_before,
             exp(
                 sum(ln(splits.split_ratio)) over (
                     partition by splits.ticker
-                    order by splits.effective_on desc nulls last
+                    order by splits.effective_at desc nulls last
                     rows between unbounded preceding and current row
                 )
             ) as split_factor
@@ -44,8 +56,8 @@ with
         left join
             split_factors
             on split_factors.ticker = source.ticker
-            and cast(source.known_at as date) >= split_factors.fetched_from
-            and cast(source.known_at as date) < split_factors.fetched_before
+            and source.known_at >= split_factors.fetched_from
+            and source.known_at < split_factors.fetched_before
     ),
     renamed as (
         select
@@ -61,6 +73,13 @@ with
             based.volume * based.split_factor as volume,
             based.dividend / based.split_factor as dividend,
             based.split_ratio,
+            case
+                when based.split_ratio <> 1
+                then
+                    coalesce(
+                        days.opens_at - interval '9' hour, cast(based.session_date as timestamp)
+                    )
+            end as split_effective_at,
             based.split_factor,
             coalesce(based.currency, listings.currency) as currency,
             coalesce(
