@@ -121,6 +121,9 @@ def tell_the_story(tell: Callable[..., None]) -> None:
     # Two splits: 4 for 1 on 3 June, 2 for 1 on 1 July, and versions fetched around them.
     old = bar("SPL", "2025-05-30", 400.0, volume=100, dividend=4.0, open=396.0, high=404, low=392)
     tell("2025-06-02 22:00", "prices", old, bar("SPL", "2025-06-02", 404.0, adj_close=402.0))
+    # 21:30 of the day before the split in New York is the split's day already in UTC.
+    tell("2025-06-03 01:30", "prices", bar("EVE", "2025-06-02", 404.0))
+    tell("2025-06-03 22:00", "prices", bar("EVE", "2025-06-03", 101.0, split_ratio=4))
     tell("2025-06-03 22:00", "prices", bar("SPL", "2025-06-03", 101.0, split_ratio=4))
     tell(
         "2025-06-10 22:00",
@@ -555,6 +558,13 @@ def test_versions_fetched_before_a_split_are_put_on_its_basis(views: Views) -> N
         "06-10": (51.5, none, none, none, none, 2.0),
         "07-01": (51.0, none, none, none, none, 1.0),
     }
+
+
+def test_the_day_of_a_split_begins_where_the_exchange_is(views: Views) -> None:
+    assert known(views, "end", "stg_prices", "session_date", "close", ticker="EVE") == [
+        (date(2025, 6, 2), 101.0),
+        (date(2025, 6, 3), 101.0),
+    ]
 
 
 # The property: a moment looks the same whenever it is looked at.
