@@ -139,6 +139,14 @@ def ingest(
     """
     from orchestration import run
 
+    from warehouse.sources import SOURCES
+    from warehouse.store import schema
+
+    for table in tables or ():
+        if table not in schema():
+            raise typer.BadParameter(f"{table!r} is none of {', '.join(sorted(schema()))}.")
+    if source not in SOURCES:
+        raise typer.BadParameter(f"the source {source!r} is none of {', '.join(SOURCES)}.")
     place = Home.find(home, demo=demo)
     wanted = [t.strip() for t in tickers.split(",") if t.strip()] if tickers else []
     with _progress("Ingesting", quiet=as_json) as tell:

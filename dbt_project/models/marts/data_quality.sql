@@ -18,22 +18,24 @@
 with
     momentum as (select * from {{ ref("momentum") }}),
     prices as (select row_id, ticker, session_date from {{ ref("stg_prices") }} where is_final),
-    -- A ticker that nothing visible tells of is not yet known.
-    listings as (
-        select ticker, exchange, currency
-        from {{ ref("stg_listings") }}
-        where
-            ticker in (select ticker from prices)
-            or ticker in (select ticker from {{ ref("stg_ratings") }})
-            or ticker in (select ticker from {{ ref("stg_consensus") }})
-    ),
     valuations as (
         select row_id, ticker, valued_on, currency, eps_currency from {{ ref("stg_valuations") }}
     ),
     ratings as (select row_id, ticker, to_grade from {{ ref("stg_ratings") }}),
+    snapshots as (select ticker from {{ ref("stg_consensus") }}),
+    all_listings as (select ticker, exchange, currency from {{ ref("stg_listings") }}),
     grades as (select grade from {{ ref("rating_grades") }}),
     rejects as (select table_name from {{ source("raw", "rejects") }}),
     fetches as (select load_id, outcome, fetched_at from {{ source("raw", "fetches") }}),
+    -- A ticker that nothing visible tells of is not yet known.
+    listings as (
+        select ticker, exchange, currency
+        from all_listings
+        where
+            ticker in (select ticker from prices)
+            or ticker in (select ticker from ratings)
+            or ticker in (select ticker from snapshots)
+    ),
     bars as (
         select ticker, count(*) as bar_count, max(session_date) as session_date
         from prices
