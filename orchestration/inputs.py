@@ -11,6 +11,8 @@ import json
 import dagster as dg
 
 from orchestration.dbt import code_version
+from warehouse.publish import newest
+from warehouse.settings import Home
 from warehouse.store import schema
 
 # Tags of a run: the inputs it builds, the moment it was asked to show if any, that it is in vain
@@ -92,10 +94,12 @@ def _is_settled(runs: list[dg.DagsterRun]) -> bool:
     )
 
 
-def is_built(instance: dg.DagsterInstance, inputs: str, as_of: str | None = None) -> bool:
-    """Whether the newest successful refresh built these inputs, as of now or the moment asked."""
-    newest = instance.get_run_records(
-        dg.RunsFilter(job_name="refresh", statuses=[dg.DagsterRunStatus.SUCCESS]), limit=1
-    )
-    tags = newest[0].dagster_run.tags if newest else {}
-    return tags.get(INPUTS) == inputs and tags.get(AS_OF) == as_of
+def is_built(
+    instance: dg.DagsterInstance, home: Home, inputs: str, as_of: str | None = None
+) -> bool:
+    """Whether these inputs were built and published last, as of now or the moment asked for."""
+    successes = dg.RunsFilter(job_name="refresh", statuses=[dg.DagsterRunStatus.SUCCESS])
+    last = instance.get_run_records(successes, limit=1)
+    tags = last[0].dagster_run.tags if last else {}
+    is_last = (tags.get(INPUTS), tags.get(AS_OF)) == (inputs, as_of)
+    return is_last and newest(home) is not None

@@ -47,7 +47,14 @@ class Writer(dg.ConfigurableResource[object]):
         """Hold the lock for the whole run; wait for the run that has it."""
         run, instance = context.run, context.instance
         assert run is not None and instance is not None
-        with _held(_own(self.home, run.run_id)), _held(_everybodys(self.home), _tell_waiting):
+
+        def waiting() -> None:
+            message = "waiting for another run to finish"
+            tell("", message)
+            if context.log:
+                context.log.info(message)
+
+        with _held(_own(self.home, run.run_id)), _held(_everybodys(self.home), waiting):
             bury_the_dead(instance, self.home)
             yield self
         _own(self.home, run.run_id).unlink(missing_ok=True)
@@ -123,7 +130,3 @@ def _is_held(path: Path) -> bool:
     except BlockingIOError:
         return True
     return False
-
-
-def _tell_waiting() -> None:
-    tell("", "waiting for another run to finish")

@@ -45,9 +45,9 @@ def models() -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, writer: Writer, config: RefreshConfig
     ) -> Iterator[Event]:
         home, instance, run = writer.home, context.instance, context.run
-        inputs = inputs_key(instance) or "nothing"
-        if not context.is_subset:
-            if IF_NEW in run.tags and is_built(instance, inputs, config.as_of):
+        inputs = inputs_key(instance)
+        if inputs and not context.is_subset:
+            if IF_NEW in run.tags and is_built(instance, home, inputs, config.as_of):
                 context.log.info("Another run has built these inputs already.")
                 return
             asked = {AS_OF: config.as_of} if config.as_of else {}

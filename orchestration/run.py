@@ -150,9 +150,9 @@ def run_refresh(
                 f"Nothing has been ingested in {home.path} yet. Run `bellwether ingest`, "
                 "or `bellwether demo` for the simulated sample."
             )
-        published = newest(home)
-        if inputs and published and not force and is_built(instance, inputs, asked):
-            return RunOutcome(True, "", time.monotonic() - started, True, published=published)
+        if inputs and not force and is_built(instance, home, inputs, asked):
+            seconds = time.monotonic() - started
+            return RunOutcome(True, "", seconds, skipped=True, published=newest(home))
 
         from orchestration.definitions import definitions
 

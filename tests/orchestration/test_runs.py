@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -140,8 +141,10 @@ def test_a_refresh_builds_tests_describes_and_publishes(
     assert run.run_refresh(home, as_of=moment).skipped
     with dg.build_sensor_context(instance=instance) as context:
         assert isinstance(new_data(context), dg.SkipReason)
+    shutil.rmtree(home.versions)
     back = run.run_refresh(home)
     assert not back.skipped and back.row_counts["staging/stg_prices"] == 3
+    assert back.published == newest(home) is not None
     checks = instance.event_log_storage.get_asset_check_execution_history(
         dg.AssetCheckKey(closes, "grain_closes_ticker"), limit=9
     )
