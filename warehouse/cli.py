@@ -138,7 +138,6 @@ def ingest(
     that says what is wrong in which row.
     """
     from orchestration import run
-
     from warehouse.sources import SOURCES
     from warehouse.store import schema
 
@@ -156,13 +155,13 @@ def ingest(
         _print_json(asdict(outcome))
     else:
         grid = Table("table", "new", "changed", "unchanged", "rejected", "duplicates")
-        for name, table in outcome.tables.items():
-            counts = asdict(table.counts)
+        for name, ingested in outcome.tables.items():
+            counts = asdict(ingested.counts)
             if any(counts.values()):
                 grid.add_row(name, *(f"{counts[str(c.header)]:,}" for c in grid.columns[1:]))
         out.print(grid if grid.row_count else "Nothing to ingest.")
-        for table in outcome.tables.values():
-            for failure in table.failures:
+        for ingested in outcome.tables.values():
+            for failure in ingested.failures:
                 err.print(f"[yellow]{escape(failure)}[/yellow]", highlight=False)
         for failure in outcome.failures:
             err.print(f"[red]{escape(failure)}[/red]", highlight=False)
