@@ -175,7 +175,7 @@ def build(
         arguments += ["--exclude-resource-type", "unit_test"]
     home.dbt.mkdir(parents=True, exist_ok=True)
     try:
-        with environment(BELLWETHER_BUILD=str(home.build), BELLWETHER_KEEP_OPEN="true"):
+        with environment(BELLWETHER_BUILD=str(home.build), BELLWETHER_KEEP_OPEN="True"):
             ended = _invoke(arguments, manifest=parsed, on_event=_node_listener(on_node))
     finally:
         DuckDBConnectionManager.close_all_connections()
