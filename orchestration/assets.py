@@ -12,7 +12,7 @@ from orchestration.inputs import EMPTY, FAULT, key
 from orchestration.lock import Writer
 from orchestration.preview import preview
 from warehouse.ingest import Ingested, ingest
-from warehouse.store import SCHEMA_SQL, schema
+from warehouse.store import SCHEMA_SQL, SIMULATED, schema
 
 DEFAULT_SOURCE = "inbox"
 # The tables whose tickers say which exchanges' sessions are needed.
@@ -78,11 +78,15 @@ def _raw_asset(table: str) -> dg.AssetsDefinition:
         for failure in done.failures:
             context.log.warning(f"raw/{table}: {failure}")
         return dg.MaterializeResult(
-            metadata=_metadata(done, time.monotonic() - started),
+            metadata={**_source(settings.source), **_metadata(done, time.monotonic() - started)},
             data_version=dg.DataVersion(done.data_version) if done.data_version else EMPTY,
         )
 
     return raw
+
+
+def _source(name: str) -> Mapping[str, str]:
+    return {"source": f"{name} (simulated sample)" if name == SIMULATED else name}
 
 
 def _metadata(done: Ingested, seconds: float) -> Mapping[str, dg.MetadataValue | str | int | float]:

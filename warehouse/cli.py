@@ -139,7 +139,7 @@ def ingest(
     """
     from orchestration import run
     from warehouse.sources import SOURCES
-    from warehouse.store import schema
+    from warehouse.store import SIMULATED, schema
 
     for table in tables or ():
         if table not in schema():
@@ -166,6 +166,8 @@ def ingest(
         for failure in outcome.failures:
             err.print(f"[red]{escape(failure)}[/red]", highlight=False)
         out.print(f"{outcome.seconds:.1f} s, home {escape(str(place.path))}")
+        if source == SIMULATED:
+            out.print(f"[yellow]{SIMULATED_NOTE}[/yellow]")
     if not outcome.success:
         raise typer.Exit(FAILED)
 
@@ -203,6 +205,8 @@ def refresh(
             f"Published {made.version} as of {made.as_of} UTC: {made.size_bytes / 1e6:.1f} MB, "
             f"{made.way} in {made.seconds:.2f} s; {outcome.seconds:.1f} s in all."
         )
+        if made.is_simulated:
+            out.print(f"[yellow]{SIMULATED_NOTE}[/yellow]")
     _exit_if_failed(outcome, as_json)
 
 
