@@ -231,6 +231,8 @@ def test_ticker_news(tmp_path: Path) -> None:
     assert counts["new"] + counts["duplicates"] + counts["rejected"] == 21_797
     with publish.reading(home) as con:
         assert count(con, "select count(*) from staging.stg_news") == counts["new"]
+        told = count(con, "select count(distinct ticker) from raw.news")
+    assert marts["scorecard"] == told == 649
     assert load_again(home, "news")["new"] == 0
 
 

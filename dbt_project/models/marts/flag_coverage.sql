@@ -1,6 +1,7 @@
 with
     momentum as (select ticker from {{ ref("momentum") }}),
     consensus as (select ticker from {{ ref("consensus") }}),
+    news as (select ticker from {{ ref("stg_news") }}),
     rules as (select flag, metric from {{ ref("risk_flag_rules") }}),
     evaluated as (select distinct ticker, metric from {{ ref("flag_metrics") }}),
     tickers as (
@@ -9,6 +10,9 @@ with
         union
         select ticker
         from consensus
+        union
+        select ticker
+        from news
     ),
     final as (
         select

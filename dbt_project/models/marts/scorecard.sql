@@ -14,6 +14,9 @@ with
         union
         select ticker
         from consensus
+        union
+        select ticker
+        from news
     ),
     newest_valuations as (
         select
