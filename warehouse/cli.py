@@ -123,7 +123,10 @@ def ingest(
         list[str] | None,
         typer.Argument(metavar="[TABLE]...", help="Raw tables, such as prices; all by default."),
     ] = None,
-    source: Annotated[str, typer.Option(help="Where from: inbox or sample.")] = "inbox",
+    source: Annotated[
+        str | None,
+        typer.Option(help="Where from: inbox, or sample (the default with --demo)."),
+    ] = None,
     tickers: Annotated[
         str | None, typer.Option(help="Only these, separated by commas, where the source can.")
     ] = None,
@@ -141,6 +144,9 @@ def ingest(
     from warehouse.sources import SOURCES
     from warehouse.store import SIMULATED, schema
 
+    source = source or (SIMULATED if demo else "inbox")
+    if tickers and source == "inbox":
+        raise typer.BadParameter("the inbox takes whole files; --tickers is for other sources.")
     for table in tables or ():
         if table not in schema():
             raise typer.BadParameter(f"{table!r} is none of {', '.join(sorted(schema()))}.")
@@ -168,7 +174,7 @@ def ingest(
         out.print(f"{outcome.seconds:.1f} s, home {escape(str(place.path))}")
         if source == SIMULATED:
             out.print(f"[yellow]{SIMULATED_NOTE}[/yellow]")
-    if not outcome.success:
+    if not outcome.success or any(table.failures for table in outcome.tables.values()):
         raise typer.Exit(FAILED)
 
 

@@ -543,13 +543,21 @@ class _Append:
                 )
             else:
                 tests.append(f"{a} is distinct from {b}")
+        if self.table == "prices" and "is_final" not in self.told:
+            # A bar of today that does not say whether it is final is so by when it was told.
+            tests.append(
+                f"({right}.is_final is not true and {left}.known_at > {right}.known_at "
+                f"and {right}.known_at < {right}.session_date + interval '1' day)"
+            )
         if self.tells_payload:
             tests.append(f"{left}.payload is distinct from {right}.payload")
         return " or ".join(tests) or "false"
 
     def _insert(self, number: int) -> None:
         values = [
-            f"t.{c.name}" if c.name in self.told or c.is_key else f"s.{c.name}"
+            f"t.{c.name}"
+            if c.name in self.told or c.is_key or c.name == "is_final"
+            else f"s.{c.name}"
             for c in self.columns
         ]
         values.append("t.payload" if self.tells_payload else "s.payload")

@@ -6,9 +6,9 @@ listing `l` and that listing's day `d` of `day`: the moment the fact was public.
 the first successful load of its source and ticker brought years at once; it counts as known from that moment
 (`reconstructed`). Every other version is known from when we stored it (`observed`), or from when
 the vendor's file says it was (`vendor_stated`). Where several sources tell of one key,
-`source_priority` picks one.
+`source_priority` picks one. `every`: all versions known by `as_of`, not the newest alone.
 -#}
-{% macro known_versions(table, key, happened_at=none, day=none, owner="ticker") %}
+{% macro known_versions(table, key, happened_at=none, day=none, owner="ticker", every=false) %}
     with
         loads as (
             select batch_id, min(started_at) over (partition by load_id) as load_started_at
@@ -78,13 +78,17 @@ the vendor's file says it was (`vendor_stated`). Where several sources tell of o
             from dated
             where
                 known_from <= {{ as_of() }}
-                and (superseded_at is null or superseded_at > {{ as_of() }})
+                {% if not every %}
+                    and (superseded_at is null or superseded_at > {{ as_of() }})
+                {% endif %}
         ),
         ranked as (
             select
                 visible.*,
                 row_number() over (
-                    partition by visible.{{ key | join(", visible.") }}
+                    partition by
+                        visible.{{ key | join(", visible.") }}
+                        {% if every %}, visible.known_from{% endif %}
                     order by
                         coalesce(own.priority, general.priority) asc nulls last,
                         visible.source asc nulls last

@@ -60,18 +60,13 @@ def build(path: Path, bars: pd.DataFrame | str) -> duckdb.DuckDBPyConnection:
                     ("R2", "HKG", "HKD", "CNY", "China"),
                 ],
                 columns=["ticker", "exchange", "currency", "financial_currency", "country"],
-            ),
+            ).assign(known_at="2024-06-01"),
             source="inbox",
         )
+        # Told anew for another reason: the exposure began when it began.
         warehouse.append(
-            "short_interest",
-            pd.DataFrame(
-                {
-                    "ticker": "R1",
-                    "settled_on": ["2026-01-15", "2026-01-30", "2026-02-13", "2026-02-27"],
-                    "short_share_of_float": [0.16, 0.12, 0.26, 0.09],
-                }
-            ),
+            "securities",
+            pd.DataFrame([{"ticker": "R0", "shares_outstanding": 5, "known_at": "2026-03-02"}]),
             source="inbox",
         )
         warehouse.append("sessions", Calendars(warehouse.con).sessions(Unit("XNYS")), source="x")
@@ -167,19 +162,14 @@ def test_stale_prices(simulated: duckdb.DuckDBPyConnection) -> None:
     assert len(expected) > 30
 
 
-def test_short_interest_counts_from_its_publication(simulated: duckdb.DuckDBPyConnection) -> None:
-    def known(settled: str) -> date:
-        return SESSIONS[SESSIONS.index(date.fromisoformat(settled)) + 9]
-
-    assert episodes(simulated, "SHORT_CROWD") == {("R1", known("2026-01-15"), known("2026-02-27"))}
-    peak = simulated.sql("select peak_severity from marts.risk_flags where flag = 'SHORT_CROWD'")
-    assert peak.fetchall() == [(3,)]
-
-
 def test_exposures_are_not_events(simulated: duckdb.DuckDBPyConnection) -> None:
     rows = simulated.sql(
         "select flag, ticker, kind from marts.risk_flags where flag in ('FX_EXPOSURE', 'ADR_HFCAA')"
     ).fetchall()
+    began = simulated.sql(
+        "select min(opened_on), max(opened_on) from marts.risk_flags where flag = 'FX_EXPOSURE'"
+    )
+    assert began.fetchall() == [(SESSIONS[0], SESSIONS[0])]
     assert set(rows) == {
         ("FX_EXPOSURE", "R0", "exposure"),
         ("FX_EXPOSURE", "R2", "exposure"),
@@ -217,8 +207,6 @@ def test_coverage_says_what_could_not_be_judged(simulated: duckdb.DuckDBPyConnec
         ("ADR_HFCAA", "not_evaluable"),
         ("DD_DEEP", "evaluated"),
         ("FX_EXPOSURE", "not_evaluable"),
-        ("SHORT_CROWD", "not_evaluable"),
         ("STALE_PRICE", "evaluated"),
-        ("VAL_NEG", "not_evaluable"),
     ]
     assert all(reason for _, status, reason in rows if status == "not_evaluable")

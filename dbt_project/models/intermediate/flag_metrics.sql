@@ -3,7 +3,7 @@ with
         select ticker, session_date, drawdown_252d from {{ ref("momentum_history") }}
     ),
     prices as (
-        select row_id, ticker, session_date, close, pit_quality
+        select row_id, ticker, session_date, close, split_factor, pit_quality
         from {{ ref("stg_prices") }}
         where is_final
     ),
@@ -16,15 +16,7 @@ with
     ),
     securities as (
         select row_id, ticker, currency, financial_currency, country, known_from, pit_quality
-        from {{ ref("stg_securities") }}
-    ),
-    valuations as (
-        select row_id, ticker, valued_on, forward_eps, known_from, pit_quality
-        from {{ ref("stg_valuations") }}
-    ),
-    short_interest as (
-        select row_id, ticker, settled_on, short_share_of_float, known_from, pit_quality
-        from {{ ref("stg_short_interest") }}
+        from {{ ref("stg_securities_history") }}
     ),
     currencies as (select code, major_code from {{ ref("currencies") }}),
     first_bars as (
@@ -39,7 +31,7 @@ with
             'raw.prices' as table_name,
             prices.row_id,
             'close' as column_name,
-            prices.close as evidence_value,
+            prices.close * prices.split_factor as evidence_value,
             prices.pit_quality
         from momentum_history
         inner join
@@ -79,7 +71,7 @@ with
             gaps.ticker,
             days.day as observed_on,
             'missed_sessions' as metric,
-            cast(gaps.missed_sessions as {{ dbt.type_float() }}) as value,
+            cast(days.session_number - gaps.session_number as {{ dbt.type_float() }}) as value,
             'raw.prices' as table_name,
             gaps.row_id,
             'session_date' as column_name,
@@ -87,7 +79,12 @@ with
             gaps.pit_quality
         from gaps
         inner join
-            days on days.exchange = gaps.exchange and days.session_number = gaps.session_number + 3
+            days
+            on days.exchange = gaps.exchange
+            and (
+                days.session_number = gaps.session_number + 3
+                or days.session_number = gaps.session_number + gaps.missed_sessions
+            )
         left join universe on universe.ticker = gaps.ticker
         where
             gaps.missed_sessions >= 3
@@ -107,41 +104,7 @@ with
         from numbered_bars
         where previous_session_number is null or session_number - previous_session_number > 3
     ),
-    shorts as (
-        select
-            ticker,
-            cast(known_from as date) as observed_on,
-            'short_share_of_float' as metric,
-            short_share_of_float as value,
-            'raw.short_interest' as table_name,
-            row_id,
-            'short_share_of_float' as column_name,
-            short_share_of_float as evidence_value,
-            pit_quality,
-            row_number() over (
-                partition by ticker, cast(known_from as date) order by settled_on desc nulls last
-            ) as age_rank
-        from short_interest
-        where short_share_of_float is not null
-    ),
-    forward_earnings as (
-        select
-            ticker,
-            cast(known_from as date) as observed_on,
-            'forward_eps' as metric,
-            forward_eps as value,
-            'raw.valuations' as table_name,
-            row_id,
-            'forward_eps' as column_name,
-            forward_eps as evidence_value,
-            pit_quality,
-            row_number() over (
-                partition by ticker, cast(known_from as date) order by valued_on desc nulls last
-            ) as age_rank
-        from valuations
-        where forward_eps is not null
-    ),
-    exposures as (
+    dated_securities as (
         select
             securities.*,
             case
@@ -152,6 +115,15 @@ with
         from securities
         inner join first_bars on first_bars.ticker = securities.ticker
     ),
+    ranked_securities as (
+        select
+            *,
+            row_number() over (
+                partition by ticker, observed_on order by known_from desc nulls last
+            ) as age_rank
+        from dated_securities
+    ),
+    exposures as (select * from ranked_securities where age_rank = 1),
     reporting_currencies as (
         select
             ticker,
@@ -205,14 +177,6 @@ with
         union all
         select {{ columns }}
         from arrived
-        union all
-        select {{ columns }}
-        from shorts
-        where age_rank = 1
-        union all
-        select {{ columns }}
-        from forward_earnings
-        where age_rank = 1
         union all
         select {{ columns }}
         from reporting_currencies

@@ -22,11 +22,18 @@ with
         select row_id, ticker, valued_on, currency, eps_currency from {{ ref("stg_valuations") }}
     ),
     ratings as (select row_id, ticker, to_grade from {{ ref("stg_ratings") }}),
+    currencies as (select code, major_code from {{ ref("currencies") }}),
     snapshots as (select ticker from {{ ref("stg_consensus") }}),
     all_listings as (select ticker, exchange, currency from {{ ref("stg_listings") }}),
     grades as (select grade from {{ ref("rating_grades") }}),
-    rejects as (select table_name from {{ source("raw", "rejects") }}),
-    fetches as (select load_id, outcome, fetched_at from {{ source("raw", "fetches") }}),
+    rejects as (
+        select table_name from {{ source("raw", "rejects") }} where rejected_at <= {{ as_of() }}
+    ),
+    fetches as (
+        select load_id, outcome, fetched_at
+        from {{ source("raw", "fetches") }}
+        where fetched_at <= {{ as_of() }}
+    ),
     -- A ticker that nothing visible tells of is not yet known.
     listings as (
         select ticker, exchange, currency
@@ -92,9 +99,15 @@ with
     ),
     newest_valuations as (
         select
-            *,
-            row_number() over (partition by ticker order by valued_on desc nulls last) as age_rank
+            valuations.*,
+            quoted.major_code as quoted_code,
+            earned.major_code as earned_code,
+            row_number() over (
+                partition by valuations.ticker order by valuations.valued_on desc nulls last
+            ) as age_rank
         from valuations
+        left join currencies as quoted on quoted.code = valuations.currency
+        left join currencies as earned on earned.code = valuations.eps_currency
     ),
     unmapped_grades as (
         select
@@ -159,7 +172,7 @@ with
             'raw.valuations' as table_name,
             row_id
         from newest_valuations
-        where age_rank = 1 and currency <> eps_currency
+        where age_rank = 1 and quoted_code <> earned_code
         union all
         select
             'rating_grade_unmapped' as check_name,

@@ -23,13 +23,9 @@ with
                 when evaluated.ticker is not null
                 then cast(null as {{ dbt.type_string() }})
                 when rules.metric = 'drawdown_252d'
-                then 'fewer than 252 final bars without a long gap'
+                then 'no final bar is stored'
                 when rules.metric = 'missed_sessions'
                 then 'no final bar on a known exchange'
-                when rules.metric = 'short_share_of_float'
-                then 'no short interest is stored'
-                when rules.metric = 'forward_eps'
-                then 'no forward earnings are stored'
                 when rules.metric = 'has_foreign_reporting_currency'
                 then 'reporting or quote currency is unknown, or there are no prices'
                 when rules.metric = 'has_foreign_audit_exposure'

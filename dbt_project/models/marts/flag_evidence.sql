@@ -10,6 +10,7 @@ with
             ticker,
             session_date,
             close,
+            close * split_factor as told_close,
             row_number() over (partition by ticker order by session_date asc nulls last) as bar
         from {{ ref("stg_prices") }}
         where is_final
@@ -29,7 +30,7 @@ with
             metrics.table_name,
             metrics.row_id,
             metrics.column_name,
-            coalesce(metrics.evidence_value, metrics.value) as value
+            metrics.evidence_value as value
         from moments
         inner join rules on rules.flag = moments.flag
         inner join
@@ -45,6 +46,7 @@ with
             moments.role,
             prices.row_id,
             prices.close,
+            prices.told_close,
             row_number() over (
                 partition by moments.flag_episode_id, moments.role
                 order by prices.close desc nulls last, prices.session_date desc nulls last
@@ -70,7 +72,7 @@ with
             'raw.prices' as table_name,
             row_id,
             'close' as column_name,
-            close as value
+            told_close as value
         from highs
         where height_rank = 1
     )

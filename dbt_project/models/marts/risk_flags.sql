@@ -79,31 +79,10 @@ with
                 then
                     concat(
                         'No final price arrived for ',
-                        cast(cast(opening_value as integer) as {{ dbt.type_string() }}),
+                        cast(cast(newest_value as integer) as {{ dbt.type_string() }}),
                         ' sessions in a row (flag from ',
                         cast(cast(enter_at as integer) as {{ dbt.type_string() }}),
                         ').'
-                    )
-                when 'SHORT_CROWD'
-                then
-                    concat(
-                        {{ opening_pct }},
-                        ' % of the free float was sold short (flag from ',
-                        {{ enter_pct }},
-                        ' %); newest known: ',
-                        {{ newest_pct }},
-                        ' %.'
-                    )
-                when 'VAL_NEG'
-                then
-                    concat(
-                        'Expected earnings per share are ',
-                        cast(
-                            cast(
-                                round(newest_value, 2) as decimal(18, 2)
-                            ) as {{ dbt.type_string() }}
-                        ),
-                        ': a price/earnings ratio says nothing.'
                     )
                 when 'FX_EXPOSURE'
                 then 'The company reports in another currency than its shares are quoted in.'

@@ -7,6 +7,7 @@ with
     valuations as (select * from {{ ref("stg_valuations") }}),
     flags as (select ticker, severity from {{ ref("risk_flags") }} where is_open),
     news as (select ticker, news_id, published_at from {{ ref("stg_news") }}),
+    currencies as (select code, major_code, units_per_major from {{ ref("currencies") }}),
     batches as (select source from {{ source("raw", "batches") }}),
     tickers as (
         select ticker
@@ -28,16 +29,23 @@ with
     -- A multiple of two currencies is no multiple; of unknown ones, the vendor's word stands.
     forward_multiples as (
         select
-            ticker,
+            told.ticker,
             case
-                when eps_currency <> currency or forward_eps <= 0
+                when told.forward_eps <= 0 or earned.major_code <> quoted.major_code
                 then null
-                when eps_currency = currency
-                then coalesce(price / nullif(forward_eps, 0), forward_pe)
-                else forward_pe
+                when earned.major_code = quoted.major_code
+                then
+                    coalesce(
+                        (told.price / quoted.units_per_major)
+                        / nullif(told.forward_eps / earned.units_per_major, 0),
+                        told.forward_pe
+                    )
+                else told.forward_pe
             end as forward_pe
-        from newest_valuations
-        where age_rank = 1
+        from newest_valuations as told
+        left join currencies as quoted on quoted.code = told.currency
+        left join currencies as earned on earned.code = told.eps_currency
+        where told.age_rank = 1
     ),
     peer_multiples as (
         select
