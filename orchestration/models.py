@@ -5,7 +5,7 @@ The keys are dagster-dbt's own: `marts/momentum` is `marts.momentum`, `rules/pee
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
@@ -15,7 +15,7 @@ from orchestration.inputs import AS_OF, FAULT, IF_NEW, INPUTS, inputs_key, is_bu
 from orchestration.lock import PROGRESS, Writer
 from warehouse.publish import publish
 from warehouse.settings import Home
-from warehouse.sources.calendars import moment_before_next_open
+from warehouse.sources.calendars import moment, moment_before_next_open
 from warehouse.store import Warehouse
 
 STEP = "dbt"
@@ -89,11 +89,8 @@ def _moment(home: Home, asked: str | None) -> datetime:
     """The moment (UTC) to build for; a simulated home's clock stands at its last session."""
     with Warehouse(home.build) as warehouse:
         is_simulated = warehouse.is_simulated()
-    if asked and len(asked) == len("2026-01-31"):
-        return moment_before_next_open(date.fromisoformat(asked))
     if asked:
-        moment = datetime.fromisoformat(asked)
-        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+        return moment(asked)
     if is_simulated:
         from warehouse.sources.sample import LAST_SESSION
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -545,17 +545,14 @@ def _home_with_data(home: Path | None, demo: bool) -> Home:
 
 
 def _moment(text: str) -> datetime:
-    from warehouse.sources.calendars import moment_before_next_open
+    from warehouse.sources import calendars
 
     try:
-        if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
-            return moment_before_next_open(date.fromisoformat(text))
-        moment = datetime.fromisoformat(text)
+        return calendars.moment(text)
     except ValueError:
         raise typer.BadParameter(
             f"{text!r} is neither a date (2025-08-01) nor a time (2025-08-01T14:00)."
         ) from None
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
 @contextmanager

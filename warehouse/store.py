@@ -392,7 +392,7 @@ class _Append:
         values.append(f"{self._payload()} as payload")
         rules = [
             *((f"{c.name} is not null", f"{c.name} is missing") for c in self.columns if c.is_key),
-            *_rules(self.table),
+            *_rules().get(self.table, []),
         ]
         breaches = [f"case when not ({rule}) then {literal(why)} end" for rule, why in rules]
         self.con.execute(
@@ -684,13 +684,15 @@ def literal(text: str) -> str:
 
 
 @cache
-def _rules(table: str) -> list[tuple[str, str]]:
-    """Rules of `raw.checks` and their reasons, as `schema.sql` states them."""
+def _rules() -> dict[str, list[tuple[str, str]]]:
+    """Rules of `raw.checks` and their reasons by table, as `schema.sql` states them."""
     with duckdb.connect() as con:
         _create(con)
-        return con.execute(
-            "select rule, reason from raw.checks where table_name = ?", [table]
-        ).fetchall()
+        rows = con.execute("select table_name, rule, reason from raw.checks").fetchall()
+    rules: dict[str, list[tuple[str, str]]] = {}
+    for table, rule, reason in rows:
+        rules.setdefault(table, []).append((rule, reason))
+    return rules
 
 
 def _connect(path: Path, wait_seconds: float) -> duckdb.DuckDBPyConnection:

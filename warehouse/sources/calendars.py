@@ -115,6 +115,17 @@ def moment_before_next_open(day: date, exchange: str = REFERENCE) -> datetime:
     return opens - timedelta(microseconds=1)
 
 
+def moment(text: str) -> datetime:
+    """Return the moment (UTC) a date or an ISO time stands for; a time without a zone is UTC.
+
+    Raises `ValueError` for text that is neither, `CalendarRangeError` as `moment_before_next_open`.
+    """
+    if len(text) == len("2026-01-31"):
+        return moment_before_next_open(date.fromisoformat(text))
+    stated = datetime.fromisoformat(text)
+    return stated.astimezone(UTC).replace(tzinfo=None) if stated.tzinfo else stated
+
+
 def last_closed_session(now: datetime, exchange: str = REFERENCE) -> date:
     """Return the newest session whose close lies before `now` (UTC, naive or aware)."""
     moment = pd.Timestamp(now)
