@@ -166,6 +166,7 @@ def build(
         (manifest.folder / "partial_parse.msgpack").read_bytes(),
         decoder=extended_mashumuro_decoder,
     )
+    parsed.build_flat_graph()  # macros see the project through it; parsing would have made it
     arguments = ["build", "--no-write-json", "--target-path", str(home.dbt)]
     arguments += ["--log-path", str(home.dbt)]
     arguments += ["--vars", json.dumps({"as_of": as_of.strftime("%Y-%m-%d %H:%M:%S.%f")})]

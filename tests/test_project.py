@@ -329,6 +329,9 @@ def test_what_yml_says_of_tables_and_columns_is_in_the_database(built: Built) ->
         assert relations[relation] == model["description"]
         told = {name: column["description"] for name, column in model["columns"].items()}
         assert columns[relation] == told, relation
+    for source in built.manifest["sources"].values():
+        told = {name: column["description"] for name, column in source["columns"].items()}
+        assert columns[f"raw.{source['name']}"] == told, source["name"]
 
 
 # Portable SQL

@@ -7,6 +7,21 @@
     cast('{{ moment }}' as timestamp)
 {%- endmacro %}
 
+{#- The last day whose knowledge the marts show: until New York opens again, a moment is of the day
+    before. -#}
+{% macro as_of_date() -%}
+    (
+        select
+            case
+                when min(cast(opens_at as date)) <= cast({{ as_of() }} as date)
+                then min(cast(opens_at as date)) - 1
+                else cast({{ as_of() }} as date)
+            end
+        from {{ ref("stg_sessions") }}
+        where exchange = 'XNYS' and opens_at > {{ as_of() }}
+    )
+{%- endmacro %}
+
 {#- Days from `start` to `end`, as a relation with the column `day`. -#}
 {% macro days_between(start, end) -%}
     {{ return(adapter.dispatch("days_between")(start, end)) }}

@@ -6,7 +6,8 @@ listing `l` and that listing's day `d` of `day`: the moment the fact was public.
 the first successful load of its source and ticker brought years at once; it counts as known from that moment
 (`reconstructed`). Every other version is known from when we stored it (`observed`), or from when
 the vendor's file says it was (`vendor_stated`). Where several sources tell of one key,
-`source_priority` picks one. `every`: all versions known by `as_of`, not the newest alone.
+`source_priority` picks one. `every`: all versions known by `as_of`, not the newest alone, each
+until `superseded_at`.
 -#}
 {% macro known_versions(table, key, happened_at=none, day=none, owner="ticker", every=false) %}
     with
@@ -85,6 +86,7 @@ the vendor's file says it was (`vendor_stated`). Where several sources tell of o
         ranked as (
             select
                 visible.*,
+                coalesce(own.priority, general.priority) as source_priority,
                 row_number() over (
                     partition by
                         visible.{{ key | join(", visible.") }}

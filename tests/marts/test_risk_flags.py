@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
 import duckdb
@@ -15,6 +16,7 @@ import pandas as pd
 import pytest
 from dbt.cli.main import dbtRunner
 
+from warehouse import store
 from warehouse.settings import DBT_PROJECT
 from warehouse.sources import Unit
 from warehouse.sources.calendars import Calendars
@@ -47,10 +49,88 @@ def random_bars() -> pd.DataFrame:
     return pd.concat(frames)
 
 
-def build(path: Path, bars: pd.DataFrame | str) -> duckdb.DuckDBPyConnection:
+@dataclass(frozen=True)
+class Version:
+    """A telling of a bar: the number of its session, its close, and from when it was known."""
+
+    ticker: str
+    session: int
+    close: float
+    known_from: datetime
+
+
+class Restless:
+    """A feed that brings a history at once, then comes by day, late, restated, or not at all."""
+
+    first_load = 300
+
+    def __init__(self) -> None:
+        rng = np.random.default_rng(11)
+        schedule = exchange_calendars.get_calendar("XNYS").schedule
+        schedule = schedule.loc[SESSIONS[0].isoformat() : LAST_SESSION.isoformat()]
+        self.closes_at = list(schedule["close"].dt.tz_convert(None).dt.to_pydatetime())
+        opens_at = list(schedule["open"].dt.tz_convert(None).dt.to_pydatetime())
+        self.cut_offs = [*opens_at[1:], datetime(2026, 4, 13, 13, 30)]
+        self.tellings: list[tuple[datetime, pd.DataFrame]] = []
+        self.versions: list[Version] = []
+        waiting: list[tuple[str, int, float]] = []
+        stored: dict[tuple[str, int], float] = {}
+        paths = {
+            f"T{n}": 50 * np.exp(np.cumsum(rng.normal(0, 0.03, len(SESSIONS)))) for n in range(12)
+        }
+        for session in range(self.first_load, len(SESSIONS)):
+            moment = datetime.combine(SESSIONS[session], time(22))
+            told = []
+            for ticker, path in paths.items():
+                days = range(session + 1) if session == self.first_load else [session]
+                told += [(ticker, day, path[day]) for day in days]
+            # A quarter waits for another day; a feed that stops for a while waits whole.
+            is_frozen = session % 60 in range(20, 26)
+            is_late = rng.random(len(told)) < (0.25 if session > self.first_load else 0.02)
+            late = [row for row, waits in zip(told, is_late, strict=True) if waits or is_frozen]
+            told = [row for row in told if row not in late]
+            told += [row for row in waiting if rng.random() < 0.3 and not is_frozen]
+            waiting = [row for row in waiting if row not in told] + late
+            for ticker, day in rng.permutation(list(stored))[:3] if stored else []:
+                told.append((str(ticker), int(day), stored[ticker, int(day)] * rng.uniform(0.5, 2)))
+            for ticker, day, close in told:
+                is_first = session == self.first_load
+                known_from = self.closes_at[day] + timedelta(minutes=15) if is_first else moment
+                self.versions.append(Version(ticker, day, close, known_from))
+                stored[ticker, day] = close
+            bars = [(ticker, SESSIONS[day], close) for ticker, day, close in told]
+            frame = pd.DataFrame(bars, columns=["ticker", "session_date", "close"])
+            self.tellings.append((moment, frame))
+
+    def tell(self, warehouse: Warehouse) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            for moment, frame in self.tellings:
+                patch.setattr(store, "_utc_now", lambda moment=moment: moment)
+                warehouse.append("prices", frame, source="inbox")
+
+    def known(self, ticker: str, session: int) -> dict[int, float]:
+        """Closes by session as known at the cut-off of one, whose own bar counts in any case."""
+        closes: dict[int, float] = {}
+        own = [v for v in self.versions if v.ticker == ticker and v.session == session]
+        if own:
+            closes[session] = own[0].close
+        for version in self.versions:
+            if (
+                version.ticker == ticker
+                and version.session <= session
+                and version.known_from <= self.cut_offs[session]
+            ):
+                closes[version.session] = version.close
+        return closes
+
+
+def build(path: Path, bars: pd.DataFrame | str | Restless) -> duckdb.DuckDBPyConnection:
     with Warehouse(path) as warehouse:
-        frame = warehouse.con.sql(bars) if isinstance(bars, str) else bars
-        warehouse.append("prices", frame, source="inbox")
+        if isinstance(bars, Restless):
+            bars.tell(warehouse)
+        else:
+            frame = warehouse.con.sql(bars) if isinstance(bars, str) else bars
+            warehouse.append("prices", frame, source="inbox")
         warehouse.append(
             "securities",
             pd.DataFrame(
@@ -160,6 +240,81 @@ def test_stale_prices(simulated: duckdb.DuckDBPyConnection) -> None:
         e for e in expected if e[0] != "R2"
     }
     assert len(expected) > 30
+
+
+@pytest.fixture(scope="module")
+def restless() -> Restless:
+    return Restless()
+
+
+@pytest.fixture(scope="module")
+def retold(
+    tmp_path_factory: pytest.TempPathFactory, restless: Restless
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    with build(tmp_path_factory.mktemp("restless") / "bellwether.duckdb", restless) as con:
+        yield con
+
+
+def test_drawdowns_are_those_of_the_bars_known_on_their_session(
+    restless: Restless, retold: duckdb.DuckDBPyConnection
+) -> None:
+    rows = []
+    for ticker, session in {(v.ticker, v.session) for v in restless.versions}:
+        closes = restless.known(ticker, session)
+        last = [closes[day] for day in sorted(closes)][-252:]
+        rows.append((ticker, SESSIONS[session], last[-1] / max(last) - 1))
+    found = retold.sql(
+        "select ticker, observed_on, value from staging.flag_metrics where metric = 'drawdown_252d'"
+    ).fetchall()
+    assert {row[:2]: row[2] for row in found} == pytest.approx(
+        {row[:2]: row[2] for row in rows}, rel=1e-9, abs=1e-12
+    )
+    assert episodes(retold, "DD_DEEP") == looped(rows, -0.25, -0.15)
+    now = retold.sql(
+        "select count(*) from staging.flag_metrics as f join marts.momentum_history as m "
+        "on m.ticker = f.ticker and m.session_date = f.observed_on "
+        "where metric = 'drawdown_252d' and abs(value - drawdown_252d) > 1e-9"
+    ).fetchall()
+    assert now[0][0] > 100, "the history of now would have done"
+
+
+def test_prices_are_stale_where_none_was_known_on_the_session(
+    restless: Restless, retold: duckdb.DuckDBPyConnection
+) -> None:
+    rows = []
+    for ticker in {version.ticker for version in restless.versions}:
+        firsts: dict[int, datetime] = {}
+        for version in restless.versions:
+            if version.ticker == ticker:
+                firsts.setdefault(version.session, version.known_from)
+        for day in range(min(firsts), len(SESSIONS)):
+            known = [s for s, at in firsts.items() if s <= day and at <= restless.cut_offs[day]]
+            if known:
+                rows.append((ticker, SESSIONS[day], -(day - max(known))))
+    found = episodes(retold, "STALE_PRICE")
+    assert found == looped(rows, -3, -1)
+    assert len(found) > 15
+
+
+def test_evidence_of_a_drawdown_was_known_when_it_opened(
+    restless: Restless, retold: duckdb.DuckDBPyConnection
+) -> None:
+    cut_offs = dict(zip(SESSIONS, restless.cut_offs, strict=True))
+    rows = retold.sql(
+        """
+        select f.opened_on, f.observed_value, max(e.value), min(e.value),
+            max(p.known_at) filter (where p.session_date < f.opened_on)
+        from marts.risk_flags f join marts.flag_evidence e using (flag_episode_id)
+        join raw.prices p on p.row_id = e.row_id and p.close = e.value
+        where f.flag = 'DD_DEEP' and e.role = 'open' group by all
+        """
+    ).fetchall()
+    assert len(rows) > 10
+    first_load = restless.tellings[0][0]
+    for opened_on, observed, high, low, known_at in rows:
+        assert low / high - 1 == pytest.approx(observed)
+        # The session's own bar is evidence also where it came late.
+        assert known_at <= max(cut_offs[opened_on], first_load)
 
 
 def test_exposures_are_not_events(simulated: duckdb.DuckDBPyConnection) -> None:

@@ -2,15 +2,12 @@ with
     momentum_history as (
         select ticker, session_date, drawdown_252d from {{ ref("momentum_history") }}
     ),
-    prices as (
-        select row_id, ticker, session_date, close, split_factor, pit_quality
-        from {{ ref("stg_prices") }}
-        where is_final
-    ),
+    bars as (select * from {{ ref("known_bars") }}),
+    known_drawdowns as (select * from {{ ref("known_drawdowns") }}),
     listings as (select ticker, exchange from {{ ref("stg_listings") }}),
     universe as (select ticker, listed_to from {{ ref("stg_universe") }}),
     days as (
-        select exchange, day, session_number
+        select exchange, day, session_number, opens_at, next_opens_at
         from {{ ref("stg_calendar_days") }}
         where is_session and closes_at + interval '15' minute <= {{ as_of() }}
     ),
@@ -20,51 +17,93 @@ with
     ),
     currencies as (select code, major_code from {{ ref("currencies") }}),
     first_bars as (
-        select ticker, min(session_date) as first_session_date from prices group by ticker
+        select ticker, min(session_date) as first_session_date from bars group by ticker
     ),
     drawdowns as (
         select
-            prices.ticker,
-            prices.session_date as observed_on,
+            bars.ticker,
+            bars.session_date as observed_on,
             'drawdown_252d' as metric,
-            momentum_history.drawdown_252d as value,
+            coalesce(known_drawdowns.drawdown_252d, momentum_history.drawdown_252d) as value,
             'raw.prices' as table_name,
-            prices.row_id,
+            coalesce(known_drawdowns.row_id, bars.row_id) as row_id,
             'close' as column_name,
-            prices.close * prices.split_factor as evidence_value,
-            prices.pit_quality
+            coalesce(known_drawdowns.told_close, bars.told_close) as evidence_value,
+            coalesce(known_drawdowns.pit_quality, bars.pit_quality) as pit_quality
         from momentum_history
         inner join
-            prices
-            on prices.ticker = momentum_history.ticker
-            and prices.session_date = momentum_history.session_date
+            bars
+            on bars.ticker = momentum_history.ticker
+            and bars.session_date = momentum_history.session_date
+        left join
+            known_drawdowns
+            on known_drawdowns.ticker = momentum_history.ticker
+            and known_drawdowns.session_date = momentum_history.session_date
     ),
-    -- Sessions of the exchange between a bar and the next one, or the last session before as_of.
     last_sessions as (
         select exchange, max(session_number) as last_session_number from days group by exchange
     ),
-    numbered_bars as (
+    -- A bar counts from the first session at whose cut-off it was known.
+    arrivals as (
         select
-            prices.*,
-            listings.exchange,
-            days.session_number,
-            lag(days.session_number) over (
-                partition by prices.ticker order by prices.session_date asc nulls last
+            bars.ticker,
+            bars.exchange,
+            bars.session_number,
+            coalesce(days.session_number, bars.session_number) as arrived_number,
+            bars.first_row_id as row_id,
+            bars.first_pit_quality as pit_quality
+        from bars
+        left join
+            days
+            on bars.first_known_from > bars.cut_off_at
+            and days.exchange = bars.exchange
+            and days.opens_at < bars.first_known_from
+            and days.next_opens_at >= bars.first_known_from
+        where bars.session_number is not null
+    ),
+    newest_arrivals as (
+        select
+            *,
+            row_number() over (
+                partition by ticker, arrived_number order by session_number desc nulls last
+            ) as age_rank
+        from arrivals
+    ),
+    -- Bars that arrive behind a newer one change nothing.
+    advances as (
+        select
+            *,
+            coalesce(
+                max(session_number) over (
+                    partition by ticker
+                    order by arrived_number asc nulls last
+                    rows between unbounded preceding and 1 preceding
+                ),
+                0
+            ) as newest_before
+        from newest_arrivals
+        where age_rank = 1
+    ),
+    newest_known as (
+        select
+            *,
+            lag(session_number) over (
+                partition by ticker order by arrived_number asc nulls last
             ) as previous_session_number,
-            lead(days.session_number) over (
-                partition by prices.ticker order by prices.session_date asc nulls last
-            ) as next_session_number
-        from prices
-        inner join listings on listings.ticker = prices.ticker
-        inner join days on days.exchange = listings.exchange and days.day = prices.session_date
+            lead(arrived_number) over (
+                partition by ticker order by arrived_number asc nulls last
+            ) as next_arrived_number
+        from advances
+        where session_number > newest_before
     ),
     gaps as (
         select
-            numbered_bars.*,
-            coalesce(numbered_bars.next_session_number - 1, last_sessions.last_session_number)
-            - numbered_bars.session_number as missed_sessions
-        from numbered_bars
-        inner join last_sessions on last_sessions.exchange = numbered_bars.exchange
+            newest_known.*,
+            coalesce(
+                newest_known.next_arrived_number - 1, last_sessions.last_session_number
+            ) as last_missed_number
+        from newest_known
+        inner join last_sessions on last_sessions.exchange = newest_known.exchange
     ),
     missed as (
         select
@@ -83,26 +122,32 @@ with
             on days.exchange = gaps.exchange
             and (
                 days.session_number = gaps.session_number + 3
-                or days.session_number = gaps.session_number + gaps.missed_sessions
+                or days.session_number = gaps.last_missed_number
             )
         left join universe on universe.ticker = gaps.ticker
         where
-            gaps.missed_sessions >= 3
+            days.session_number >= gaps.session_number + 3
+            and days.session_number > gaps.arrived_number
+            and days.session_number <= gaps.last_missed_number
             and (universe.listed_to is null or universe.listed_to >= days.day)
     ),
     arrived as (
         select
-            ticker,
-            session_date as observed_on,
+            gaps.ticker,
+            days.day as observed_on,
             'missed_sessions' as metric,
-            cast(0 as {{ dbt.type_float() }}) as value,
+            cast(gaps.arrived_number - gaps.session_number as {{ dbt.type_float() }}) as value,
             'raw.prices' as table_name,
-            row_id,
+            gaps.row_id,
             'session_date' as column_name,
             cast(null as {{ dbt.type_float() }}) as evidence_value,
-            pit_quality
-        from numbered_bars
-        where previous_session_number is null or session_number - previous_session_number > 3
+            gaps.pit_quality
+        from gaps
+        inner join
+            days on days.exchange = gaps.exchange and days.session_number = gaps.arrived_number
+        where
+            gaps.previous_session_number is null
+            or gaps.arrived_number - gaps.previous_session_number > 1
     ),
     dated_securities as (
         select

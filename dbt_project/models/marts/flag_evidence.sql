@@ -4,16 +4,12 @@ with
     ),
     rules as (select flag, metric from {{ ref("risk_flag_rules") }}),
     metrics as (select * from {{ ref("flag_metrics") }}),
-    prices as (
-        select
-            row_id,
-            ticker,
-            session_date,
-            close,
-            close * split_factor as told_close,
-            row_number() over (partition by ticker order by session_date asc nulls last) as bar
-        from {{ ref("stg_prices") }}
-        where is_final
+    bars as (
+        select row_id, ticker, session_date, bar_number, close, told_close
+        from {{ ref("known_bars") }}
+    ),
+    known_drawdowns as (
+        select ticker, session_date, high_row_id, high_told_close from {{ ref("known_drawdowns") }}
     ),
     moments as (
         select flag_episode_id, flag, ticker, 'open' as role, opened_on as observed_on
@@ -44,22 +40,25 @@ with
         select
             moments.flag_episode_id,
             moments.role,
-            prices.row_id,
-            prices.close,
-            prices.told_close,
+            coalesce(known_drawdowns.high_row_id, bars.row_id) as row_id,
+            coalesce(known_drawdowns.high_told_close, bars.told_close) as told_close,
             row_number() over (
                 partition by moments.flag_episode_id, moments.role
-                order by prices.close desc nulls last, prices.session_date desc nulls last
+                order by bars.close desc nulls last, bars.session_date desc nulls last
             ) as height_rank
         from moments
         inner join
-            prices as newest
+            bars as newest
             on newest.ticker = moments.ticker
             and newest.session_date = moments.observed_on
         inner join
-            prices
-            on prices.ticker = moments.ticker
-            and prices.bar between newest.bar - 251 and newest.bar
+            bars
+            on bars.ticker = moments.ticker
+            and bars.bar_number between newest.bar_number - 251 and newest.bar_number
+        left join
+            known_drawdowns
+            on known_drawdowns.ticker = moments.ticker
+            and known_drawdowns.session_date = moments.observed_on
         where moments.flag = 'DD_DEEP'
     ),
     final as (
