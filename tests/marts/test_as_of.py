@@ -1,21 +1,33 @@
-"""What a day knew: marts as of it, from a store that ended there and from one that went on."""
+"""What a day knew: marts as of it, from a store that ended there and from one that went on.
+
+First on the sample, built by dbt; then on random histories with late, corrected and contradictory
+facts, by the SQL that dbt compiled.
+"""
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
+from random import Random
 
 import duckdb
 import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
 from orchestration import dbt
-from warehouse.settings import Home
-from warehouse.sources import Unit
+from tests.histories import Clock, Models, Row, Teller, build, compare, empty, history
+from warehouse import store as store_module
+from warehouse.settings import DATABASE, Home
+from warehouse.sources import Unit, calendars
 from warehouse.sources.calendars import Calendars, moment_before_next_open
 from warehouse.sources.sample import Sample
 from warehouse.store import Warehouse
 
 DAY = date(2025, 8, 8)
+SESSIONS = ("staging.stg_sessions", "staging.stg_calendar_days")
 
 
 def built(path: Path, as_of: datetime, last_known_at: datetime | None) -> Home:
@@ -99,3 +111,47 @@ def test_nothing_in_the_marts_is_of_later(con: duckdb.DuckDBPyConnection) -> Non
     assert newest["0700.HK"] == date(2025, 8, 11)
     graded = con.execute("select max(known_from) from today.marts.votes").fetchall()[0][0]
     assert graded <= moment_before_next_open(DAY)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Models, Path]]:
+    """Every model, and a store with nothing but sessions and seeds."""
+    folder = tmp_path_factory.mktemp("random")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(calendars, "FIRST_DAY", date(2024, 1, 1))
+        patch.setattr(store_module, "_utc_now", Clock())
+        with Warehouse(folder / DATABASE) as warehouse:
+            for exchange in ("XNYS", "XHKG"):
+                sessions = Calendars(warehouse.con).sessions(Unit(ticker=exchange))
+                warehouse.append("sessions", sessions, source="exchange_calendars")
+    target = build(folder, "resource_type:seed", "resource_type:model")
+    yield (
+        Models(target, "staging", "intermediate", "marts"),
+        empty(folder / DATABASE, folder / "empty.duckdb"),
+    )
+
+
+@settings(max_examples=6, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@given(seed=st.integers(0, 2**32))
+def test_every_mart_of_a_moment_is_the_same_when_more_is_stored_later(
+    models: tuple[Models, Path], seed: int
+) -> None:
+    everything, blank = models
+    loads = history(Random(seed))
+    path = blank.with_name("history.duckdb")
+    shutil.copy(blank, path)
+    clock = Clock()
+    seen: dict[datetime, dict[str, list[Row]]] = {}
+    with pytest.MonkeyPatch.context() as patch, Warehouse(path) as store:
+        patch.setattr(store_module, "_utc_now", clock)
+        teller = Teller(clock)
+        for load in loads:
+            for table, facts in load.facts.items():
+                if facts:
+                    teller.tell(load.stored_at, table, *facts, load_id=str(load.stored_at))
+            teller.append_to(store)
+            seen[load.seen_at] = everything.show(store.con, load.seen_at, SESSIONS)
+        last = seen[loads[-1].seen_at]
+        assert all(last[f"marts.{mart}"] for mart in ("scorecard", "votes", "momentum_history"))
+        for moment, then in seen.items():
+            compare(moment, then, everything.show(store.con, moment, SESSIONS))

@@ -6,102 +6,36 @@ dbt compiled, with the moment replaced.
 
 from __future__ import annotations
 
-import json
-import math
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import duckdb
-import pandas as pd
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.histories import (
+    END,
+    TICKERS,
+    Clock,
+    Models,
+    Row,
+    Teller,
+    build,
+    compare,
+    empty,
+    history,
+    rows,
+    utc,
+)
 from warehouse import store as store_module
-from warehouse.settings import DATABASE, DBT_PROJECT
+from warehouse.settings import DATABASE
 from warehouse.sources import Unit, calendars
-from warehouse.store import Warehouse, keys
-
-END = "2026-02-01 00:00:00.000042"
-# Neither is in the files dbt writes, apart from the compiled SQL.
-Row = dict[str, Any]
-
-
-def utc(text: str) -> datetime:
-    return datetime.fromisoformat(text)
-
-
-@dataclass
-class Clock:
-    now: datetime = datetime(2025, 5, 1)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@dataclass
-class Teller:
-    """Tells a store facts at the moments we say, in the order of these."""
-
-    clock: Clock
-    told: list[tuple[datetime, str, tuple[Row, ...], str, str]] = field(default_factory=list)
-
-    def tell(
-        self, at: str | datetime, table: str, *facts: Row, source: str = "inbox", load_id: str = ""
-    ) -> None:
-        moment = utc(at) if isinstance(at, str) else at
-        self.told.append((moment, table, facts, source, load_id or f"{source} {moment}"))
-
-    def append_to(self, store: Warehouse) -> None:
-        for moment, table, facts, source, load_id in sorted(self.told, key=lambda told: told[0]):
-            self.clock.now = moment
-            frame = pd.DataFrame(list(facts)).astype(object)
-            store.append(table, frame, source=source, load_id=load_id)
-        self.told.clear()
-
-
-class Staging:
-    """The staging models as dbt compiled them, in the order they depend on each other."""
-
-    def __init__(self, target: Path) -> None:
-        manifest = json.loads((target / "manifest.json").read_text())
-        nodes = {
-            key: node
-            for key, node in manifest["nodes"].items()
-            if node["resource_type"] == "model" and node["path"].startswith("staging/")
-        }
-        ordered: dict[str, tuple[str, str, str]] = {}
-        while len(ordered) < len(nodes):
-            for key, node in nodes.items():
-                if set(node["depends_on"]["nodes"]) & nodes.keys() <= ordered.keys():
-                    sql = (target / "compiled" / "bellwether" / "models" / node["path"]).read_text()
-                    kind = "view" if node["config"]["materialized"] == "view" else "table"
-                    ordered[key] = (node["name"], kind, sql)
-        self.models = tuple(ordered.values())
-
-    def show(
-        self, con: duckdb.DuckDBPyConnection, as_of: datetime | str, without: Sequence[str] = ()
-    ) -> dict[str, list[Row]]:
-        """Build the models as of a moment; return what they show."""
-        shown = {}
-        for name, kind, sql in self.models:
-            if name not in without:
-                at = sql.replace(END, str(as_of))
-                con.execute(f"create or replace {kind} staging.{name} as {at}")
-                shown[name] = rows(con, f"select * from staging.{name} order by all")
-        return shown
-
-
-def rows(con: duckdb.DuckDBPyConnection, sql: str) -> list[Row]:
-    found = con.execute(sql)
-    names = [column[0] for column in found.description]
-    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
-
+from warehouse.store import Warehouse
 
 # The story. "first" is a load of two files on Monday 1 December, after the close.
 
@@ -214,6 +148,16 @@ def tell_the_story(tell: Callable[..., None]) -> None:
     tell(FIRST, "news", *told, load_id="first")
     late = {"ticker": "AAA", "news_id": "n4", "published_at": "2025-11-27 05:00", "title": "late"}
     tell(SECOND, "news", late)
+    scored = {"ticker": "AAA", "scorer_version": "1", "sentiment_score": 0.5}
+    for news_id in ("n1", "n4"):
+        tell(THIRD, "news_signals", {**scored, "news_id": news_id}, source="news_scorer")
+    tell(
+        THIRD,
+        "news_signals",
+        {**scored, "news_id": "n2"},
+        {**scored, "news_id": "n3", "known_at": "2025-12-01 20:00"},
+        {**scored, "news_id": "nobody's"},
+    )
     snapshot = {"ticker": "AAA", "snapshot_date": "2025-11-28"}
     tell(FIRST, "consensus", {**snapshot, "buy": 1}, load_id="first")
     tell(FIRST, "estimates", {**snapshot, "period": "0q", "eps_mean": 1.0}, load_id="first")
@@ -233,33 +177,6 @@ AS_OF = {
 Views = dict[str, dict[str, list[Row]]]
 
 
-def build(home: Path) -> Path:
-    """Have dbt build the staging models of a store, with their tests; return its target folder."""
-    from dbt.cli.main import dbtRunner
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BELLWETHER_BUILD", str(home / DATABASE))
-        result = dbtRunner().invoke(
-            [
-                "build",
-                f"--project-dir={DBT_PROJECT}",
-                f"--profiles-dir={DBT_PROJECT}",
-                f"--target-path={home / 'target'}",
-                f"--log-path={home / 'log'}",
-                "--quiet",
-                "--select",
-                "path:models/staging",
-                "path:seeds",
-                f"--vars={{as_of: '{END}'}}",
-            ]
-        )
-    if result.exception:
-        raise result.exception
-    failed = [r for r in result.result.results if r.status not in ("success", "pass")]
-    assert result.success, [(r.node.name, r.message) for r in failed]
-    return home / "target"
-
-
 @pytest.fixture(scope="module")
 def clock() -> Iterator[Clock]:
     clock = Clock()
@@ -270,7 +187,7 @@ def clock() -> Iterator[Clock]:
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory, clock: Clock) -> tuple[Path, Staging]:
+def built(tmp_path_factory: pytest.TempPathFactory, clock: Clock) -> tuple[Path, Models]:
     """A folder with the story's store, built by dbt as of the end."""
     home = tmp_path_factory.mktemp("staging")
     with Warehouse(home / DATABASE) as store:
@@ -280,19 +197,18 @@ def built(tmp_path_factory: pytest.TempPathFactory, clock: Clock) -> tuple[Path,
         teller = Teller(clock)
         tell_the_story(teller.tell)
         teller.append_to(store)
-    return home, Staging(build(home))
+    return home, Models(build(home, "path:models/staging", "path:seeds"), "staging")
 
 
 @pytest.fixture(scope="module")
-def views(built: tuple[Path, Staging]) -> Views:
+def views(built: tuple[Path, Models]) -> Views:
     """What every staging model shows at every moment of interest."""
     home, staging = built
     shown: Views = {}
     with duckdb.connect(str(home / DATABASE)) as con:
         con.execute("set timezone = 'UTC'")
         by_dbt = {
-            name: rows(con, f"select * from staging.{name} order by all")
-            for name, *_ in staging.models
+            name: rows(con, f"select * from {name} order by all") for name, *_ in staging.models
         }
         for moment, as_of in AS_OF.items():
             shown[moment] = staging.show(con, as_of)
@@ -309,7 +225,7 @@ def known(
             row[name].replace(microsecond=0) if isinstance(row[name], datetime) else row[name]
             for name in names
         )
-        for row in views[moment][model]
+        for row in views[moment][f"staging.{model}"]
         if all(row[name] == value for name, value in where.items())
     ]
     return sorted(found, key=lambda row: [str(value) for value in row])
@@ -490,6 +406,16 @@ def test_news_are_known_when_they_were_published(views: Views) -> None:
     }
 
 
+def test_our_own_scores_are_known_with_their_item_those_of_others_when_told(views: Views) -> None:
+    scores = {
+        "n1": reconstructed("2025-11-27 05:00"),
+        "n3": observed(FIRST),
+        "n4": observed(SECOND),
+    }
+    assert clocks(views, "stg_news_signals", "news_id", "after the second load") == scores
+    assert clocks(views, "stg_news_signals", "news_id") == {**scores, "n2": observed(THIRD)}
+
+
 def test_master_data_and_sessions_were_always_known(views: Views) -> None:
     ever = "1900-01-01"
     names = ("name", "known_from", "pit_quality")
@@ -569,118 +495,19 @@ def test_the_day_of_a_split_begins_where_the_exchange_is(views: Views) -> None:
 
 # The property: a moment looks the same whenever it is looked at.
 
-TICKERS = ("AAA", "BBB", "0700.HK")
-DAYS = [date(2025, 8, 29) + timedelta(days=n) for n in range(0, 40, 3)]
-
-
-CALENDARS = ("stg_sessions", "stg_calendar_days")
-DATED_BY = {
-    "prices": "session_date",
-    "ratings": "graded_on",
-    "news": "published_at",
-    "short_interest": "settled_on",
-    "valuations": "valued_on",
-    "consensus": "snapshot_date",
-    "securities": None,
-}
-
-
-def fact(table: str, ticker: str, day: date, random: Random) -> Row:
-    """Something told of a ticker's day, from few values, so that keys and contents meet again."""
-    at = datetime.combine(day, time(random.randrange(24), random.randrange(60)))
-    told: Row = {
-        "prices": {
-            "close": random.choice([100.0, 104.0, 50.0]),
-            "split_ratio": random.choice([None, None, None, 1.0, 2.0, 4.0]),
-            "is_final": random.choice([None, True, True, False]),
-            "volume": random.choice([None, 10.0]),
-        },
-        "ratings": {
-            "firm": random.choice(["Foxglove", "Hart"]),
-            "graded_at": random.choice([None, at, at]),
-            "target": random.choice([None, 0.0, 90.0, 110.0]),
-        },
-        "news": {
-            "news_id": random.choice(["n1", "n2", "n3", "n4"]),
-            "title": random.choice(["up", "down"]),
-        },
-        "short_interest": {"shares_short": random.choice([1.0, 2.0])},
-        "valuations": {"trailing_pe": random.choice([1.0, 2.0])},
-        "consensus": {"buy": random.choice([1, 2])},
-        "securities": {
-            "exchange": random.choice([None, "NYQ", "HKG"]),
-            "currency": random.choice([None, "USD", "HKD"]),
-        },
-    }[table]
-    by = DATED_BY[table]
-    dated = {} if by is None else {by: at if table == "news" else day}
-    return {"ticker": ticker, **dated, **told}
-
-
-@dataclass(frozen=True)
-class Load:
-    """What was stored at one time, and a moment after it from which we look."""
-
-    stored_at: datetime
-    facts: dict[str, list[Row]]
-    seen_at: datetime
-
-
-def history(random: Random) -> list[Load]:
-    """Loads some days apart; the first tells something of each ticker in each table."""
-    loads: list[Load] = []
-    for number, after in enumerate(sorted(random.sample(range(3, 40, 2), 3))):
-        stored_at = datetime(2025, 9, 1, random.choice([2, 15, 20, 22]))
-        stored_at += timedelta(days=after)
-        facts: dict[str, list[Row]] = {}
-        for table in DATED_BY:
-            days = [day for day in DAYS if day <= stored_at.date()]
-            tickers = random.choices(TICKERS, k=random.randrange(12))
-            if number == 0:
-                tickers += TICKERS
-            every = [fact(table, ticker, random.choice(days), random) for ticker in tickers]
-            told = list({tuple(one.get(k) for k in keys(table)): one for one in every}.values())
-            if loads:
-                # A vendor may say when it was known, but not that we should have known it then.
-                unseen = int((stored_at - loads[-1].seen_at).total_seconds())
-                for one in random.sample(told, len(told) // 4):
-                    one["known_at"] = stored_at - timedelta(seconds=random.randrange(1, unseen))
-            facts[table] = told
-        later = timedelta(minutes=random.choice([1, 60, 600, 1400]))
-        loads.append(Load(stored_at, facts, stored_at + later))
-    return loads
-
-
-def near(one: Any, other: Any) -> bool:
-    if isinstance(one, float) and isinstance(other, float):
-        return math.isclose(one, other, rel_tol=1e-12)
-    return bool(one == other)
-
-
-def compare(moment: datetime, then: dict[str, list[Row]], later: dict[str, list[Row]]) -> None:
-    for model, told in then.items():
-        again = later[model]
-        assert len(told) == len(again), (model, moment, told, again)
-        for one, other in zip(told, again, strict=True):
-            assert all(near(one[name], other[name]) for name in one), (model, moment, one, other)
+CALENDARS = ("staging.stg_sessions", "staging.stg_calendar_days")
 
 
 @pytest.fixture(scope="module")
-def blank(built: tuple[Path, Staging], views: Views, tmp_path_factory: Any) -> Path:
+def blank(built: tuple[Path, Models], views: Views, tmp_path_factory: Any) -> Path:
     """A copy of the store with its seeds, sessions and staging models, but without facts."""
-    path = tmp_path_factory.mktemp("blank") / DATABASE
-    shutil.copy(built[0] / DATABASE, path)
-    with duckdb.connect(str(path)) as con:
-        for table in ("universe", "estimates", *DATED_BY):
-            con.execute(f"delete from raw.{table}")
-        con.execute("delete from raw.batches where asset <> 'raw/sessions'")
-    return path
+    return empty(built[0] / DATABASE, tmp_path_factory.mktemp("blank") / DATABASE)
 
 
 @settings(max_examples=5, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(seed=st.integers(0, 2**32))
 def test_a_moment_looks_the_same_when_more_is_stored_later(
-    built: tuple[Path, Staging], blank: Path, clock: Clock, seed: int
+    built: tuple[Path, Models], blank: Path, clock: Clock, seed: int
 ) -> None:
     loads = history(Random(seed))
     staging = built[1]
@@ -696,6 +523,8 @@ def test_a_moment_looks_the_same_when_more_is_stored_later(
                     teller.tell(load.stored_at, table, *facts, load_id=str(load.stored_at))
             teller.append_to(store)
             seen[load.seen_at] = staging.show(store.con, load.seen_at, CALENDARS)
-        assert {row["ticker"] for row in seen[loads[0].seen_at]["stg_prices"]} == set(TICKERS)
+        assert {row["ticker"] for row in seen[loads[0].seen_at]["staging.stg_prices"]} == set(
+            TICKERS
+        )
         for moment, then in seen.items():
             compare(moment, then, staging.show(store.con, moment, CALENDARS))

@@ -1,32 +1,26 @@
 with
-    source as (select * from {{ source("raw", "news_topics") }}),
-    news as (select ticker, news_id, known_from, pit_quality from {{ ref("stg_news") }}),
-    newest as (
-        select
-            *,
-            row_number() over (
-                partition by news_id, ticker, scorer_version, topic, subtopic
-                order by known_at desc nulls last, source asc nulls last
-            ) as age_rank
-        from source
+    source as (
+        {{
+            scored_versions(
+                "news_topics", ["news_id", "ticker", "scorer_version", "topic", "subtopic"]
+            )
+        }}
     ),
     renamed as (
         select
-            newest.row_id,
-            newest.source,
-            newest.news_id,
-            newest.ticker,
-            newest.scorer_version,
-            newest.topic,
-            nullif(newest.subtopic, '') as subtopic,
-            newest.confidence,
-            newest.found_by,
-            newest.known_at,
-            news.known_from,
-            news.pit_quality
-        from newest
-        inner join news on news.news_id = newest.news_id and news.ticker = newest.ticker
-        where newest.age_rank = 1
+            row_id,
+            source,
+            news_id,
+            ticker,
+            scorer_version,
+            topic,
+            nullif(subtopic, '') as subtopic,
+            confidence,
+            found_by,
+            known_at,
+            known_from,
+            pit_quality
+        from source
     )
 select *
 from renamed

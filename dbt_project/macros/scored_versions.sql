@@ -1,0 +1,47 @@
+{#-
+The rows that a scorer made of news items, in the version known at `as_of`. What our own scorer says
+is a function of the text: it counts as known with the item, whenever it ran. What another source
+says counts from when it was known, and not before the item.
+-#}
+{% macro scored_versions(table, key) %}
+    with
+        news as (select ticker, news_id, known_from, pit_quality from {{ ref("stg_news") }}),
+        dated as (
+            select
+                v.*,
+                case
+                    when v.source = 'news_scorer' or v.known_at < news.known_from
+                    then news.known_from
+                    else v.known_at
+                end as known_from,
+                case
+                    when v.source = 'news_scorer' or v.known_at < news.known_from
+                    then news.pit_quality
+                    when v.known_at <> v.stored_at
+                    then 'vendor_stated'
+                    else 'observed'
+                end as pit_quality
+            from {{ source("raw", table) }} as v
+            inner join news on news.news_id = v.news_id and news.ticker = v.ticker
+        ),
+        ranked as (
+            select
+                dated.*,
+                row_number() over (
+                    partition by dated.{{ key | join(", dated.") }}
+                    order by
+                        source_priority.priority asc nulls last,
+                        dated.known_at desc nulls last,
+                        dated.source asc nulls last
+                ) as version_rank
+            from dated
+            left join
+                {{ ref("source_priority") }} as source_priority
+                on source_priority.source = dated.source
+                and source_priority.table_name = '*'
+            where dated.known_from <= {{ as_of() }}
+        )
+    select *
+    from ranked
+    where version_rank = 1
+{% endmacro %}
