@@ -105,6 +105,7 @@ def build(home: Path, *select: str) -> Path:
                 f"--target-path={home / 'target'}",
                 f"--log-path={home / 'log'}",
                 "--quiet",
+                "--exclude-resource-type=unit_test",
                 *(["--select", *select] if select else []),
                 f"--vars={{as_of: '{END}'}}",
             ]

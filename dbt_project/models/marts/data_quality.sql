@@ -18,11 +18,8 @@
 with
     momentum as (select * from {{ ref("momentum") }}),
     prices as (select row_id, ticker, session_date from {{ ref("stg_prices") }} where is_final),
-    valuations as (
-        select row_id, ticker, valued_on, currency, eps_currency from {{ ref("stg_valuations") }}
-    ),
+    scorecard_blanks as (select * from {{ ref("scorecard_blanks") }}),
     ratings as (select row_id, ticker, to_grade from {{ ref("stg_ratings") }}),
-    currencies as (select code, major_code from {{ ref("currencies") }}),
     snapshots as (select ticker from {{ ref("stg_consensus") }}),
     all_listings as (select ticker, exchange, currency from {{ ref("stg_listings") }}),
     grades as (select grade from {{ ref("rating_grades") }}),
@@ -88,26 +85,6 @@ with
             as reason
         from listings
         where exchange is null
-        union all
-        select
-            'listing_currency' as check_name,
-            ticker,
-            'neither the security, its exchange nor the symbol tells the currency of its quotes'
-            as reason
-        from listings
-        where currency is null
-    ),
-    newest_valuations as (
-        select
-            valuations.*,
-            quoted.major_code as quoted_code,
-            earned.major_code as earned_code,
-            row_number() over (
-                partition by valuations.ticker order by valuations.valued_on desc nulls last
-            ) as age_rank
-        from valuations
-        left join currencies as quoted on quoted.code = valuations.currency
-        left join currencies as earned on earned.code = valuations.eps_currency
     ),
     unmapped_grades as (
         select
@@ -157,22 +134,15 @@ with
         from unknown_listings
         union all
         select
-            'forward_pe_currency' as check_name,
+            concat('scorecard_', column_name) as check_name,
             ticker,
             'warn' as status,
-            cast(null as {{ dbt.type_float() }}) as observed_value,
-            cast(null as {{ dbt.type_float() }}) as expected_value,
-            concat(
-                'the price is in ',
-                currency,
-                ' and forward earnings in ',
-                eps_currency,
-                ': no multiple is shown'
-            ) as reason,
-            'raw.valuations' as table_name,
+            observed_value,
+            expected_value,
+            reason,
+            table_name,
             row_id
-        from newest_valuations
-        where age_rank = 1 and quoted_code <> earned_code
+        from scorecard_blanks
         union all
         select
             'rating_grade_unmapped' as check_name,
@@ -219,7 +189,7 @@ with
         select
             check_name,
             ticker,
-            cast({{ as_of() }} as date) as checked_on,
+            {{ as_of_date() }} as checked_on,
             status,
             observed_value,
             expected_value,

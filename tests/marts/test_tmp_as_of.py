@@ -1,0 +1,157 @@
+"""What a day knew: marts as of it, from a store that ended there and from one that went on.
+
+First on the sample, built by dbt; then on random histories with late, corrected and contradictory
+facts, by the SQL that dbt compiled.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import date, datetime
+from pathlib import Path
+from random import Random
+
+import duckdb
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from orchestration import dbt
+from tests.histories import Clock, Models, Row, Teller, build, compare, empty, history
+from warehouse import store as store_module
+from warehouse.settings import DATABASE, Home
+from warehouse.sources import Unit, calendars
+from warehouse.sources.calendars import Calendars, moment_before_next_open
+from warehouse.sources.sample import Sample
+from warehouse.store import Warehouse
+
+DAY = date(2025, 8, 8)
+SESSIONS = ("staging.stg_sessions", "staging.stg_calendar_days")
+
+
+def built(path: Path, as_of: datetime, last_known_at: datetime | None) -> Home:
+    """Store the sample as far as it was known at `last_known_at`, and build all marts."""
+    home = Home(path)
+    sample = Sample()
+    with Warehouse(home.build) as warehouse:
+        for table in sample.tables:
+            frame = getattr(sample, table)()
+            if last_known_at is not None:
+                frame = frame[frame["known_at"] <= last_known_at]
+            warehouse.append(table, frame, source=sample.name, load_id="one")
+        calendars = Calendars(warehouse.con)
+        for unit in calendars.pending("sessions"):
+            frame = calendars.sessions(Unit(unit.ticker))
+            warehouse.append("sessions", frame, source=calendars.name, load_id="one")
+    bad = [
+        node for node in dbt.build(dbt.prepare_manifest(), home, as_of=as_of) if not node.is_good
+    ]
+    assert not bad, [(node.name, node.message) for node in bad]
+    return home
+
+
+@pytest.fixture(scope="module")
+def con(tmp_path_factory: pytest.TempPathFactory) -> duckdb.DuckDBPyConnection:
+    as_of = moment_before_next_open(DAY)
+    then = built(tmp_path_factory.mktemp("then"), as_of, as_of)
+    today = built(tmp_path_factory.mktemp("today"), as_of, None)
+    con = duckdb.connect()
+    con.execute(f"attach '{then.build}' as then_ (read_only)")
+    con.execute(f"attach '{today.build}' as today (read_only)")
+    return con
+
+
+def marts(con: duckdb.DuckDBPyConnection) -> list[str]:
+    rows = con.execute(
+        "select table_name from duckdb_tables() "
+        "where database_name = 'today' and schema_name = 'marts' order by 1"
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def test_more_was_stored_later(con: duckdb.DuckDBPyConnection) -> None:
+    for table in ("prices", "ratings", "news"):
+        then, today = (
+            con.execute(f"select count(*) from {base}.raw.{table}").fetchall()[0][0]
+            for base in ("then_", "today")
+        )
+        assert then < today
+
+
+def test_every_mart_is_what_it_was_on_the_day(con: duckdb.DuckDBPyConnection) -> None:
+    names = marts(con)
+    assert len(names) >= 10
+    for mart in names:
+        columns = con.execute(
+            "select column_name, data_type from duckdb_columns() where database_name = 'today' "
+            "and schema_name = 'marts' and table_name = ? order by column_index",
+            [mart],
+        ).fetchall()
+        # Parallel sums are not bit-stable: floats are compared to twelve significant digits.
+        shown = ", ".join(
+            f"printf('%.11e', {name})" if kind == "DOUBLE" else name for name, kind in columns
+        )
+        for one, other in (("then_", "today"), ("today", "then_")):
+            lost = con.execute(
+                f"select {shown} from {one}.marts.{mart} except "
+                f"select {shown} from {other}.marts.{mart}"
+            ).fetchall()
+            assert lost == [], (mart, one, lost[:3])
+        assert (
+            con.execute(f"select count(*) from today.marts.{mart}").fetchall()
+            == con.execute(f"select count(*) from then_.marts.{mart}").fetchall()
+        )
+
+
+def test_nothing_in_the_marts_is_of_later(con: duckdb.DuckDBPyConnection) -> None:
+    newest = dict(con.execute("select ticker, session_date from today.marts.momentum").fetchall())
+    assert newest["BABA"] == DAY
+    # Hong Kong closed its Monday before New York opened on it.
+    assert newest["0700.HK"] == date(2025, 8, 11)
+    graded = con.execute("select max(known_from) from today.marts.votes").fetchall()[0][0]
+    assert graded <= moment_before_next_open(DAY)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Models, Path]]:
+    """Every model, and a store with nothing but sessions and seeds."""
+    folder = tmp_path_factory.mktemp("random")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(calendars, "FIRST_DAY", date(2024, 1, 1))
+        patch.setattr(store_module, "_utc_now", Clock())
+        with Warehouse(folder / DATABASE) as warehouse:
+            for exchange in ("XNYS", "XHKG"):
+                sessions = Calendars(warehouse.con).sessions(Unit(ticker=exchange))
+                warehouse.append("sessions", sessions, source="exchange_calendars")
+    target = build(folder, "resource_type:seed", "resource_type:model")
+    yield (
+        Models(target, "staging", "intermediate", "marts"),
+        empty(folder / DATABASE, folder / "empty.duckdb"),
+    )
+
+
+@settings(max_examples=40, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@given(seed=st.integers(0, 2**32))
+def test_every_mart_of_a_moment_is_the_same_when_more_is_stored_later(
+    models: tuple[Models, Path], seed: int
+) -> None:
+    everything, blank = models
+    loads = history(Random(seed))
+    path = blank.with_name("history.duckdb")
+    shutil.copy(blank, path)
+    clock = Clock()
+    seen: dict[datetime, dict[str, list[Row]]] = {}
+    with pytest.MonkeyPatch.context() as patch, Warehouse(path) as store:
+        patch.setattr(store_module, "_utc_now", clock)
+        teller = Teller(clock)
+        for load in loads:
+            for table, facts in load.facts.items():
+                if facts:
+                    teller.tell(load.stored_at, table, *facts, load_id=str(load.stored_at))
+            teller.append_to(store)
+            seen[load.seen_at] = everything.show(store.con, load.seen_at, SESSIONS)
+        last = seen[loads[-1].seen_at]
+        assert all(last[f"marts.{mart}"] for mart in ("scorecard", "votes", "momentum_history"))
+        for moment, then in seen.items():
+            compare(moment, then, everything.show(store.con, moment, SESSIONS))
