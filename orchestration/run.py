@@ -6,6 +6,7 @@ know what was done.
 
 import contextlib
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +24,7 @@ from orchestration.automation import ingest, refresh, settings_of
 from orchestration.dbt import environment, prepare_manifest
 from orchestration.inputs import IF_NEW, INPUTS, inputs_key, is_built, key
 from orchestration.lock import PROGRESS, Progress, Writer, tell
-from warehouse.errors import HomeError
+from warehouse.errors import HomeError, UsageError
 from warehouse.publish import Published, newest
 from warehouse.settings import ENVIRONMENT_VARIABLE, PROJECT, Home
 from warehouse.sources import SOURCES
@@ -99,13 +100,13 @@ def run_ingest(
 ) -> RunOutcome:
     """Ask `source` for `tables` (none: all) and `tickers` (none: all), and store what it tells.
 
-    Raises `HomeError` for a source or table there is not.
+    Raises `UsageError` for a source or table there is not.
     """
     if source not in SOURCES:
-        raise HomeError(f"There is no source '{source}'. Choose one of: {', '.join(SOURCES)}.")
+        raise UsageError(f"There is no source '{source}'. Choose one of: {', '.join(SOURCES)}.")
     unknown = sorted(set(tables) - set(schema()))
     if unknown:
-        raise HomeError(
+        raise UsageError(
             f"There is no raw table '{unknown[0]}'. Choose from: {', '.join(sorted(schema()))}."
         )
     with _instance(home) as instance:
@@ -180,6 +181,8 @@ def serve(home: Home, port: int) -> NoReturn:
     # The command is superseded by one that needs another layout of the project.
     quiet = "ignore:Function `dev_command` is superseded"
     environ["PYTHONWARNINGS"] = ",".join(filter(None, [environ.get("PYTHONWARNINGS"), quiet]))
+    # A script's background job starts with interruptions ignored, and so would all we become.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.chdir(PROJECT)
     command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml"]
     sys.stdout.flush()

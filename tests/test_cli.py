@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import plistlib
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -61,6 +64,14 @@ def test_sql_prints_json_csv_and_a_table(home: Path) -> None:
     assert "ABC" in bellwether("sql", query, "--home", str(home)).stdout
 
 
+def test_rows_too_wide_for_a_table_are_printed_whole(home: Path) -> None:
+    printed = bellwether("sql", "select * from marts.momentum", "--home", str(home)).stdout
+    lines = [line.split() for line in printed.splitlines()]
+    assert lines[0] == ["row", "1"]
+    assert ["ticker", "ABC"] in lines
+    assert ["session_date", "2025-01-03"] in lines
+
+
 @pytest.mark.parametrize(
     "query",
     [
@@ -89,6 +100,27 @@ def test_status_tells_what_was_refused(home: Path) -> None:
     assert "a price is not above zero" in bellwether("status", "--home", str(home)).stdout
 
 
+def test_status_before_the_first_refresh(tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    for folder in ("prices", "price", "ratings"):
+        (inbox / folder).mkdir(parents=True)
+    (inbox / "prices" / "a.csv").write_text("ticker,session_date,close\nABC,2025-01-02,10\nABC\n")
+    (inbox / "prices" / "b.parquet").write_text("no such thing")
+    (inbox / "price" / "c.csv").write_text("ticker,session_date,close\n")
+    assert bellwether("ingest", "prices", "--home", str(tmp_path)).returncode == 1
+    for name in ("a.csv", "b.parquet"):
+        said = (inbox / ".failed" / "prices" / f"{name}.txt").read_text()
+        assert said and "select" not in said and "Error:" not in said, said
+    assert "Line: 3" in (inbox / ".failed" / "prices" / "a.csv.txt").read_text()
+    report = json.loads(bellwether("status", "--home", str(tmp_path), "--json").stdout)
+    assert report["published"] is None
+    assert report["inbox"] == {"waiting": 0, "failed": 2, "never_read": ["price"]}
+    assert len(report["failures"]) == 2
+    printed = bellwether("status", "--home", str(tmp_path)).stdout
+    assert "Nothing is published yet" in printed
+    assert "Never read: price" in printed
+
+
 def test_an_empty_home_is_named(tmp_path: Path) -> None:
     for command in (["status"], ["refresh"], ["sql", "select 1"]):
         done = bellwether(*command, "--home", str(tmp_path / "none"))
@@ -107,6 +139,23 @@ def test_wrong_use_is_told_apart(home: Path) -> None:
     assert bellwether("refresh", "--as-of", "soon", "--home", str(home)).returncode == 2
     assert bellwether("ingest", "no_such_table", "--home", str(home)).returncode == 2
     assert bellwether("nonsense").returncode == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_ui_started_by_a_script_in_the_background_can_be_interrupted(tmp_path: Path) -> None:
+    # A shell without job control starts `command &` with interruptions ignored.
+    command = f"'{BELLWETHER}' ui --home '{tmp_path}' --port 0 >'{tmp_path}/log' 2>&1 & echo $!"
+    started = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
+    pid = int(started.stdout)
+    process = Path(f"/proc/{pid}")
+    deadline = time.monotonic() + 60
+    while b"dagster" not in (process / "cmdline").read_bytes():
+        assert time.monotonic() < deadline, (tmp_path / "log").read_text()
+        time.sleep(0.1)
+    os.kill(pid, signal.SIGINT)
+    while process.exists() and "zombie" not in (process / "status").read_text():
+        assert time.monotonic() < deadline, "it goes on"
+        time.sleep(0.1)
 
 
 def test_service_prints_units_that_parse(home: Path) -> None:

@@ -23,13 +23,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from warehouse import publish
-from warehouse.errors import BellwetherError, HomeError
+from warehouse.errors import BellwetherError, HomeError, UsageError
 from warehouse.settings import PROJECT, Home
 
 if TYPE_CHECKING:
     from orchestration.run import RunOutcome
 
 FAILED, WRONG_USE, NOTHING_THERE = 1, 2, 3
+# A longer text is folded inside its cell.
+_WRAPPED = 40
 SIMULATED_NOTE = "simulated sample: no real quotes, ratings or news"
 
 app = typer.Typer(
@@ -69,6 +71,9 @@ def main() -> None:
     except HomeError as error:
         err.print(f"[red]{escape(str(error))}[/red]")
         sys.exit(NOTHING_THERE)
+    except UsageError as error:
+        err.print(f"[red]{escape(str(error))}[/red]")
+        sys.exit(WRONG_USE)
     except BellwetherError as error:
         err.print(f"[red]{escape(str(error))}[/red]")
         sys.exit(FAILED)
@@ -141,17 +146,11 @@ def ingest(
     that says what is wrong in which row.
     """
     from orchestration import run
-    from warehouse.sources import SOURCES
-    from warehouse.store import SIMULATED, schema
+    from warehouse.store import SIMULATED
 
     source = source or (SIMULATED if demo else "inbox")
     if tickers and source == "inbox":
         raise typer.BadParameter("the inbox takes whole files; --tickers is for other sources.")
-    for table in tables or ():
-        if table not in schema():
-            raise typer.BadParameter(f"{table!r} is none of {', '.join(sorted(schema()))}.")
-    if source not in SOURCES:
-        raise typer.BadParameter(f"the source {source!r} is none of {', '.join(SOURCES)}.")
     place = Home.find(home, demo=demo)
     wanted = [t.strip() for t in tickers.split(",") if t.strip()] if tickers else []
     with _progress("Ingesting", quiet=as_json) as tell:
@@ -225,11 +224,13 @@ def status(home: HomeOption = None, demo: DemoOption = False, as_json: JsonOptio
         _print_json(report)
         return
     made = report["published"]
-    note = f"  [yellow]({SIMULATED_NOTE})[/yellow]" if made["is_simulated"] else ""
+    note = f"  [yellow]({SIMULATED_NOTE})[/yellow]" if report["is_simulated"] else ""
     out.print(f"[bold]{escape(report['home'])}[/bold]{note}")
-    out.print(
-        f"Published {made['version']}, as of {made['as_of']} UTC, {made['size_bytes'] / 1e6:.1f} MB"
-    )
+    if made:
+        megabytes = made["size_bytes"] / 1e6
+        out.print(f"Published {made['version']}, as of {made['as_of']} UTC, {megabytes:.1f} MB")
+    else:
+        out.print("[yellow]Nothing is published yet[/yellow]: run `bellwether refresh`.")
     grid = Table("raw table", "rows", "tickers", "newest fact", "last stored (UTC)", "rejected")
     for row in report["tables"]:
         if row["rows"]:
@@ -248,12 +249,19 @@ def status(home: HomeOption = None, demo: DemoOption = False, as_json: JsonOptio
             for row in report[key]:
                 out.print(f"  {row['count']:>6,}  {escape(row['what'])}", highlight=False)
     quality = report["data_quality"]
-    out.print(
-        f"Data quality: {quality.get('ok', 0):,} ok, {quality.get('warn', 0):,} warn, "
-        f"{quality.get('fail', 0):,} fail (marts.data_quality says why)"
-    )
+    if quality:
+        out.print(
+            f"Data quality: {quality.get('ok', 0):,} ok, {quality.get('warn', 0):,} warn, "
+            f"{quality.get('fail', 0):,} fail (marts.data_quality says why)"
+        )
     inbox = report["inbox"]
     out.print(f"Inbox: {inbox['waiting']} waiting, {inbox['failed']} failed")
+    for name in inbox["never_read"]:
+        out.print(
+            f"[yellow]Never read: {escape(name)} in {escape(str(place.inbox))}[/yellow]; "
+            "files belong into a folder named like a raw table",
+            highlight=False,
+        )
     out.print(f"Next scheduled ingest: {report['next_scheduled_ingest']} (while the UI runs)")
 
 
@@ -295,10 +303,7 @@ def sql(
             writer.writerow(relation.columns)
             writer.writerows(shown)
         else:
-            grid = Table(*relation.columns)
-            for row in shown:
-                grid.add_row(*(escape(_shown(value)) for value in row))
-            out.print(grid)
+            _print_rows(relation.columns, [[_shown(value) for value in row] for row in shown])
         if len(shown) < len(fetched):
             err.print(f"{len(shown):,} of {len(fetched):,} rows; --rows 0 prints all.")
 
@@ -470,14 +475,12 @@ def print_scorecard(home: Home) -> None:
 
 
 def _status(home: Home) -> dict[str, Any]:
-    from warehouse.sources.inbox import waiting
-    from warehouse.store import keys, schema
+    from warehouse.sources.inbox import strays, waiting
+    from warehouse.store import SIMULATED, keys, schema
 
     made = publish.newest(home)
-    if made is None:
-        raise HomeError(f"Nothing is published in {home.path} yet. Run `bellwether refresh`.")
     tables = []
-    with publish.reading(home) as con:
+    with publish.reading(home) if made else publish.reading_build(home) as con:
         for table, columns in schema().items():
             names = {c.name for c in columns}
             dated = [k for k in keys(table) if k.endswith(("_date", "_on", "_end"))]
@@ -508,13 +511,19 @@ def _status(home: Home) -> dict[str, Any]:
             order by max(fetched_at) desc limit 20
             """
         ).fetchall()
-        quality = con.execute(
-            "select status, count(*) from marts.data_quality group by all"
-        ).fetchall()
+        simulated = con.execute(
+            "select count(*) > 0 from raw.batches where source = ?", [SIMULATED]
+        ).fetchone()
+        quality = (
+            con.execute("select status, count(*) from marts.data_quality group by all").fetchall()
+            if made
+            else []
+        )
     failed = home.inbox / ".failed"
     return {
         "home": str(home.path),
-        "published": asdict(made),
+        "published": asdict(made) if made else None,
+        "is_simulated": bool(simulated and simulated[0]),
         "tables": tables,
         "rejects": [{"what": what, "count": count} for what, count in rejects],
         "failures": [{"what": what, "count": count} for what, count in failures],
@@ -522,6 +531,7 @@ def _status(home: Home) -> dict[str, Any]:
         "inbox": {
             "waiting": len(waiting(home.inbox)),
             "failed": len([f for f in failed.glob("*/*") if f.suffix != ".txt"]),
+            "never_read": strays(home.inbox),
         },
         "next_scheduled_ingest": _next_ingest(),
     }
@@ -576,6 +586,25 @@ def _exit_if_failed(outcome: RunOutcome, quiet: bool) -> None:
 
 def _rows(relation: duckdb.DuckDBPyRelation) -> list[dict[str, Any]]:
     return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
+
+
+def _print_rows(columns: list[str], rows: list[list[str]]) -> None:
+    """Print a table, or where it would not fit, each row as a list of its columns."""
+    widths = [
+        max(len(name), *(min(len(row[i]), _WRAPPED) for row in rows)) if rows else len(name)
+        for i, name in enumerate(columns)
+    ]
+    if sum(widths) + 3 * len(widths) + 1 <= out.width:
+        grid = Table(*columns)
+        for row in rows:
+            grid.add_row(*map(escape, row))
+        out.print(grid)
+        return
+    for number, row in enumerate(rows, 1):
+        grid = Table.grid(padding=(0, 2))
+        for name, value in zip(columns, row, strict=True):
+            grid.add_row(f"[bold]{escape(name)}[/bold]", escape(value))
+        out.print(f"[dim]row {number}[/dim]", grid, sep="\n")
 
 
 def _print_json(value: Any) -> None:

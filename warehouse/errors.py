@@ -8,11 +8,13 @@ BellwetherError
 │   ├── NotFound         the source does not know the ticker
 │   ├── Malformed        the answer or file cannot be read as what it claims to be
 │   └── Failed           anything else: network, disk, permissions
+├── UsageError           something was asked for that there is not
 └── PublishError         the published file could not be replaced
 """
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 
@@ -22,6 +24,10 @@ class BellwetherError(Exception):
 
 class HomeError(BellwetherError):
     """A home is empty, holds another kind of data, or cannot be used."""
+
+
+class UsageError(BellwetherError):
+    """Something was asked for that there is not: a table, a source, a home's folder."""
 
 
 class PublishError(BellwetherError):
@@ -63,3 +69,10 @@ class Malformed(SourceError):
 
 class Failed(SourceError):
     """The attempt failed for another reason, which the message names."""
+
+
+def in_words(error: Exception) -> str:
+    """Return what DuckDB says is wrong with a file, without its kind of error and our own SQL."""
+    told = re.split(r"\n\s*(?:LINE \d+:|Possible fixes)", str(error))[0]
+    lines = [line.strip() for line in told.splitlines() if line.strip()]
+    return re.sub(r"^[A-Z][A-Za-z ]* Error: ", "", " ".join(lines[:4]))

@@ -127,6 +127,25 @@ def reading(home: Home):  # type: ignore[no-untyped-def]
         con.close()
 
 
+@contextlib.contextmanager
+def reading_build(home: Home):  # type: ignore[no-untyped-def]
+    """Open the build database of `home` for a short look, for want of a published one.
+
+    Raises `HomeError` while a run is writing it.
+    """
+    try:
+        con = duckdb.connect(str(home.build), read_only=True)
+    except duckdb.IOException as error:
+        raise HomeError(
+            f"Nothing is published in {home.path} yet, and a run is writing at this moment. "
+            "Look again when it is done."
+        ) from error
+    try:
+        yield con
+    finally:
+        con.close()
+
+
 def _settle_build(build: Path) -> tuple[bool, float]:
     """Write the build's log into its file; say if it is simulated and how much of it is dead."""
     if not build.is_file():

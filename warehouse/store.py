@@ -21,7 +21,7 @@ from typing import Self, TypeAlias
 import duckdb
 import pandas as pd
 
-from warehouse.errors import HomeError, Malformed
+from warehouse.errors import HomeError, Malformed, in_words
 from warehouse.settings import SEEDS
 
 Frame: TypeAlias = pd.DataFrame | duckdb.DuckDBPyRelation
@@ -165,8 +165,7 @@ class Warehouse:
                 )
             except duckdb.Error as error:
                 # A file is read only here; a damaged one raises any of DuckDB's errors.
-                lines = [line for line in str(error).splitlines() if line.strip()]
-                raise Malformed(" ".join(lines[:4])) from error
+                raise Malformed(in_words(error)) from error
             counts = _Append(self.con, table, source, moment, batch_id, file).run()
             self.con.execute(
                 "insert into raw.batches values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

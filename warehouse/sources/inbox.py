@@ -21,7 +21,7 @@ from pathlib import Path
 
 import duckdb
 
-from warehouse.errors import EmptyAnswer, Failed, Malformed, SourceError
+from warehouse.errors import EmptyAnswer, Failed, Malformed, SourceError, in_words
 from warehouse.sources import Unit
 from warehouse.store import literal, quoted, schema
 
@@ -77,7 +77,7 @@ class Inbox:
                 told = [name for name in _NEWS_IDENTITY if name in columns]
                 rows = rows.project(f"*, md5({_identity(told)}) as news_id")
         except duckdb.Error as error:
-            raise Malformed(_first_lines(error)) from error
+            raise Malformed(in_words(error)) from error
         except OSError as error:
             raise Failed(f"{name} cannot be read: {error}") from error
         return rows
@@ -124,6 +124,19 @@ def waiting(folder: Path) -> list[Path]:
         and not file.name.endswith(UNFINISHED)
         and (file.is_symlink() or not file.is_dir())
     ]
+
+
+def strays(folder: Path) -> list[str]:
+    """Return the entries of the inbox `folder` that nothing will ever read, in order."""
+    if not folder.is_dir():
+        return []
+    return sorted(
+        entry.name
+        for entry in folder.iterdir()
+        if not entry.name.startswith(".")
+        and not (entry.name in TABLES and entry.is_dir())
+        and (not entry.is_dir() or any(entry.iterdir()))
+    )
 
 
 def _identity(told: list[str]) -> str:
@@ -223,7 +236,7 @@ def _read_json_lines(con: duckdb.DuckDBPyConnection, file: Path) -> duckdb.DuckD
             f"select count(*) {told} where json_type(json) <> 'OBJECT'", params
         ).fetchone()
     except duckdb.Error as error:
-        raise Malformed(_bad_line(file) or _first_lines(error)) from error
+        raise Malformed(_bad_line(file) or in_words(error)) from error
     if others and others[0]:
         raise Malformed(_bad_line(file) or f"{others[0]} of its rows are no JSON objects.")
     if not names:
@@ -262,8 +275,3 @@ def _refuse_width(columns: Sequence[str]) -> None:
 def _glob_escaped(file: Path) -> str:
     """Path of a file for DuckDB's readers, which would expand `*`, `?` and `[` in it."""
     return "".join(f"[{char}]" if char in "*?[" else char for char in str(file))
-
-
-def _first_lines(error: duckdb.Error) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines[:4])

@@ -62,6 +62,9 @@ with
         select
             *,
             newest_event % 2 as state,
+            lead(newest_event % 2, 1, 0) over (
+                partition by flag, ticker order by observation asc nulls last
+            ) as state_after,
             lag(newest_event % 2, 1, 0) over (
                 partition by flag, ticker order by observation asc nulls last
             ) as state_before
@@ -87,6 +90,7 @@ with
             min(observed_on) as opened_on,
             min(case when state = 0 then observed_on end) as closed_on,
             max(case when state = 1 then observed_on end) as last_observed_on,
+            max(case when state = 1 and state_after = 0 then severity end) as severity,
             max(case when state = 1 then severity end) as peak_severity
         from numbered
         where episode > 0 and (state = 1 or state_before = 1)

@@ -13,21 +13,6 @@ with
             rules.exit_at,
             opening.value as opening_value,
             newest.value as newest_value,
-            case
-                when rules.direction = 'below' and newest.value <= rules.severity_4_at
-                then 4
-                when rules.direction = 'above' and newest.value >= rules.severity_4_at
-                then 4
-                when rules.direction = 'below' and newest.value <= rules.severity_3_at
-                then 3
-                when rules.direction = 'above' and newest.value >= rules.severity_3_at
-                then 3
-                when rules.direction = 'below' and newest.value <= rules.severity_2_at
-                then 2
-                when rules.direction = 'above' and newest.value >= rules.severity_2_at
-                then 2
-                else rules.base_severity
-            end as severity,
             opening.pit_quality
         from episodes
         inner join rules on rules.flag = episodes.flag
