@@ -18,6 +18,7 @@ import duckdb
 import pandas as pd
 import pytest
 
+from warehouse import store
 from warehouse.settings import DATABASE, DBT_PROJECT
 from warehouse.store import Warehouse, keys, schema
 
@@ -51,11 +52,11 @@ class Teller:
         moment = utc(at) if isinstance(at, str) else at
         self.told.append((moment, table, facts, source, load_id or f"{source} {moment}"))
 
-    def append_to(self, store: Warehouse) -> None:
+    def append_to(self, warehouse: Warehouse) -> None:
         for moment, table, facts, source, load_id in sorted(self.told, key=lambda told: told[0]):
             self.clock.now = moment
             frame = pd.DataFrame(list(facts)).astype(object)
-            store.append(table, frame, source=source, load_id=load_id)
+            warehouse.append(table, frame, source=source, load_id=load_id)
         self.told.clear()
 
 
@@ -117,9 +118,9 @@ def build(home: Path, *select: str) -> Path:
     return home / "target"
 
 
-def empty(store: Path, path: Path) -> Path:
+def empty(full: Path, path: Path) -> Path:
     """Copy a store with its seeds, sessions and models, but without facts."""
-    shutil.copy(store, path)
+    shutil.copy(full, path)
     with duckdb.connect(str(path)) as con:
         for table in schema():
             if table != "sessions":
@@ -251,3 +252,30 @@ def compare(moment: datetime, then: dict[str, list[Row]], later: dict[str, list[
         assert len(told) == len(again), (model, moment, told, again)
         for one, other in zip(told, again, strict=True):
             assert all(near(one[name], other[name]) for name in one), (model, moment, one, other)
+
+
+def check_that_moments_last(
+    models: Models, blank: Path, seed: int, without: Sequence[str]
+) -> list[dict[str, list[Row]]]:
+    """Tell a copy of the store `blank` a random history, look after each load, and look again.
+
+    A moment must look the same when more is stored later. Returns what it looked like after each
+    load. `without` are models that stay as they are in `blank`.
+    """
+    loads = history(Random(seed))
+    path = blank.with_name("history.duckdb")
+    shutil.copy(blank, path)
+    clock = Clock()
+    seen: dict[datetime, dict[str, list[Row]]] = {}
+    with pytest.MonkeyPatch.context() as patch, Warehouse(path) as warehouse:
+        patch.setattr(store, "_utc_now", clock)
+        teller = Teller(clock)
+        for load in loads:
+            for table, facts in load.facts.items():
+                if facts:
+                    teller.tell(load.stored_at, table, *facts, load_id=str(load.stored_at))
+            teller.append_to(warehouse)
+            seen[load.seen_at] = models.show(warehouse.con, load.seen_at, without)
+        for moment, then in seen.items():
+            compare(moment, then, models.show(warehouse.con, moment, without))
+    return list(seen.values())

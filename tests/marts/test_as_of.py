@@ -6,11 +6,9 @@ facts, by the SQL that dbt compiled.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
-from random import Random
 
 import duckdb
 import pytest
@@ -18,7 +16,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from orchestration import dbt
-from tests.histories import Clock, Models, Row, Teller, build, compare, empty, history
+from tests.histories import Clock, Models, build, check_that_moments_last, empty
 from warehouse import store as store_module
 from warehouse.settings import DATABASE, Home
 from warehouse.sources import Unit, calendars
@@ -136,22 +134,5 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Models, P
 def test_every_mart_of_a_moment_is_the_same_when_more_is_stored_later(
     models: tuple[Models, Path], seed: int
 ) -> None:
-    everything, blank = models
-    loads = history(Random(seed))
-    path = blank.with_name("history.duckdb")
-    shutil.copy(blank, path)
-    clock = Clock()
-    seen: dict[datetime, dict[str, list[Row]]] = {}
-    with pytest.MonkeyPatch.context() as patch, Warehouse(path) as store:
-        patch.setattr(store_module, "_utc_now", clock)
-        teller = Teller(clock)
-        for load in loads:
-            for table, facts in load.facts.items():
-                if facts:
-                    teller.tell(load.stored_at, table, *facts, load_id=str(load.stored_at))
-            teller.append_to(store)
-            seen[load.seen_at] = everything.show(store.con, load.seen_at, SESSIONS)
-        last = seen[loads[-1].seen_at]
-        assert all(last[f"marts.{mart}"] for mart in ("scorecard", "votes", "momentum_history"))
-        for moment, then in seen.items():
-            compare(moment, then, everything.show(store.con, moment, SESSIONS))
+    *_, last = check_that_moments_last(*models, seed, SESSIONS)
+    assert all(last[f"marts.{mart}"] for mart in ("scorecard", "votes", "momentum_history"))

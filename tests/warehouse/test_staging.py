@@ -6,11 +6,9 @@ dbt compiled, with the moment replaced.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import duckdb
@@ -26,9 +24,8 @@ from tests.histories import (
     Row,
     Teller,
     build,
-    compare,
+    check_that_moments_last,
     empty,
-    history,
     rows,
     utc,
 )
@@ -507,24 +504,7 @@ def blank(built: tuple[Path, Models], views: Views, tmp_path_factory: Any) -> Pa
 @settings(max_examples=5, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(seed=st.integers(0, 2**32))
 def test_a_moment_looks_the_same_when_more_is_stored_later(
-    built: tuple[Path, Models], blank: Path, clock: Clock, seed: int
+    built: tuple[Path, Models], blank: Path, seed: int
 ) -> None:
-    loads = history(Random(seed))
-    staging = built[1]
-    path = blank.with_name("history.duckdb")
-    shutil.copy(blank, path)
-    seen: dict[datetime, dict[str, list[Row]]] = {}
-
-    with Warehouse(path) as store:
-        teller = Teller(clock)
-        for load in loads:
-            for table, facts in load.facts.items():
-                if facts:
-                    teller.tell(load.stored_at, table, *facts, load_id=str(load.stored_at))
-            teller.append_to(store)
-            seen[load.seen_at] = staging.show(store.con, load.seen_at, CALENDARS)
-        assert {row["ticker"] for row in seen[loads[0].seen_at]["staging.stg_prices"]} == set(
-            TICKERS
-        )
-        for moment, then in seen.items():
-            compare(moment, then, staging.show(store.con, moment, CALENDARS))
+    first, *_ = check_that_moments_last(built[1], blank, seed, CALENDARS)
+    assert {row["ticker"] for row in first["staging.stg_prices"]} == set(TICKERS)

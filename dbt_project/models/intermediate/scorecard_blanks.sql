@@ -1,3 +1,81 @@
+{#- A blank column, or the mart without a row: when it is blank, why, the raw table and row to look in,
+    what was found and what would have been enough. -#}
+{%- set unknown_name = "case when securities.ticker is null then 'no master data of the security are stored' else 'no source tells it' end" -%}
+{%- set blanks = [
+    (
+        "name",
+        "card.name is null",
+        unknown_name,
+        "securities",
+        "securities.row_id",
+        "null",
+        "null",
+    ),
+    (
+        "sector",
+        "card.sector is null",
+        unknown_name,
+        "securities",
+        "securities.row_id",
+        "null",
+        "null",
+    ),
+    (
+        "currency",
+        "card.currency is null",
+        "'neither the security, its exchange nor the symbol tells the currency of its quotes'",
+        "securities",
+        "securities.row_id",
+        "null",
+        "null",
+    ),
+    (
+        "forward_pe",
+        "card.forward_pe is null",
+        "coalesce(multiples.reason, 'no valuation is stored')",
+        "valuations",
+        "multiples.row_id",
+        "null",
+        "null",
+    ),
+    (
+        "forward_pe_peer_median",
+        "card.forward_pe_peer_median is null",
+        "case when peers.ticker is null then 'rules.peers names no peers' else 'too few of its peers have a forward multiple' end",
+        "valuations",
+        "null",
+        "coalesce(peers.multiple_count, 0)",
+        "5",
+    ),
+    (
+        "news_count_30d",
+        "card.news_count_30d is null",
+        "'no news of the ticker was ever stored'",
+        "news",
+        "null",
+        "null",
+        "null",
+    ),
+    (
+        "momentum",
+        "momentum.ticker is null",
+        "'no final bar is stored: every column of marts.momentum is blank'",
+        "prices",
+        "null",
+        "0",
+        "1",
+    ),
+    (
+        "consensus",
+        "consensus.ticker is null",
+        "'no price, rating or snapshot is stored: every column of marts.consensus is blank'",
+        "consensus",
+        "null",
+        "null",
+        "null",
+    ),
+] -%}
+
 with
     scorecard as (select * from {{ ref("scorecard") }}),
     momentum as (select ticker from {{ ref("momentum") }}),
@@ -5,101 +83,27 @@ with
     securities as (select row_id, ticker from {{ ref("stg_securities") }}),
     multiples as (select row_id, ticker, reason from {{ ref("forward_multiples") }}),
     peers as (select ticker, multiple_count from {{ ref("peer_multiples") }}),
-    blanks as (
-        {%- for column in ["name", "sector"] %}
+    final as (
+        {% for column, condition, reason, table, row_id, observed, expected in blanks %}
             select
-                scorecard.ticker,
+                card.ticker,
                 '{{ column }}' as column_name,
-                case
-                    when securities.ticker is null
-                    then 'no master data of the security are stored'
-                    else 'no source tells it'
-                end as reason,
-                cast(null as {{ dbt.type_float() }}) as observed_value,
-                cast(null as {{ dbt.type_float() }}) as expected_value,
-                'raw.securities' as table_name,
-                securities.row_id
-            from scorecard
-            left join securities on securities.ticker = scorecard.ticker
-            where scorecard.{{ column }} is null
-            union all
-        {%- endfor %}
-        select
-            scorecard.ticker,
-            'currency' as column_name,
-            'neither the security, its exchange nor the symbol tells the currency of its quotes'
-            as reason,
-            cast(null as {{ dbt.type_float() }}) as observed_value,
-            cast(null as {{ dbt.type_float() }}) as expected_value,
-            'raw.securities' as table_name,
-            securities.row_id
-        from scorecard
-        left join securities on securities.ticker = scorecard.ticker
-        where scorecard.currency is null
-        union all
-        select
-            scorecard.ticker,
-            'forward_pe' as column_name,
-            coalesce(multiples.reason, 'no valuation is stored') as reason,
-            cast(null as {{ dbt.type_float() }}) as observed_value,
-            cast(null as {{ dbt.type_float() }}) as expected_value,
-            'raw.valuations' as table_name,
-            multiples.row_id
-        from scorecard
-        left join multiples on multiples.ticker = scorecard.ticker
-        where scorecard.forward_pe is null
-        union all
-        select
-            scorecard.ticker,
-            'forward_pe_peer_median' as column_name,
-            case
-                when peers.ticker is null
-                then 'rules.peers names no peers'
-                else 'too few of its peers have a forward multiple'
-            end as reason,
-            cast(coalesce(peers.multiple_count, 0) as {{ dbt.type_float() }}) as observed_value,
-            cast(5 as {{ dbt.type_float() }}) as expected_value,
-            'raw.valuations' as table_name,
-            cast(null as {{ dbt.type_string() }}) as row_id
-        from scorecard
-        left join peers on peers.ticker = scorecard.ticker
-        where scorecard.forward_pe_peer_median is null
-        union all
-        select
-            ticker,
-            'news_count_30d' as column_name,
-            'no news of the ticker was ever stored' as reason,
-            cast(null as {{ dbt.type_float() }}) as observed_value,
-            cast(null as {{ dbt.type_float() }}) as expected_value,
-            'raw.news' as table_name,
-            cast(null as {{ dbt.type_string() }}) as row_id
-        from scorecard
-        where news_count_30d is null
-        union all
-        select
-            scorecard.ticker,
-            'momentum' as column_name,
-            'no final bar is stored: every column of marts.momentum is blank' as reason,
-            cast(0 as {{ dbt.type_float() }}) as observed_value,
-            cast(1 as {{ dbt.type_float() }}) as expected_value,
-            'raw.prices' as table_name,
-            cast(null as {{ dbt.type_string() }}) as row_id
-        from scorecard
-        left join momentum on momentum.ticker = scorecard.ticker
-        where momentum.ticker is null
-        union all
-        select
-            scorecard.ticker,
-            'consensus' as column_name,
-            'no price, rating or snapshot is stored: every column of marts.consensus is blank'
-            as reason,
-            cast(null as {{ dbt.type_float() }}) as observed_value,
-            cast(null as {{ dbt.type_float() }}) as expected_value,
-            'raw.consensus' as table_name,
-            cast(null as {{ dbt.type_string() }}) as row_id
-        from scorecard
-        left join consensus on consensus.ticker = scorecard.ticker
-        where consensus.ticker is null
+                {{ reason }} as reason,
+                cast({{ observed }} as {{ dbt.type_float() }}) as observed_value,
+                cast({{ expected }} as {{ dbt.type_float() }}) as expected_value,
+                'raw.{{ table }}' as table_name,
+                cast({{ row_id }} as {{ dbt.type_string() }}) as row_id
+            from scorecard as card
+            left join momentum on momentum.ticker = card.ticker
+            left join consensus on consensus.ticker = card.ticker
+            left join securities on securities.ticker = card.ticker
+            left join multiples on multiples.ticker = card.ticker
+            left join peers on peers.ticker = card.ticker
+            where {{ condition }}
+            {% if not loop.last %}
+                union all
+            {% endif %}
+        {% endfor %}
     )
 select *
-from blanks
+from final
