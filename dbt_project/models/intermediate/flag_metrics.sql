@@ -44,21 +44,29 @@ with
         select exchange, max(session_number) as last_session_number from days group by exchange
     ),
     -- A bar counts from the first session at whose cut-off it was known.
+    late_arrivals as (
+        select bars.ticker, bars.session_number, days.session_number as arrived_number
+        from bars
+        inner join
+            days
+            on days.exchange = bars.exchange
+            and days.opens_at < bars.first_known_from
+            and days.next_opens_at >= bars.first_known_from
+        where bars.first_known_from > bars.cut_off_at
+    ),
     arrivals as (
         select
             bars.ticker,
             bars.exchange,
             bars.session_number,
-            coalesce(days.session_number, bars.session_number) as arrived_number,
+            coalesce(late_arrivals.arrived_number, bars.session_number) as arrived_number,
             bars.first_row_id as row_id,
             bars.first_pit_quality as pit_quality
         from bars
         left join
-            days
-            on bars.first_known_from > bars.cut_off_at
-            and days.exchange = bars.exchange
-            and days.opens_at < bars.first_known_from
-            and days.next_opens_at >= bars.first_known_from
+            late_arrivals
+            on late_arrivals.ticker = bars.ticker
+            and late_arrivals.session_number = bars.session_number
         where bars.session_number is not null
     ),
     newest_arrivals as (
@@ -105,30 +113,33 @@ with
         from newest_known
         inner join last_sessions on last_sessions.exchange = newest_known.exchange
     ),
+    stale_gaps as (select * from gaps where last_missed_number >= session_number + 3),
     missed as (
         select
-            gaps.ticker,
+            stale_gaps.ticker,
             days.day as observed_on,
             'missed_sessions' as metric,
-            cast(days.session_number - gaps.session_number as {{ dbt.type_float() }}) as value,
+            cast(
+                days.session_number - stale_gaps.session_number as {{ dbt.type_float() }}
+            ) as value,
             'raw.prices' as table_name,
-            gaps.row_id,
+            stale_gaps.row_id,
             'session_date' as column_name,
             cast(null as {{ dbt.type_float() }}) as evidence_value,
-            gaps.pit_quality
-        from gaps
+            stale_gaps.pit_quality
+        from stale_gaps
         inner join
             days
-            on days.exchange = gaps.exchange
+            on days.exchange = stale_gaps.exchange
             and (
-                days.session_number = gaps.session_number + 3
-                or days.session_number = gaps.last_missed_number
+                days.session_number = stale_gaps.session_number + 3
+                or days.session_number = stale_gaps.last_missed_number
             )
-        left join universe on universe.ticker = gaps.ticker
+        left join universe on universe.ticker = stale_gaps.ticker
         where
-            days.session_number >= gaps.session_number + 3
-            and days.session_number > gaps.arrived_number
-            and days.session_number <= gaps.last_missed_number
+            days.session_number > stale_gaps.arrived_number
+            and days.session_number >= stale_gaps.session_number + 3
+            and days.session_number <= stale_gaps.last_missed_number
             and (universe.listed_to is null or universe.listed_to >= days.day)
     ),
     arrived as (
