@@ -93,6 +93,7 @@ class Marts:
     sessions: dict[str, pd.DatetimeIndex]
     retold: Counts
     odd_numbers: int
+    blanks: pd.DataFrame
 
     def of(self, ticker: str) -> pd.DataFrame:
         return self.history[self.history.ticker == ticker].set_index("session_date").sort_index()
@@ -339,7 +340,7 @@ def marts(tmp_path_factory: pytest.TempPathFactory) -> Marts:
                 *("--profiles-dir", str(DBT_PROJECT)),
                 *("--target-path", str(folder / "target")),
                 *("--log-path", str(folder / "logs")),
-                *("--select", "+momentum", "+momentum_ranks"),
+                *("--select", "+momentum", "+momentum_ranks", "+momentum_blanks"),
             ]
         )
     assert result.success, result.exception or [
@@ -356,6 +357,7 @@ def marts(tmp_path_factory: pytest.TempPathFactory) -> Marts:
             sessions=sessions,
             retold=retold,
             odd_numbers=odd_numbers(con),
+            blanks=con.sql("select * from staging.momentum_blanks").df(),
         )
 
 
@@ -853,3 +855,26 @@ def test_one_unknown_dividend_takes_the_vendors_ratio_for_its_session_alone(mart
 
 def test_no_number_is_nan_or_infinite(marts: Marts) -> None:
     assert marts.odd_numbers == 0
+
+
+def test_every_blank_has_its_reason(marts: Marts) -> None:
+    cells = marts.momentum.set_index("ticker").isna().stack()
+    told = marts.blanks.set_index(["ticker", "column_name"])
+    assert set(cells[cells].index) == set(told.index)
+    assert not told.index.duplicated().any()
+    assert told.reason.notna().all()
+    for ticker, column, words in (
+        ("SHRT", "return_63d", "too few final bars"),
+        ("SHRT", "return_3m", "history begins after"),
+        ("NOAD", "total_return_12m", "dividend in the window is unknown"),
+        ("NOAD", "beta_252d", "names no benchmark"),
+        ("DEAD", "relative_strength_63d", "a dividend in it is unknown"),
+        ("BENCH", "momentum_percentile", "benchmark is not ranked"),
+        ("FUND", "momentum_score", "fund"),
+        ("R03", "momentum_percentile", "does not cover it"),
+        ("R03", "universe_count", "does not cover it"),
+        ("GAP.HK", "beta_252d", "did not move"),
+    ):
+        assert words in told.loc[(ticker, column)].reason, (ticker, column)
+    few = told.loc[("SHRT", "return_63d")]
+    assert (few.observed_value, few.expected_value) == (30, 64)
