@@ -20,6 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestration import builds
 from warehouse import settings
 from warehouse.errors import BellwetherError
 from warehouse.settings import Home
@@ -151,7 +152,8 @@ def build(
 ) -> list[Built]:
     """Build and test all models as of a moment, in dependency order, and say how each node ended.
 
-    Unit tests are left out once they passed for this manifest.
+    Unit tests are left out once they passed for this manifest. An incremental model whose table
+    fits (see `builds`) is continued.
 
     `select` limits it to the nodes of these names. `on_node` hears a relation's asset key and how
     it gets on. When it returns, this process has let go of the build database.
@@ -169,7 +171,8 @@ def build(
     parsed.build_flat_graph()  # macros see the project through it; parsing would have made it
     arguments = ["build", "--no-write-json", "--target-path", str(home.dbt)]
     arguments += ["--log-path", str(home.dbt)]
-    arguments += ["--vars", json.dumps({"as_of": as_of.strftime("%Y-%m-%d %H:%M:%S.%f")})]
+    plan = builds.begin(home, builds.code_versions(manifest.content), as_of, select)
+    arguments += ["--vars", json.dumps(plan.variables)]
     if select:
         arguments += ["--select", *select]
     if manifest.is_unit_tested:
@@ -184,6 +187,9 @@ def build(
     if results is None:
         raise ProjectError(f"dbt could not build the project: {ended.exception}")
     built = [_built(result) for result in results]
+    builds.finish(
+        home, plan, [node.name.split(".")[-1] for node in built if node.is_asset and node.is_good]
+    )
     if not select:
         manifest.note_unit_tests(built)
     return built

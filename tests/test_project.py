@@ -30,7 +30,7 @@ with warnings.catch_warnings():
 
 MODELS = DBT_PROJECT / "models"
 # Tables the store keeps for itself; the models do not read them.
-INTERNAL = {"checks", "schema_version"}
+INTERNAL = {"builds", "checks", "schema_version"}
 # Models outside staging that ask the raw store about itself: when, how often, with what outcome.
 MAY_READ_SOURCES = {"scorecard", "data_quality"}
 

@@ -347,6 +347,15 @@ create table if not exists raw.batches (
 );
 comment on table raw.batches is 'One row per append: what one ingest (load_id) stored in one table, in one transaction.';
 
+create table if not exists raw.builds (
+    model varchar not null,
+    code_version varchar not null,
+    as_of timestamp not null,
+    stored_until timestamp not null,
+    built_at timestamp not null
+);
+comment on table raw.builds is 'One row per incremental model: the code, the moment and the newest batch its table was last built of.';
+
 -- Rules a row must pass, in SQL over its columns. A rule that comes out NULL passes, as in a CHECK
 -- constraint. A general rule holds for every fact table that has the column. A day is in the future
 -- when it has begun nowhere on earth (UTC+14) at the moment the row was known.

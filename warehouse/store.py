@@ -32,7 +32,7 @@ SIMULATED = "sample"
 SCHEMA_VERSION = 1
 
 _BOOKKEEPING = ("row_id", "source", "payload", "known_at", "stored_at", "batch_id")
-_LOGS = ("fetches", "rejects", "batches", "checks", "schema_version")
+_LOGS = ("fetches", "rejects", "batches", "builds", "checks", "schema_version")
 # A dividend re-bases every adjusted close, and vendors rewrite grade times: alone they are no news.
 _NOT_COMPARED = ("adj_close", "graded_at")
 _RELATIVE_TOLERANCE = "1e-6"

@@ -13,7 +13,16 @@ from orchestration import run
 from warehouse import settings
 from warehouse.settings import Home
 
-STAGING = ("sessions", "universe", "securities", "listings", "calendar_days", "prices", "ratings")
+STAGING = (
+    "sessions",
+    "universe",
+    "securities",
+    "listings",
+    "calendar_days",
+    "changes",
+    "prices",
+    "ratings",
+)
 CLOSES = """select ticker, max(session_date) as session_date, count(*) as bar_count
 from {{ ref("stg_prices") }}
 group by ticker

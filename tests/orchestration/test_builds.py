@@ -1,0 +1,231 @@
+"""Which tables a build goes on from: exactly those whose rows cannot have changed unseen."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pytest
+
+from orchestration import builds, dbt
+from warehouse import settings
+from warehouse.settings import Home
+from warehouse.store import Warehouse
+
+# Each row keeps the moment of the build that made it.
+COUNTS = """{{
+    config(
+        materialized="incremental",
+        incremental_strategy="append",
+        pre_hook="{{ delete_rows('ticker in (select ticker from ' ~ ref('stg_changes') ~ ')') }}"
+    )
+}}
+with changes as (select ticker from {{ ref("stg_changes") }})
+select ticker, count(*) as bar_count, {{ doubled("sum(close)") }} as doubled, {{ as_of() }} as made
+from {{ ref("stg_prices") }}
+{% if is_incremental() %} where ticker in (select ticker from changes) {% endif %}
+group by ticker
+"""
+TOTALS = """{{ config(materialized="incremental", unique_key="ticker") }}
+with changes as (select ticker from {{ ref("stg_changes") }})
+select ticker, {{ as_of() }} as made from {{ ref("stg_ratings") }}
+{% if is_incremental() %} where ticker in (select ticker from changes) {% endif %}
+group by ticker
+"""
+DOUBLED = "{% macro doubled(x) -%} {{ adapter.dispatch('doubled')(x) }} {%- endmacro %}\n"
+DOUBLED += "{% macro default__doubled(x) -%} 2 * {{ x }} {%- endmacro %}\n"
+NOON = datetime(2027, 1, 4, 12)
+
+
+@dataclass
+class Project:
+    """A project with two incremental models, its home, and the hour it is."""
+
+    folder: Path
+    home: Home
+    hour: int = 0
+
+    def tell(self, ticker: str, close: float) -> None:
+        bar = {"ticker": ticker, "session_date": "2026-11-20", "close": close, "is_final": True}
+        with Warehouse(self.home.build) as warehouse:
+            warehouse.append("prices", pd.DataFrame([bar]), source="inbox")
+
+    def build(self, as_of: datetime | None = None, select: list[str] | None = None) -> list[str]:
+        """Build as of now, an hour later each time; return what was not good."""
+        self.hour += 1
+        as_of = as_of or NOON + timedelta(hours=self.hour)
+        built = dbt.build(dbt.prepare_manifest(), self.home, as_of=as_of, select=select)
+        return [node.name for node in built if not node.is_good]
+
+    def made(self, table: str = "counts") -> dict[str, int]:
+        """The hour at which each ticker's row was made."""
+        with duckdb.connect(str(self.home.build), read_only=True) as con:
+            rows = con.execute(f"select ticker, made from marts.{table}").fetchall()
+        assert len(rows) == len(dict(rows))
+        return {ticker: round((made - NOON) / timedelta(hours=1)) for ticker, made in rows}
+
+    def doubled(self) -> dict[str, float]:
+        with duckdb.connect(str(self.home.build), read_only=True) as con:
+            return dict(con.execute("select ticker, doubled from marts.counts").fetchall())
+
+    def change(self, name: str, old: str, new: str) -> None:
+        file = self.folder / name
+        text = file.read_text()
+        assert old in text
+        file.write_text(text.replace(old, new))
+
+
+@pytest.fixture(scope="module")
+def parsed_project(small_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small project with two incremental models, parsed."""
+    folder = tmp_path_factory.mktemp("incremental") / "dbt_project"
+    shutil.copytree(small_project, folder, ignore=shutil.ignore_patterns("target"))
+    (folder / "models" / "marts" / "counts.sql").write_text(COUNTS)
+    (folder / "models" / "marts" / "totals.sql").write_text(TOTALS)
+    (folder / "macros" / "doubled.sql").write_text(DOUBLED)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settings, "DBT_PROJECT", folder)
+        dbt.prepare_manifest()
+    return folder
+
+
+@pytest.fixture
+def project(
+    parsed_project: Path, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Project:
+    own_project = tmp_path / "dbt_project"
+    shutil.copytree(parsed_project, own_project)
+    monkeypatch.setattr(settings, "DBT_PROJECT", own_project)
+    clock = iter(NOON - timedelta(days=1) + timedelta(minutes=n) for n in range(600))
+    monkeypatch.setattr("warehouse.store._utc_now", lambda: next(clock))
+    project = Project(own_project, home)
+    with Warehouse(home.build) as warehouse:
+        event = {"ticker": "AAA", "firm": "F", "graded_on": "2026-11-20", "to_grade": "Buy"}
+        warehouse.append("ratings", pd.DataFrame([event]), source="inbox")
+    project.tell("AAA", 1)
+    project.tell("BBB", 2)
+    assert project.build() == []
+    assert project.made() == {"AAA": 1, "BBB": 1}
+    return project
+
+
+def test_only_what_is_new_is_made_anew(project: Project) -> None:
+    assert project.build() == []
+    assert project.made() == {"AAA": 1, "BBB": 1}
+    project.tell("BBB", 3)
+    project.tell("CCC", 5)
+    assert project.build() == []
+    assert project.made() == {"AAA": 1, "BBB": 3, "CCC": 3}
+    assert project.made("totals") == {"AAA": 1}
+    assert project.doubled() == {"AAA": 2, "BBB": 6, "CCC": 10}
+
+
+def test_a_changed_macro_seed_or_model_rebuilds_what_depends_on_it_and_nothing_else(
+    project: Project,
+) -> None:
+    def rebuilt() -> set[str]:
+        assert project.build() == []
+        return {
+            table
+            for table in ("counts", "totals")
+            if set(project.made(table).values()) == {project.hour}
+        }
+
+    project.change("macros/doubled.sql", "2 *", "2.0 *")
+    assert rebuilt() == {"counts"}
+    project.change("models/marts/totals.sql", "group by", "group  by")
+    assert rebuilt() == {"totals"}
+    project.change("models/staging/stg_ratings.sql", "select", "select ")
+    assert rebuilt() == {"totals"}
+    project.change("seeds/exchanges.csv", "\n", "\ncode,ZZZ,XNYS,USD\n")
+    assert rebuilt() == {"counts", "totals"}
+    project.change("models/marts/closes.sql", "select", "select ")
+    assert rebuilt() == set()
+
+
+def test_another_moment_is_shown_whole(project: Project) -> None:
+    then = NOON - timedelta(days=2)
+    assert project.build(then) == []
+    assert project.made() == {"AAA": -48, "BBB": -48}
+    # That table knows less than was stored when it was built, so nothing goes on from it.
+    assert project.build() == []
+    assert project.made() == {"AAA": project.hour, "BBB": project.hour}
+    assert project.build(NOON + timedelta(hours=1)) == []
+    assert project.made() == {"AAA": 1, "BBB": 1}
+
+
+def test_after_a_partial_build_that_model_is_made_anew(project: Project) -> None:
+    assert project.build(select=["counts"]) == []
+    assert project.made() == {"AAA": 2, "BBB": 2}
+    assert project.build() == []
+    assert project.made() == {"AAA": 3, "BBB": 3}
+    assert project.made("totals") == {"AAA": 1}
+    assert project.build() == []
+    assert project.made() == {"AAA": 3, "BBB": 3}
+
+
+def test_a_crash_after_the_models_loses_nothing(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.tell("BBB", 3)
+
+    def crash(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(builds, "finish", crash)
+        with pytest.raises(KeyboardInterrupt):
+            project.build()
+    assert project.made() == {"AAA": 1, "BBB": 2}
+    # What died may have shown more than an earlier moment knows.
+    assert project.build(NOON + timedelta(hours=1.5)) == []
+    assert project.made() == {"AAA": 2, "BBB": 2}
+    project.tell("BBB", 4)
+    assert project.build() == []
+    assert project.made() == {"AAA": 2, "BBB": 4}
+    assert project.doubled()["BBB"] == 8
+
+
+def test_a_failed_model_leaves_its_note_and_catches_up(project: Project) -> None:
+    project.tell("BBB", 3)
+    project.change("macros/doubled.sql", "2 *", "no_such_column *")
+    assert project.build() == ["marts.counts"]
+    project.tell("AAA", 7)
+    project.change("macros/doubled.sql", "no_such_column *", "2 *")
+    assert project.build() == []
+    assert project.made() == {"AAA": 3, "BBB": 3}
+    assert project.doubled() == {"AAA": 14, "BBB": 6}
+
+
+def test_a_table_somebody_dropped_is_made_anew(project: Project) -> None:
+    with duckdb.connect(str(project.home.build)) as con:
+        con.execute("drop table marts.counts")
+    assert project.build() == []
+    assert project.made() == {"AAA": 2, "BBB": 2}
+    assert project.made("totals") == {"AAA": 1}
+
+
+def test_built_by_hand_every_model_is_made_anew(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dbt.cli.main import dbtRunner
+
+    monkeypatch.setenv("BELLWETHER_BUILD", str(project.home.build))
+    folder = str(project.folder)
+    result = dbtRunner().invoke(
+        [
+            "build",
+            "--quiet",
+            f"--project-dir={folder}",
+            f"--profiles-dir={folder}",
+            f"--target-path={tmp_path / 'target'}",
+            f"--log-path={tmp_path / 'log'}",
+            f"--vars={{as_of: '{NOON + timedelta(hours=9)}'}}",
+        ]
+    )
+    assert result.success
+    assert project.made() == {"AAA": 9, "BBB": 9}
