@@ -21,7 +21,13 @@ with
     valuations as (
         select row_id, ticker, valued_on, currency, eps_currency from {{ ref("stg_valuations") }}
     ),
-    ratings as (select row_id, ticker, to_grade from {{ ref("stg_ratings") }}),
+    ratings as (
+        select row_id, ticker, to_grade
+        from {{ ref("stg_ratings") }}
+        where table_name = 'raw.ratings'
+    ),
+    consensus_blanks as (select * from {{ ref("consensus_blanks") }}),
+    consensus_reconciliation as (select * from {{ ref("consensus_reconciliation") }}),
     currencies as (select code, major_code from {{ ref("currencies") }}),
     snapshots as (select ticker from {{ ref("stg_consensus") }}),
     all_listings as (select ticker, exchange, currency from {{ ref("stg_listings") }}),
@@ -155,6 +161,28 @@ with
             cast(null as {{ dbt.type_string() }}) as table_name,
             cast(null as {{ dbt.type_string() }}) as row_id
         from unknown_listings
+        union all
+        select
+            concat('consensus_', column_name) as check_name,
+            ticker,
+            'warn' as status,
+            observed_value,
+            expected_value,
+            reason,
+            table_name,
+            row_id
+        from consensus_blanks
+        union all
+        select
+            check_name,
+            ticker,
+            status,
+            observed_value,
+            expected_value,
+            reason,
+            table_name,
+            row_id
+        from consensus_reconciliation
         union all
         select
             'forward_pe_currency' as check_name,
