@@ -275,6 +275,7 @@ session, so what happened in them is counted session by session.
                     sessions
                     on sessions.ticker = windows.ticker
                     and sessions.session_number = windows.first_number + steps.step
+                    and sessions.counted_on < windows.graded_on + 90
             ),
         {% endif %}
         -- A thousandth of a percent is rounding, not a change.
