@@ -1035,10 +1035,25 @@ def test_no_name_stands_for_two_firms() -> None:
         assert [r["firm"] for r in own] == [row["firm"]], f"{row['firm']} is not its own name"
 
 
-def test_every_mean_score_has_one_label() -> None:
-    bands = [(float(r["score_above"]), float(r["score_up_to"])) for r in seed("house_labels")]
-    assert [up for _, up in bands] == [1.5, 2.5, 3.5, 4.5, 5]
-    assert [above for above, _ in bands] == [0, 1.5, 2.5, 3.5, 4.5]
+def test_every_score_has_one_label() -> None:
+    worst = {"factset": 4, "tipranks_like": 3}
+    for method in seed("house_methods"):
+        bands = [r for r in seed("house_labels") if r["method"] == method["method"]]
+        if method["statistic"] == "mode":
+            assert not bands
+            continue
+        starts = [float(row["score_above"]) for row in bands]
+        ends = [float(row["score_up_to"]) for row in bands]
+        assert starts == [0, *ends[:-1]]
+        assert ends[-1] == worst.get(method["method"], 5)
+    assert {row["method"] for row in seed("house_labels")} <= {
+        row["method"] for row in seed("house_methods")
+    }
+
+
+def test_every_dated_alias_says_who_dated_it() -> None:
+    for row in ALIASES:
+        assert bool(row["dated_by"]) == bool(row["valid_from"] or row["valid_to"]), row
 
 
 def test_the_published_example_of_a_mean() -> None:

@@ -2,7 +2,13 @@ with
     momentum_blanks as (select * from {{ ref("momentum_blanks") }}),
     prices as (select row_id, ticker, session_date from {{ ref("stg_prices") }} where is_final),
     scorecard_blanks as (select * from {{ ref("scorecard_blanks") }}),
-    ratings as (select row_id, ticker, to_grade from {{ ref("stg_ratings") }}),
+    ratings as (
+        select row_id, ticker, to_grade
+        from {{ ref("stg_ratings") }}
+        where table_name = 'raw.ratings'
+    ),
+    consensus_blanks as (select * from {{ ref("consensus_blanks") }}),
+    consensus_reconciliation as (select * from {{ ref("consensus_reconciliation") }}),
     snapshots as (select ticker from {{ ref("stg_consensus") }}),
     all_listings as (select ticker, exchange, currency from {{ ref("stg_listings") }}),
     grades as (select grade from {{ ref("rating_grades") }}),
@@ -79,6 +85,28 @@ with
             cast(null as {{ dbt.type_string() }}) as table_name,
             cast(null as {{ dbt.type_string() }}) as row_id
         from unknown_listings
+        union all
+        select
+            concat('consensus_', column_name) as check_name,
+            ticker,
+            'warn' as status,
+            observed_value,
+            expected_value,
+            reason,
+            table_name,
+            row_id
+        from consensus_blanks
+        union all
+        select
+            check_name,
+            ticker,
+            status,
+            observed_value,
+            expected_value,
+            reason,
+            table_name,
+            row_id
+        from consensus_reconciliation
         union all
         select
             concat('scorecard_', column_name) as check_name,

@@ -1,0 +1,498 @@
+{#-
+The rows of the consensus for `sessions`, a relation of rows of `consensus_sessions` without a gap
+within a ticker: its newest alone (`is_newest`), or some before it.
+
+What the named firms say changes only on some days; it is counted once for each stretch (`point` is
+the first session of one) and then shown in every session of it. Windows of days slide with the
+session, so what happened in them is counted session by session.
+-#}
+{% macro consensus_rows(sessions, is_newest) %}
+    {%- set steps = 91 -%}
+    with
+        sessions as (select * from {{ sessions }}),
+        votes as (select * from {{ ref("vote_history") }}),
+        events as (select * from {{ ref("rating_events") }}),
+        snapshots as (select * from {{ ref("snapshot_history") }}),
+        quotes as (select ticker, exchange, currency from {{ ref("quotes") }}),
+        days as (
+            select exchange, day, is_session, session_number from {{ ref("stg_calendar_days") }}
+        ),
+        methods as (
+            select method, min_vote_count from {{ ref("house_methods") }} where method = 'default'
+        ),
+        labels as (
+            select label, score_above, score_up_to
+            from {{ ref("house_labels") }}
+            where method = 'default'
+        ),
+        qualities as (
+            select 'reconstructed' as pit_quality, 3 as badness
+            union all
+            select 'vendor_stated' as pit_quality, 2 as badness
+            union all
+            select 'observed' as pit_quality, 1 as badness
+        ),
+        ranges as (
+            select
+                ticker, min(session_number) as first_number, max(session_number) as last_number
+            from sessions
+            group by ticker
+        ),
+        live as (
+            select
+                votes.ticker,
+                votes.firm,
+                greatest(votes.from_number, ranges.first_number) as from_number,
+                votes.to_number,
+                ranges.last_number,
+                votes.score,
+                votes.bucket,
+                votes.graded_on,
+                case when votes.target_status = 'used' then votes.target end as target,
+                qualities.badness
+            from votes
+            inner join
+                ranges
+                on ranges.ticker = votes.ticker
+                and votes.from_number <= ranges.last_number
+                and votes.to_number > ranges.first_number
+            left join qualities on qualities.pit_quality = votes.pit_quality
+        ),
+        -- A vote graded after the day it is counted on (a weekend's) is of age 0 there.
+        points as (
+            select ticker, from_number as point
+            from live
+            union
+            select ticker, to_number as point
+            from live
+            where to_number <= last_number
+            {%- for later in [1, 2] %}
+                union
+                select live.ticker, live.from_number + {{ later }} as point
+                from live
+                inner join
+                    sessions
+                    on sessions.ticker = live.ticker
+                    and sessions.session_number = live.from_number
+                where
+                    live.graded_on > sessions.counted_on
+                    and live.from_number + {{ later }} <= live.last_number
+            {%- endfor %}
+        ),
+        dated_points as (
+            select points.ticker, points.point, sessions.counted_on
+            from points
+            inner join
+                sessions
+                on sessions.ticker = points.ticker
+                and sessions.session_number = points.point
+        ),
+        standing as (
+            select
+                live.ticker,
+                dated_points.point,
+                live.firm,
+                live.score,
+                live.bucket,
+                live.target,
+                live.badness,
+                {{
+                    dbt.datediff(
+                        "cast('1970-01-01' as date)",
+                        "least(live.graded_on, dated_points.counted_on)",
+                        "day",
+                    )
+                }} as graded_day
+            from dated_points
+            inner join
+                live
+                on live.ticker = dated_points.ticker
+                and live.from_number <= dated_points.point
+                and live.to_number > dated_points.point
+        ),
+        vote_counts as (
+            select
+                ticker,
+                point,
+                count(*) as firm_count,
+                count(case when bucket = 'buy' then 1 end) as firm_buy_count,
+                count(case when bucket = 'hold' then 1 end) as firm_hold_count,
+                count(case when bucket = 'sell' then 1 end) as firm_sell_count,
+                avg(score) as mean_score,
+                percentile_cont(0.5) within group (order by score asc nulls last) as median_score,
+                percentile_cont(0.5) within group (
+                    order by graded_day asc nulls last
+                ) as median_graded_day,
+                max(badness) as badness,
+                count(target) as target_count,
+                avg(target) as target_mean,
+                percentile_cont(0.5) within group (order by target asc nulls last) as target_median,
+                max(target) as target_high,
+                min(target) as target_low,
+                stddev_samp(target) as target_stddev
+            from standing
+            group by ticker, point
+        ),
+        ranked_targets as (
+            select
+                standing.ticker,
+                standing.point,
+                standing.target,
+                vote_counts.target_median,
+                vote_counts.target_count,
+                row_number() over (
+                    partition by standing.ticker, standing.point
+                    order by standing.target asc nulls last, standing.firm asc nulls last
+                ) as target_rank
+            from standing
+            inner join
+                vote_counts
+                on vote_counts.ticker = standing.ticker
+                and vote_counts.point = standing.point
+            where standing.target is not null and vote_counts.target_count >= 5
+        ),
+        intervals as (
+            select
+                lows.ticker,
+                lows.point,
+                lows.target as cluster_low,
+                highs.target as cluster_high,
+                row_number() over (
+                    partition by lows.ticker, lows.point
+                    order by
+                        cast(highs.target - lows.target as decimal(28, 6)) asc nulls last,
+                        cast(
+                            abs(lows.target / 2 + highs.target / 2 - lows.target_median) as decimal(
+                                28, 6
+                            )
+                        ) asc nulls last,
+                        lows.target asc nulls last
+                ) as width_rank
+            from ranked_targets as lows
+            inner join
+                ranked_targets as highs
+                on highs.ticker = lows.ticker
+                and highs.point = lows.point
+                and highs.target_rank
+                = lows.target_rank + cast(floor(lows.target_count / 2.0) as integer)
+        ),
+        clusters as (
+            select ticker, point, cluster_low, cluster_high from intervals where width_rank = 1
+        ),
+        calls as (
+            select
+                events.ticker,
+                events.from_number,
+                events.to_number,
+                events.graded_on,
+                quotes.exchange,
+                qualities.badness,
+                case
+                    when events.effect = 'closes' and not events.is_closed_before
+                    then 'withdrawal'
+                    when events.effect = 'vote' and events.score < events.prior_score
+                    then 'upgrade'
+                    when events.effect = 'vote' and events.score > events.prior_score
+                    then 'downgrade'
+                end as direction,
+                case
+                    when events.effect = 'vote' and not events.is_fair_value
+                    then ln(events.target / coalesce(events.prior_target, events.last_target))
+                end as target_revision
+            from events
+            inner join quotes on quotes.ticker = events.ticker
+            inner join
+                ranges
+                on ranges.ticker = events.ticker
+                and events.from_number <= ranges.last_number
+                and events.to_number > ranges.first_number
+            left join qualities on qualities.pit_quality = events.pit_quality
+        ),
+        {% if is_newest %}
+            recent as (
+                select
+                    sessions.ticker,
+                    sessions.session_number,
+                    sessions.counted_on,
+                    calls.graded_on,
+                    calls.direction,
+                    calls.target_revision,
+                    calls.badness
+                from sessions
+                inner join
+                    calls
+                    on calls.ticker = sessions.ticker
+                    and calls.graded_on <= sessions.counted_on
+                    and calls.graded_on + 90 > sessions.counted_on
+            ),
+        {% else %}
+            steps as (
+                select session_number - 1 as step
+                from days
+                where
+                    is_session
+                    and session_number <= {{ steps }}
+                    and exchange in (select min(exchange) from days)
+            ),
+            windows as (
+                select
+                    calls.*,
+                    greatest(
+                        calls.from_number,
+                        coalesce(
+                            first_days.session_number
+                            + case when first_days.is_session then 0 else 1 end,
+                            0
+                        ),
+                        ranges.first_number
+                    ) as first_number,
+                    least(
+                        calls.to_number, coalesce(last_days.session_number, {{ newest() }}) + 1
+                    ) as end_number
+                from calls
+                inner join ranges on ranges.ticker = calls.ticker
+                left join
+                    days as first_days
+                    on first_days.exchange = calls.exchange
+                    and first_days.day = calls.graded_on
+                left join
+                    days as last_days
+                    on last_days.exchange = calls.exchange
+                    and last_days.day = calls.graded_on + 89
+            ),
+            recent as (
+                select
+                    windows.ticker,
+                    sessions.session_number,
+                    sessions.counted_on,
+                    windows.graded_on,
+                    windows.direction,
+                    windows.target_revision,
+                    windows.badness
+                from windows
+                inner join steps on steps.step < windows.end_number - windows.first_number
+                inner join
+                    sessions
+                    on sessions.ticker = windows.ticker
+                    and sessions.session_number = windows.first_number + steps.step
+                    and sessions.counted_on < windows.graded_on + 90
+            ),
+        {% endif %}
+        -- A thousandth of a percent is rounding, not a change.
+        revisions as (
+            select
+                ticker,
+                session_number,
+                {% for window, is_in in [("30d", "graded_on + 30 > counted_on"), ("90d", "true")] %}
+                    count(
+                        case when {{ is_in }} and direction = 'upgrade' then 1 end
+                    ) as upgrades_{{ window }},
+                    count(
+                        case when {{ is_in }} and direction = 'downgrade' then 1 end
+                    ) as downgrades_{{ window }},
+                    count(
+                        case when {{ is_in }} and target_revision > 0.00001 then 1 end
+                    ) as target_raises_{{ window }},
+                    count(
+                        case when {{ is_in }} and target_revision < -0.00001 then 1 end
+                    ) as target_cuts_{{ window }},
+                    percentile_cont(0.5) within group (
+                        order by case when {{ is_in }} then target_revision end asc nulls last
+                    ) as target_revision_{{ window }},
+                {% endfor %}
+                count(case when direction = 'withdrawal' then 1 end) as withdrawals_90d,
+                max(badness) as badness
+            from recent
+            group by ticker, session_number
+        ),
+        told as (
+            select
+                snapshots.*,
+                greatest(snapshots.from_number, ranges.first_number) as told_from,
+                coalesce(recommendation_mean, counted_mean_score) as snapshot_mean_score,
+                qualities.badness
+            from snapshots
+            inner join
+                ranges
+                on ranges.ticker = snapshots.ticker
+                and snapshots.from_number <= ranges.last_number
+                and snapshots.to_number > ranges.first_number
+            left join qualities on qualities.pit_quality = snapshots.pit_quality
+        ),
+        placed as (
+            select
+                sessions.*,
+                max(vote_counts.point) over by_session as point,
+                max(told.told_from) over by_session as told_from
+            from sessions
+            left join
+                vote_counts
+                on vote_counts.ticker = sessions.ticker
+                and vote_counts.point = sessions.session_number
+            left join
+                told
+                on told.ticker = sessions.ticker
+                and told.told_from = sessions.session_number
+            window
+                by_session as (
+                    partition by sessions.ticker
+                    order by sessions.session_number asc nulls last
+                    rows between unbounded preceding and current row
+                )
+        ),
+        joined as (
+            select
+                placed.ticker,
+                placed.session_number,
+                placed.session_date,
+                placed.close,
+                quotes.currency,
+                greatest(
+                    coalesce(vote_counts.badness, 0),
+                    coalesce(revisions.badness, 0),
+                    coalesce(told.badness, 0),
+                    coalesce(price_qualities.badness, 0)
+                ) as badness,
+                told.analyst_count,
+                told.strong_buy_count,
+                told.buy_count,
+                told.hold_count,
+                told.sell_count,
+                told.strong_sell_count,
+                told.snapshot_mean_score,
+                told.target_mean as snapshot_target_mean,
+                told.target_median as snapshot_target_median,
+                told.target_high as snapshot_target_high,
+                told.target_low as snapshot_target_low,
+                told.target_count as snapshot_target_count,
+                told.snapshot_on,
+                told.is_currency_stated,
+                coalesce(vote_counts.firm_count, 0) as firm_count,
+                coalesce(vote_counts.firm_buy_count, 0) as firm_buy_count,
+                coalesce(vote_counts.firm_hold_count, 0) as firm_hold_count,
+                coalesce(vote_counts.firm_sell_count, 0) as firm_sell_count,
+                vote_counts.mean_score,
+                vote_counts.median_score,
+                {{
+                    dbt.datediff(
+                        "cast('1970-01-01' as date)", "placed.counted_on", "day"
+                    )
+                }} - vote_counts.median_graded_day as median_vote_age_days,
+                coalesce(vote_counts.target_count, 0) as target_count,
+                vote_counts.target_mean,
+                vote_counts.target_median,
+                vote_counts.target_high,
+                vote_counts.target_low,
+                vote_counts.target_stddev,
+                clusters.cluster_low as target_cluster_low,
+                clusters.cluster_high as target_cluster_high,
+                {% for window in ["30d", "90d"] %}
+                    coalesce(revisions.upgrades_{{ window }}, 0) as upgrades_{{ window }},
+                    coalesce(revisions.downgrades_{{ window }}, 0) as downgrades_{{ window }},
+                    coalesce(revisions.target_raises_{{ window }}, 0) as target_raises_{{ window }},
+                    coalesce(revisions.target_cuts_{{ window }}, 0) as target_cuts_{{ window }},
+                    revisions.target_revision_{{ window }},
+                {% endfor %}
+                coalesce(revisions.withdrawals_90d, 0) as withdrawals_90d,
+                methods.min_vote_count,
+                greatest(told.analyst_count, told.target_count) as opinion_count
+            from placed
+            inner join quotes on quotes.ticker = placed.ticker
+            cross join methods
+            left join qualities as price_qualities on price_qualities.pit_quality = placed.pit_quality
+            left join
+                vote_counts
+                on vote_counts.ticker = placed.ticker
+                and vote_counts.point = placed.point
+            left join
+                clusters on clusters.ticker = placed.ticker and clusters.point = placed.point
+            left join
+                revisions
+                on revisions.ticker = placed.ticker
+                and revisions.session_number = placed.session_number
+            left join told on told.ticker = placed.ticker and told.told_from = placed.told_from
+        )
+    select
+        joined.ticker,
+        joined.session_date,
+        worst_qualities.pit_quality,
+        joined.analyst_count,
+        joined.strong_buy_count,
+        joined.buy_count,
+        joined.hold_count,
+        joined.sell_count,
+        joined.strong_sell_count,
+        joined.snapshot_mean_score,
+        case
+            when joined.opinion_count < joined.min_vote_count
+            then 'insufficient'
+            else snapshot_labels.label
+        end as snapshot_label,
+        joined.snapshot_target_mean,
+        joined.snapshot_target_median,
+        joined.snapshot_target_high,
+        joined.snapshot_target_low,
+        joined.snapshot_target_count,
+        joined.snapshot_on,
+        joined.firm_count,
+        joined.firm_buy_count,
+        joined.firm_hold_count,
+        joined.firm_sell_count,
+        joined.mean_score,
+        joined.median_score,
+        case
+            when joined.firm_count < joined.min_vote_count
+            then 'insufficient'
+            else event_labels.label
+        end as label,
+        joined.target_count,
+        joined.target_mean,
+        joined.target_median,
+        joined.target_high,
+        joined.target_low,
+        joined.target_stddev,
+        joined.target_stddev / nullif(joined.target_mean, 0) as target_cv,
+        joined.target_cluster_low,
+        joined.target_cluster_high,
+        1.0 * joined.firm_count / nullif(joined.analyst_count, 0) as coverage_ratio,
+        joined.median_vote_age_days,
+        joined.close,
+        joined.currency,
+        joined.target_mean / nullif(joined.close, 0) - 1 as upside_mean,
+        joined.target_median / nullif(joined.close, 0) - 1 as upside_median,
+        {% for statistic in ["mean", "median"] %}
+            case
+                when
+                    joined.is_currency_stated
+                    or joined.snapshot_target_{{ statistic }} / nullif(joined.close, 0)
+                    between 0.2 and 5
+                then joined.snapshot_target_{{ statistic }} / nullif(joined.close, 0) - 1
+            end as snapshot_upside_{{ statistic }},
+        {% endfor %}
+        {% for window in ["30d", "90d"] %}
+            joined.upgrades_{{ window }},
+            joined.downgrades_{{ window }},
+            1.0
+            * (joined.upgrades_{{ window }} - joined.downgrades_{{ window }})
+            / nullif(joined.firm_count, 0) as net_upgrade_share_{{ window }},
+            joined.target_raises_{{ window }},
+            joined.target_cuts_{{ window }},
+            1.0
+            * (joined.target_raises_{{ window }} - joined.target_cuts_{{ window }})
+            / nullif(
+                joined.target_raises_{{ window }} + joined.target_cuts_{{ window }}, 0
+            ) as target_breadth_{{ window }},
+            joined.target_revision_{{ window }},
+        {% endfor %}
+        joined.withdrawals_90d
+    from joined
+    left join qualities as worst_qualities on worst_qualities.badness = joined.badness
+    left join
+        labels as event_labels
+        on joined.mean_score > event_labels.score_above
+        and joined.mean_score <= event_labels.score_up_to
+    left join
+        labels as snapshot_labels
+        on joined.snapshot_mean_score > snapshot_labels.score_above
+        and joined.snapshot_mean_score <= snapshot_labels.score_up_to
+{% endmacro %}

@@ -1,0 +1,75 @@
+{#-
+The newest row of a ticker, with its newest final bar, knows what was known at `as_of` and is counted
+at the last session its exchange had closed by then. The rows before it stand one to a session, from
+the first that knew of a call or snapshot on.
+-#}
+with
+    quotes as (select * from {{ ref("quotes") }}),
+    calls as (select ticker, min(from_number) as first_number from {{ ref("rating_calls") }} group by ticker),
+    snapshots as (
+        select ticker, min(from_number) as first_number
+        from {{ ref("snapshot_history") }}
+        group by ticker
+    ),
+    sessions as (
+        select exchange, day as session_date, session_number
+        from {{ ref("stg_calendar_days") }}
+        where is_session
+    ),
+    bars as (
+        select ticker, session_date, close, currency, pit_quality
+        from {{ ref("stg_prices") }}
+        where is_final and close is not null
+    ),
+    told as (
+        select ticker, first_number
+        from calls
+        union all
+        select ticker, first_number
+        from snapshots
+    ),
+    firsts as (select ticker, min(first_number) as first_number from told group by ticker),
+    past as (
+        select
+            quotes.ticker,
+            sessions.session_number,
+            sessions.session_date,
+            sessions.session_date as counted_on,
+            case when coalesce(bars.currency, quotes.currency) = quotes.currency then bars.close end as close,
+            bars.pit_quality,
+            true as has_history
+        from firsts
+        inner join quotes on quotes.ticker = firsts.ticker
+        inner join
+            sessions
+            on sessions.exchange = quotes.exchange
+            and sessions.session_number >= firsts.first_number
+            and sessions.session_date < quotes.session_date
+        left join
+            bars on bars.ticker = quotes.ticker and bars.session_date = sessions.session_date
+    ),
+    final as (
+        select
+            ticker,
+            session_number,
+            session_date,
+            counted_on,
+            close,
+            pit_quality,
+            false as is_newest,
+            has_history
+        from past
+        union all
+        select
+            ticker,
+            {{ newest() }} as session_number,
+            session_date,
+            counted_on,
+            close,
+            pit_quality,
+            true as is_newest,
+            ticker in (select ticker from firsts) as has_history
+        from quotes
+    )
+select *
+from final

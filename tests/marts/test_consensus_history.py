@@ -1,0 +1,317 @@
+"""The consensus through time, from a store told day by day: late, corrected, expired and renamed.
+
+Stores are told what feeds tell, each at its own moment of a clock of ours. What a build shows of a
+past day is held against a build of the store as it was on that day.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pytest
+
+from orchestration import dbt
+from warehouse import store as store_module
+from warehouse.settings import Home
+from warehouse.store import Warehouse
+
+OPENS, CLOSES = time(14, 30), time(21)
+WEEKDAYS = [day.date() for day in pd.bdate_range("2023-01-02", "2024-12-31")]
+# Ratings of the first load reach back a year; then each weekday is told on its evening.
+FIRST, LAST = date(2024, 2, 1), date(2024, 6, 7)
+LOADED = [day for day in WEEKDAYS if FIRST <= day <= LAST]
+TICKERS = ["AAA", "BBB", "CCC", "DDD", "NOPRICE"]
+FIRMS = ["Alpha", "Beta", "Gamma", "Delta", "Epsilon", "Zeta", "Credit Suisse", "UBS", "Morningstar"]
+WORDS = ["Strong Buy", "Buy", "Overweight", "Hold", "Underperform", "Suspended", "Moonshot", ""]
+MARTS = ("consensus", "votes", "consensus_methods", "consensus_history")
+COMPARED = ("ratings", "consensus", "prices", "news", "broker_calls")
+
+
+def before_open_after(day: date) -> datetime:
+    """The moment before the next session after a day opens."""
+    following = next(d for d in WEEKDAYS if d > day)
+    return datetime.combine(following, OPENS) - timedelta(microseconds=1)
+
+
+@dataclass
+class Story:
+    """What is told on each evening, by table."""
+
+    told: dict[date, dict[str, list[dict[str, Any]]]] = field(default_factory=dict)
+
+    def add(self, on: date, table: str, **row: Any) -> None:
+        self.told.setdefault(on, {}).setdefault(table, []).append(row)
+
+
+def event(rng: random.Random, ticker: str, graded_on: date) -> dict[str, Any]:
+    target = rng.choice([None, 0, 20, 90, 100, 105, 110, 120, 130, 700])
+    return {
+        "ticker": ticker,
+        "firm": rng.choice(FIRMS),
+        "graded_on": graded_on,
+        "to_grade": rng.choice(WORDS),
+        "from_grade": rng.choice([None, "Hold", "Buy"]),
+        "graded_at": datetime.combine(graded_on, time(rng.randint(10, 20))),
+        "action": rng.choice([None, "up", "down", "main"]),
+        "target": target,
+        "prior_target": rng.choice([None, 95, 100]) if target else None,
+        "target_currency": rng.choice([None, None, None, "USD", "EUR"]),
+    }
+
+
+def story(seed: int) -> Story:
+    """A random history: a first load, then days with new, late and corrected facts."""
+    rng = random.Random(seed)
+    tale = Story()
+    for day in (d for d in WEEKDAYS if d <= LAST):
+        on = max(day, FIRST)
+        for ticker in TICKERS:
+            if ticker != "NOPRICE" and rng.random() < 0.97:
+                tale.add(
+                    on,
+                    "prices",
+                    ticker=ticker,
+                    session_date=day,
+                    close=round(100 * rng.uniform(0.9, 1.3), 2),
+                    is_final=True,
+                )
+        tale.add(on, "prices", ticker="EURUSD=X", session_date=day, close=1.1, is_final=True)
+    for number in range(260):
+        graded_on = FIRST - timedelta(days=rng.randint(2, 500))
+        if number % 2:
+            graded_on = FIRST + timedelta(days=rng.randint(0, (LAST - FIRST).days))
+        row = event(rng, rng.choice(TICKERS), graded_on)
+        late = rng.choice([0, 0, 0, 0, 1, 3, 20, 60])
+        on = next((d for d in LOADED if d >= graded_on + timedelta(days=late)), None)
+        if on is None:
+            continue
+        tale.add(on, "ratings", **row)
+        if rng.random() < 0.15 and on < LAST:
+            again = next(d for d in LOADED if d > on)
+            tale.add(again, "ratings", **(row | {"target": 115, "from_grade": "Hold"}))
+    for day in LOADED:
+        if rng.random() < 0.3:
+            tale.add(
+                day,
+                "consensus",
+                ticker=rng.choice(TICKERS),
+                snapshot_date=day - timedelta(days=rng.choice([0, 0, 0, 9])),
+                strong_buy=rng.randint(0, 9),
+                buy=rng.randint(0, 9),
+                hold=rng.randint(0, 9),
+                sell=1,
+                strong_sell=0,
+                recommendation_mean=rng.choice([None, 2.2]),
+                target_mean=rng.choice([None, 120.0]),
+                target_count=rng.choice([None, 9]),
+                currency=rng.choice([None, "USD"]),
+            )
+        if rng.random() < 0.3:
+            item = {"ticker": rng.choice(TICKERS), "news_id": f"n{day}"}
+            published = datetime.combine(day, time(15))
+            tale.add(day, "news", **item, title="A call", published_at=published)
+            tale.add(
+                day,
+                "broker_calls",
+                **item,
+                firm=rng.choice(FIRMS),
+                scorer_version="1",
+                grade=rng.choice(["Buy", "Hold", "Sell"]),
+                target=rng.choice([None, 111.0]),
+                is_soft=rng.random() < 0.3,
+            )
+    return tale
+
+
+@pytest.fixture(scope="module")
+def patch() -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+class Teller:
+    """Tells a home a story, evening by evening, at 22:00."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, home: Home, tale: Story) -> None:
+        self.patch, self.home, self.tale = patch, home, tale
+
+    def tell(self, days: list[date]) -> None:
+        with Warehouse(self.home.build) as warehouse:
+            for day in days:
+                moment = datetime.combine(day, time(22))
+                self.patch.setattr(store_module, "_utc_now", lambda moment=moment: moment)
+                if day == FIRST:
+                    self._tell_the_calendar(warehouse)
+                for table, rows in self.tale.told.get(day, {}).items():
+                    # One key twice in a batch would be a contradiction.
+                    frame = pd.DataFrame(rows).drop_duplicates(
+                        [k for k in store_module.keys(table) if k in rows[0]]
+                    )
+                    source = "news_scorer" if table == "broker_calls" else "inbox"
+                    warehouse.append(table, frame.astype(object), source=source, load_id=str(day))
+
+    def _tell_the_calendar(self, warehouse: Warehouse) -> None:
+        sessions = pd.DataFrame({"exchange": "XNYS", "session_date": WEEKDAYS})
+        sessions["opens_at"] = [datetime.combine(d, OPENS) for d in WEEKDAYS]
+        sessions["closes_at"] = [datetime.combine(d, CLOSES) for d in WEEKDAYS]
+        warehouse.append("sessions", sessions, source="exchange_calendars", load_id="calendar")
+        listed = pd.DataFrame({"ticker": TICKERS, "exchange": "NYQ", "currency": "USD"})
+        warehouse.append("securities", listed, source="inbox", load_id="listed")
+
+
+@pytest.fixture(scope="module")
+def tell(patch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+    def told(tale: Story, days: list[date]) -> Teller:
+        teller = Teller(patch, Home(tmp_path_factory.mktemp("home")), tale)
+        teller.tell(days)
+        return teller
+
+    return told
+
+
+def build(home: Home, as_of: datetime) -> None:
+    """Build all models, going on from the last build where that fits."""
+    built = dbt.build(dbt.prepare_manifest(), home, as_of=as_of)
+    bad = [(node.name, node.message) for node in built if not node.is_good]
+    assert not bad, bad
+
+
+def differences(one: Path, other: Path, marts: tuple[str, ...] = MARTS, where: str = "true") -> Any:
+    """Rows of marts in one database and not in the other; floats to eleven significant digits."""
+    with duckdb.connect() as con:
+        con.execute(f"attach '{one}' as one (read_only)")
+        con.execute(f"attach '{other}' as other (read_only)")
+        found = []
+        for mart in marts:
+            columns = con.execute(
+                "select column_name, data_type from duckdb_columns() where database_name = 'one' "
+                "and schema_name = 'marts' and table_name = ? order by column_index",
+                [mart],
+            ).fetchall()
+            shown = ", ".join(
+                f"printf('%.11e', {name})" if kind == "DOUBLE" else name for name, kind in columns
+            )
+            for a, b in (("one", "other"), ("other", "one")):
+                rows = con.execute(
+                    f"select {shown} from {a}.marts.{mart} where {where} except all "
+                    f"select {shown} from {b}.marts.{mart} where {where}"
+                ).fetchall()
+                found += [(mart, a, row) for row in rows]
+        return found
+
+
+SEEDS = [20240607, 7]
+DAYS = [date(2024, 2, 9), date(2024, 5, 27)]
+
+
+@pytest.fixture(scope="module", params=SEEDS, ids=str)
+def whole(request: pytest.FixtureRequest, tell: Callable[..., Any]) -> Teller:
+    """A story told to its end, and built then."""
+    teller: Teller = tell(story(request.param), LOADED)
+    build(teller.home, before_open_after(LAST))
+    return teller
+
+
+def test_a_story_has_what_it_should(whole: Teller) -> None:
+    with duckdb.connect(str(whole.home.build), read_only=True) as con:
+        count = lambda sql: con.execute(f"select count(*) from {sql}").fetchall()[0][0]  # noqa: E731
+        assert count("staging.stg_ratings_history where known_to is not null") > 5
+        assert count("staging.rating_calls where turn > 0") > 50
+        assert count("staging.stg_ratings where table_name = 'raw.broker_calls'") > 3
+        assert count("staging.vote_history where target_status = 'currency_unknown'") > 3
+        assert count("marts.consensus_history") > 5 * 300
+
+
+@pytest.mark.parametrize("day", DAYS, ids=str)
+def test_what_a_day_knew_is_what_it_knew(
+    whole: Teller, tell: Callable[..., Any], tmp_path: Path, day: date
+) -> None:
+    """As of a day, the whole store shows what the store of that day showed, and the history does."""
+    then: Teller = tell(whole.tale, [d for d in LOADED if d <= day])
+    build(then.home, before_open_after(day))
+    now = Home(tmp_path / "now")
+    now.build.parent.mkdir(parents=True)
+    shutil.copy(whole.home.build, now.build)
+    build(now, before_open_after(day))
+    assert differences(now.build, then.home.build) == []
+    # The session's row of a later history is the consensus of its day.
+    with duckdb.connect() as con:
+        con.execute(f"attach '{then.home.build}' as past (read_only)")
+        con.execute(f"attach '{whole.home.build}' as later (read_only)")
+        names = [row[0] for row in con.execute("describe past.marts.consensus").fetchall()]
+        pairs = con.execute(
+            f"""
+            select {", ".join(f"c.{name}, h.{name}" for name in names)}
+            from past.marts.consensus c
+            join past.marts.consensus_history n using (ticker, session_date)
+            left join later.marts.consensus_history h using (ticker, session_date)
+            """
+        ).fetchall()
+    assert len(pairs) == len(TICKERS)
+    odd = [
+        (row[0], row[2], name, one, other)
+        for row in pairs
+        for name, one, other in zip(names, row[::2], row[1::2], strict=True)
+        if one != (pytest.approx(other, rel=1e-11) if isinstance(one, float) and other else other)
+    ]
+    assert odd == []
+
+
+def test_the_newest_row_of_the_history_is_the_consensus(whole: Teller) -> None:
+    with duckdb.connect(str(whole.home.build), read_only=True) as con:
+        newest = """
+            select h.* from marts.consensus_history h join (
+                select ticker, max(session_date) as session_date
+                from marts.consensus_history group by 1
+            ) using (ticker, session_date)
+        """
+        counted = con.execute(f"select count(*) from ({newest})").fetchall()
+        assert counted == [(len(TICKERS),)]
+        assert con.execute(f"{newest} except select * from marts.consensus").fetchall() == []
+
+
+def test_going_on_from_a_build_gives_what_a_new_one_gives(
+    whole: Teller, tell: Callable[..., Any]
+) -> None:
+    """Built on some evenings and gone on from, the tables are those of one build at the end."""
+    evenings = [date(2024, 3, 1), date(2024, 3, 4), date(2024, 5, 17)]
+    going: Teller = tell(whole.tale, [])
+    last: date | None = None
+    for evening in [*evenings, LAST]:
+        going.tell([d for d in LOADED if (last is None or d > last) and d <= evening])
+        moment = datetime.combine(evening, time(22, 30))
+        build(going.home, before_open_after(LAST) if evening == LAST else moment)
+        last = evening
+    assert differences(going.home.build, whole.home.build) == []
+    with duckdb.connect(str(going.home.build), read_only=True) as con:
+        notes = con.execute("select model from raw.builds").fetchall()
+        assert ("consensus_history",) in notes
+
+
+def test_every_blank_of_the_consensus_has_one_reason(whole: Teller) -> None:
+    with duckdb.connect(str(whole.home.build), read_only=True) as con:
+        assert_every_blank_is_explained(con)
+
+
+def assert_every_blank_is_explained(con: duckdb.DuckDBPyConnection) -> None:
+    names = [row[0] for row in con.execute("describe marts.consensus").fetchall()]
+    blanks = " union all ".join(
+        f"select ticker, 'consensus_{name}' as check_name from marts.consensus where {name} is null"
+        for name in names
+    )
+    reasons = (
+        "select ticker, check_name from marts.data_quality "
+        f"where replace(check_name, 'consensus_', '') in ({', '.join(repr(n) for n in names)}) "
+        "and check_name like 'consensus_%' and reason is not null"
+    )
+    assert con.execute(f"select count(*) from ({blanks})").fetchall() > [(0,)]
+    assert con.execute(f"({blanks}) except all ({reasons})").fetchall() == []
+    assert con.execute(f"({reasons}) except all ({blanks})").fetchall() == []
