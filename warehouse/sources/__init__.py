@@ -24,15 +24,32 @@ class Unit:
     file_hash: str | None = None
 
 
+@dataclass(frozen=True)
+class Drift:
+    """A field of an answer that was not as declared; `ticker` is None where it is so for all."""
+
+    ticker: str | None
+    field: str
+    expected: str
+    found: str
+
+
 class Source(Protocol):
     """A place facts come from.
 
     For each raw table in `tables` there is a method of that name: given a `Unit` it returns a frame
-    with columns of that raw table, or raises a `SourceError`.
+    with columns of that raw table, or raises a `SourceError`. `requests` counts what it sent over
+    the network so far; `drifts` is what it found other than declared.
     """
 
     name: str
     tables: tuple[str, ...]
+    requests: int
+
+    @property
+    def drifts(self) -> Sequence[Drift]:
+        """Fields found other than declared since this source was opened."""
+        ...
 
     def pending(self, table: str, tickers: Sequence[str]) -> list[Unit]:
         """Units to fetch now, in order; an empty `tickers` means all."""
@@ -43,15 +60,22 @@ class Source(Protocol):
         ...
 
 
-SOURCES = ("inbox", "sample")
+SOURCES = ("inbox", "yahoo", "sample")
 
 
-def open_source(name: str, home: Home, warehouse: Warehouse) -> Source:
-    """Return the source of that name, reading through the connection of `warehouse`."""
+def open_source(name: str, home: Home, warehouse: Warehouse, load_id: str) -> Source:
+    """Return the source of that name, reading through the connection of `warehouse`.
+
+    Tables of one load share what the source was asked.
+    """
     if name == "inbox":
         from warehouse.sources.inbox import Inbox
 
         return Inbox(home.inbox, warehouse.con)
+    if name == "yahoo":
+        from warehouse.sources.yahoo import Yahoo, conversation
+
+        return Yahoo(conversation(home.path / "yahoo", load_id), warehouse.con)
     if name == "sample":
         return _sample()
     raise HomeError(f"There is no source '{name}'. Choose one of: {', '.join(SOURCES)}.")
