@@ -7,8 +7,8 @@ which `bellwether ingest --source yahoo` asks it. In tests, `with Emulator(folde
 
 `faults` maps a symbol, `symbol:endpoint`, or `*` to what goes wrong: a list is used up, one request
 an entry; a single word is for ever. Endpoints: chart, quote, timeseries, news, crumb, a module of
-quoteSummary. Words: ok, an HTTP status, timeout, drip, reset, short, cut, junk, empty, other (another
-ticker's data), and `drop:FIELD`, `rename:FIELD`, `retype:FIELD` for a field wherever it stands.
+quoteSummary. Words: ok, an HTTP status, timeout, drip, reset, short, cut, junk, empty, other
+(another ticker's data), and `drop:FIELD`, `rename:FIELD`, `retype:FIELD` for a field anywhere.
 """
 
 from __future__ import annotations
@@ -40,7 +40,10 @@ import pandas as pd
 PAYLOADS = Path(__file__).with_name("payloads")
 HOSTS = ("yahoo.com", "*.yahoo.com", "*.finance.yahoo.com")
 FUNDS = {"SPY", "QQQ", "KWEB", "MCHI", "FXI"}
-CALENDARS = {"L": ("XLON", "LSE", "GBp", "Europe/London"), "HK": ("XHKG", "HKG", "HKD", "Asia/Hong_Kong")}
+CALENDARS = {
+    "L": ("XLON", "LSE", "GBp", "Europe/London"),
+    "HK": ("XHKG", "HKG", "HKD", "Asia/Hong_Kong"),
+}
 CRUMB = "invented.crumb"
 _PATH = re.compile(
     r"/v8/finance/(chart)/([^/]+)|/v10/finance/(quoteSummary)/([^/]+)|/v7/finance/(quote)$()"
@@ -74,6 +77,7 @@ class Emulator:
     asked: list[Asked] = field(default_factory=list)
     most_at_once: int = 0
     _busy: int = 0
+    _tunnels: set[socket.socket] = field(default_factory=set)
     _mutex: threading.Lock = field(default_factory=threading.Lock)
 
     def __enter__(self) -> Emulator:
@@ -94,6 +98,9 @@ class Emulator:
     def __exit__(self, *_: object) -> None:
         """Stop."""
         self._server.shutdown()
+        for tunnel in list(self._tunnels):
+            with contextlib.suppress(OSError):
+                tunnel.shutdown(socket.SHUT_RDWR)
         self._server.server_close()
 
     def counts(self) -> Counter[str]:
@@ -110,7 +117,12 @@ class Emulator:
     def fault(self, symbol: str, endpoints: list[str]) -> str:
         """What goes wrong with this request."""
         with self._mutex:
-            for name in (*(f"{symbol}:{e}" for e in endpoints), symbol, *(f"*:{e}" for e in endpoints), "*"):
+            for name in (
+                *(f"{symbol}:{e}" for e in endpoints),
+                symbol,
+                *(f"*:{e}" for e in endpoints),
+                "*",
+            ):
                 told = self.faults.get(name)
                 if isinstance(told, str):
                     return told
@@ -118,7 +130,9 @@ class Emulator:
                     return told.pop(0)
         return "ok"
 
-    def answer(self, host: str, path: str, query: dict[str, list[str]], body: bytes) -> tuple[str, int, bytes, str]:
+    def answer(
+        self, host: str, path: str, query: dict[str, list[str]], body: bytes
+    ) -> tuple[str, int, bytes, str]:
         """Return the fault to act out, the status, the body, and its symbol."""
         match = _PATH.search(path)
         if not host.endswith("finance.yahoo.com") or match is None:
@@ -140,7 +154,11 @@ class Emulator:
         if fault.isdigit():
             status = int(fault)
         if status != 200:
-            told = json.dumps(_error(endpoint, "Unauthorized", "Invalid Crumb")) if status == 401 else "Edge: no"
+            told = (
+                json.dumps(_error(endpoint, "Unauthorized", "Invalid Crumb"))
+                if status == 401
+                else "Edge: no"
+            )
             self._note(name, symbol, status)
             return fault, status, told.encode(), symbol
         if name == "crumb":
@@ -150,7 +168,10 @@ class Emulator:
         if (endpoint, symbol) in self.answers:
             status, content = self._given(endpoint, symbol, endpoints)
         elif symbol in self.unknown:
-            status, content = 404, _error(endpoint, "Not Found", f"No data found, {symbol} may be delisted")
+            status, content = (
+                404,
+                _error(endpoint, "Not Found", f"No data found, {symbol} may be delisted"),
+            )
             if endpoint == "quote":
                 status, content = 200, {"quoteResponse": {"result": [], "error": None}}
             if endpoint == "quoteSummary":
@@ -167,7 +188,10 @@ class Emulator:
         else:
             tab = _TABS[query["queryRef"][0]]
             items = [] if fault == "empty" else self._filled("news", shown, tab=tab)
-            content = {"data": {"tickerStream": {"stream": items, "nextPage": False}}, "status": "OK"}
+            content = {
+                "data": {"tickerStream": {"stream": items, "nextPage": False}},
+                "status": "OK",
+            }
         word, _, name_of_field = fault.partition(":")
         if word in ("drop", "rename", "retype"):
             content = _altered(content, word, name_of_field)
@@ -193,9 +217,15 @@ class Emulator:
         return self.now or datetime.now(UTC)
 
     def _filled(self, name: str, symbol: str, **more: str) -> Any:
-        code, exchange, currency, zone = _listing(symbol)
-        words = {"symbol": symbol, "kind": _kind(symbol), "exchange": exchange, "currency": currency,
-                 "financial_currency": "CNY" if symbol in ("BABA", "JD") else currency, "zone": zone} | more
+        _, exchange, currency, zone = _listing(symbol)
+        words = {
+            "symbol": symbol,
+            "kind": _kind(symbol),
+            "exchange": exchange,
+            "currency": currency,
+            "financial_currency": "CNY" if symbol in ("BABA", "JD") else currency,
+            "zone": zone,
+        } | more
         return _fill(_payload(name), words, self._moment())
 
     def _summary(self, symbol: str, modules: list[str], *, is_empty: bool) -> tuple[int, Any]:
@@ -203,7 +233,10 @@ class Emulator:
         offered = set(told) if _kind(symbol) == "EQUITY" else {"quoteType", "summaryDetail"}
         found = {name: told[name] for name in modules if name in offered}
         if is_empty:
-            found = {n: {**m, **{k: [] for k in ("history", "trend") if k in m}} for n, m in found.items()}
+            found = {
+                n: {**m, **{k: [] for k in ("history", "trend") if k in m}}
+                for n, m in found.items()
+            }
             found.pop("earningsTrend", None)
         if not found:
             missing = f"No fundamentals data found for any of the summaryTypes={','.join(modules)}"
@@ -215,12 +248,21 @@ class Emulator:
         ends = [(pd.Timestamp(now) - pd.offsets.MonthEnd(n)).date() for n in range(1, 13)]
         result: list[Any] = []
         for name in ",".join(types).split(","):
-            prefix, measure = re.fullmatch(r"(monthly|trailing|quarterly|annual)(\w+)", name).groups()  # type: ignore[union-attr]
+            prefix, measure = re.fullmatch(
+                r"(monthly|trailing|quarterly|annual)(\w+)", name
+            ).groups()  # type: ignore[union-attr]
             days = ends if prefix == "monthly" else [now]
             item: dict[str, Any] = {"meta": {"symbol": [symbol], "type": [name]}}
             if not is_empty:
                 value = measures.get(measure, 1.5)
-                item[name] = [{"asOfDate": str(d), "periodType": "1M", "reportedValue": {"raw": value, "fmt": str(value)}} for d in days]
+                item[name] = [
+                    {
+                        "asOfDate": str(d),
+                        "periodType": "1M",
+                        "reportedValue": {"raw": value, "fmt": str(value)},
+                    }
+                    for d in days
+                ]
             result.append(item)
         return {"timeseries": {"result": result, "error": None}}
 
@@ -232,28 +274,47 @@ class Emulator:
             start, end = (int(float(query[name][0])) for name in ("period1", "period2"))
         else:
             start, end = int((now - timedelta(days=8)).timestamp()), int(now.timestamp())
-        opens = [] if is_empty else [
-            t for t in _opens(_listing(symbol)[0], self.first_day) if start <= t <= min(end, int(now.timestamp()))
-        ]
+        opens = (
+            []
+            if is_empty
+            else [
+                t
+                for t in _opens(_listing(symbol)[0], self.first_day)
+                if start <= t <= min(end, int(now.timestamp()))
+            ]
+        )
         if opens:
             days = [datetime.fromtimestamp(t, UTC).date() for t in opens]
             closes = [round(_close(symbol, d) / self._factor(symbol, d), 4) for d in days]
             result["timestamp"] = opens
             result["indicators"] = {
-                "quote": [{"open": closes, "high": [round(c * 1.01, 4) for c in closes],
-                           "low": [round(c * 0.99, 4) for c in closes], "close": closes,
-                           "volume": [int(1_000_000 * self._factor(symbol, d)) + d.day for d in days]}],
+                "quote": [
+                    {
+                        "open": list(closes),
+                        "high": [round(c * 1.01, 4) for c in closes],
+                        "low": [round(c * 0.99, 4) for c in closes],
+                        "close": closes,
+                        "volume": [int(1_000_000 * self._factor(symbol, d)) + d.day for d in days],
+                    }
+                ],
                 "adjclose": [{"adjclose": [round(c * 0.98, 4) for c in closes]}],
             }
             events: dict[str, Any] = {}
-            paid = [(t, d) for t, d in zip(opens, days, strict=True) if d.month % 3 == 2 and d.day == 14]
+            paid = [
+                (t, d) for t, d in zip(opens, days, strict=True) if d.month % 3 == 2 and d.day == 14
+            ]
             if paid and _kind(symbol) == "EQUITY":
                 events["dividends"] = {str(t): {"amount": 0.4, "date": t} for t, _ in paid}
-            split = {day: ratio for day, ratio in self.splits.get(symbol, [])}
+            split = dict(self.splits.get(symbol, []))
             done = [(t, split[d]) for t, d in zip(opens, days, strict=True) if d in split]
             if done:
                 events["splits"] = {
-                    str(t): {"date": t, "numerator": ratio, "denominator": 1.0, "splitRatio": f"{ratio:g}:1"}
+                    str(t): {
+                        "date": t,
+                        "numerator": ratio,
+                        "denominator": 1.0,
+                        "splitRatio": f"{ratio:g}:1",
+                    }
                     for t, ratio in done
                 }
             if events:
@@ -270,7 +331,10 @@ class Emulator:
 def _listing(symbol: str) -> tuple[str, str, str, str]:
     if symbol.endswith("=X"):
         return "24/5", "CCY", symbol[:3], "Europe/London"
-    return CALENDARS.get(symbol.rpartition(".")[2] if "." in symbol else "", ("XNYS", "NYQ", "USD", "America/New_York"))
+    return CALENDARS.get(
+        symbol.rpartition(".")[2] if "." in symbol else "",
+        ("XNYS", "NYQ", "USD", "America/New_York"),
+    )
 
 
 def _kind(symbol: str) -> str:
@@ -337,7 +401,7 @@ def _error(endpoint: str, code: str, description: str) -> Any:
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = True
+    daemon_threads = False
     request_queue_size = 64
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -358,9 +422,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(200, "Connection established")
         self.end_headers()
         self.wfile.flush()
-        with contextlib.suppress(OSError):
-            tunnel = self.context.wrap_socket(self.connection, server_side=True)
+        with (
+            contextlib.suppress(OSError),
+            self.context.wrap_socket(self.connection, server_side=True) as tunnel,
+        ):
+            self.emulator._tunnels.add(tunnel)
             type("Tunnel", (type(self),), {"host": host})(tunnel, self.client_address, self.server)
+            self.emulator._tunnels.discard(tunnel)
         self.close_connection = True
 
     def do_GET(self) -> None:
@@ -379,7 +447,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _reply(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         parts = urlsplit(self.path)
-        fault, status, told, _ = self.emulator.answer(self.host, parts.path, parse_qs(parts.query), body)
+        fault, status, told, _ = self.emulator.answer(
+            self.host, parts.path, parse_qs(parts.query), body
+        )
         if fault == "timeout":
             time.sleep(self.emulator.patience)
         if fault == "junk":
@@ -398,7 +468,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self.host.startswith("fc."):
             self.send_header(
                 "set-cookie",
-                "A3=invented; Domain=.yahoo.com; Path=/; Expires=Fri, 01 Jan 2038 00:00:00 GMT; Secure",
+                "A3=invented; Domain=.yahoo.com; Path=/; Secure; "
+                "Expires=Fri, 01 Jan 2038 00:00:00 GMT",
             )
         self.end_headers()
         if fault == "short":
@@ -413,7 +484,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def make_authority(folder: Path) -> Path:
-    """Make, once, a throw-away authority and the certificate of Yahoo's hosts; returns the former."""
+    """Make, once, a throw-away authority and a certificate of Yahoo's hosts; return the former."""
     folder.mkdir(parents=True, exist_ok=True)
 
     def openssl(*arguments: str) -> None:
@@ -421,7 +492,17 @@ def make_authority(folder: Path) -> Path:
 
     if not (folder / "leaf.pem").exists():
         openssl(
-            *("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.pem"),
+            *(
+                "req",
+                "-x509",
+                "-newkey",
+                "rsa:2048",
+                "-nodes",
+                "-keyout",
+                "ca.key",
+                "-out",
+                "ca.pem",
+            ),
             *("-days", "30", "-subj", "/CN=Throw-away authority"),
             *("-addext", "basicConstraints=critical,CA:TRUE"),
             *("-addext", "keyUsage=critical,keyCertSign,cRLSign"),
@@ -450,10 +531,16 @@ def parsed_faults(words: list[str]) -> Iterator[tuple[str, list[str] | str]]:
 
 def main() -> None:
     """Serve until interrupted."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--folder", type=Path, default=Path("data/emulator"), help="for certificates")
-    parser.add_argument("--fault", action="append", default=[], metavar="SYMBOL[:ENDPOINT]=WORD,…[!]")
+    parser.add_argument(
+        "--folder", type=Path, default=Path("data/emulator"), help="for certificates"
+    )
+    parser.add_argument(
+        "--fault", action="append", default=[], metavar="SYMBOL[:ENDPOINT]=WORD,…[!]"
+    )
     parser.add_argument("--unknown", action="append", default=[], metavar="SYMBOL")
     arguments = parser.parse_args()
     with Emulator(

@@ -38,13 +38,16 @@ class Source(Protocol):
     """A place facts come from.
 
     For each raw table in `tables` there is a method of that name: given a `Unit` it returns a frame
-    with columns of that raw table, or raises a `SourceError`. `requests` counts what it sent over
-    the network so far; `drifts` is what it found other than declared.
+    with columns of that raw table, or raises a `SourceError`.
     """
 
     name: str
     tables: tuple[str, ...]
-    requests: int
+
+    @property
+    def requests(self) -> int:
+        """HTTP requests sent since this source was opened."""
+        ...
 
     @property
     def drifts(self) -> Sequence[Drift]:
@@ -75,7 +78,7 @@ def open_source(name: str, home: Home, warehouse: Warehouse, load_id: str) -> So
     if name == "yahoo":
         from warehouse.sources.yahoo import Yahoo, conversation
 
-        return Yahoo(conversation(home.path / "yahoo", load_id), warehouse.con)
+        return Yahoo(conversation(home.yahoo, load_id), warehouse.con)
     if name == "sample":
         return _sample()
     raise HomeError(f"There is no source '{name}'. Choose one of: {', '.join(SOURCES)}.")

@@ -45,15 +45,20 @@ class Watch:
         self._seen: Counter[Field] = Counter()
         self._present: Counter[Field] = Counter()
 
-    def look(self, ticker: str, answer: str, content: Any) -> list[Drift]:
-        """Compare one answer with what is declared; returns what is wrong with this one."""
+    def look(
+        self, ticker: str, answer: str, content: Any, *, is_unreadable: bool = False
+    ) -> list[Drift]:
+        """Compare one answer with what is declared; returns what is wrong with this one.
+
+        In an answer that could not be read, any field that is missing may be why.
+        """
         found: list[Drift] = []
         for field in self._fields:
             if field.answer != answer:
                 continue
             values = list(_values(content, field.path))
             present = [value for value in values if value is not _MISSING]
-            if field.is_always and len(present) < len(values):
+            if (field.is_always or is_unreadable) and len(present) < len(values):
                 found.append(Drift(ticker, field.name, field.type, "missing"))
             elif not field.is_always:
                 self._seen[field] += bool(values)

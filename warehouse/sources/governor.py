@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
@@ -115,15 +116,14 @@ class Governor:
         self._rest = _Rest(folder / "rest.json", self.manners.cool_down_seconds)
         self._breaker = CircuitBreaker(
             fail_max=MOST_FAILURES,
-            # The host answered; that it has nothing for us is no reason to leave it alone.
-            exclude=[NotFound, EmptyAnswer, Malformed, _is_our_own],
+            exclude=[_is_no_fault],
             state_storage=self._rest,
             throw_new_error_on_trip=False,
         )
 
     def close(self) -> None:
         """Give the files back."""
-        self._budget.close()
+        self._budget.close()  # type: ignore[no-untyped-call]
 
     def send(self, request: Callable[[], T]) -> T:
         """Make a request, again where `TryAgain` says so, and return its answer.
@@ -134,6 +134,7 @@ class Governor:
         self._breaker.reset_timeout = self._rest.cool_down
         try:
             answer: T = self._breaker.call(self._persevere, request)
+            return answer
         except CircuitBreakerError:
             raise self._resting() from None
         except (Throttled, Failed) as error:
@@ -143,7 +144,6 @@ class Governor:
                 self._rest.explain(error, self._asked_wait)
                 error.resume_at = self._rest.due_at
             raise
-        return answer
 
     def _persevere(self, request: Callable[[], T]) -> T:
         manners = self.manners
@@ -151,7 +151,7 @@ class Governor:
             retry=tenacity.retry_if_exception_type(TryAgain),
             stop=tenacity.stop_after_attempt(max(1, round(manners.attempts))),
             wait=tenacity.wait_exponential_jitter(
-                initial=manners.back_off_seconds,
+                multiplier=manners.back_off_seconds,
                 max=LONGEST_BACK_OFF,
                 jitter=manners.back_off_seconds,
             ),
@@ -159,7 +159,8 @@ class Governor:
         )
         self._asked_wait = 0.0
         try:
-            return again(self._one, request)
+            answer: T = again(self._one, request)
+            return answer
         except TryAgain as failure:
             self._asked_wait = failure.wait_seconds
             raise failure.error from failure.__cause__
@@ -167,7 +168,7 @@ class Governor:
     def _one(self, request: Callable[[], T]) -> T:
         with _held(self._lock):
             self._pace.try_acquire("request")
-            item = RateItem("request", self._budget.now())
+            item = RateItem("request", _milliseconds())
             if not self._budget.put(item):
                 wait = timedelta(milliseconds=_number(self._budget.waiting(item)))
                 raise Throttled(
@@ -199,7 +200,7 @@ def standing(folder: Path) -> Standing:
         spent = _number(budget.count())
         oldest = budget.peek(spent - 1) if spent else None
     finally:
-        budget.close()
+        budget.close()  # type: ignore[no-untyped-call]
     resume_at, cause = rest.due_at, rest.cause
     if oldest is not None and spent >= manners.requests_per_day:
         frees_at = datetime.fromtimestamp(oldest.timestamp / 1000, UTC).replace(tzinfo=None)
@@ -213,15 +214,16 @@ def standing(folder: Path) -> Standing:
     )
 
 
-def _is_our_own(error: BaseException) -> bool:
-    """Whether it is we who stop, not the host that fails."""
-    return getattr(error, "resume_at", None) is not None
+def _is_no_fault(error: BaseException) -> bool:
+    """Whether the host answered, though it has nothing for us, or it is we who stop."""
+    is_answer = isinstance(error, NotFound | EmptyAnswer | Malformed)
+    return is_answer or getattr(error, "resume_at", None) is not None
 
 
 def _budget(folder: Path, manners: Manners) -> SQLiteBucket:
     rate = Rate(max(1, round(manners.requests_per_day)), Duration.DAY)
     bucket = SQLiteBucket.init_from_file([rate], "requests", str(folder / "requests.sqlite"))
-    bucket.leak(bucket.now())
+    bucket.leak(_milliseconds())
     return bucket
 
 
@@ -330,6 +332,10 @@ def _number(told: Any) -> int:
     """Return what a limiter of this process tells at once."""
     assert isinstance(told, int)
     return told
+
+
+def _milliseconds() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _utc_now() -> datetime:

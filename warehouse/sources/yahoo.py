@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import math
 import re
 import warnings
@@ -42,7 +43,7 @@ from warehouse.settings import SEEDS, UNIVERSE_CSV
 from warehouse.sources import Drift, Unit, universe
 from warehouse.sources.calendars import calendar_of, closes_at, last_close
 from warehouse.sources.drift import Watch
-from warehouse.sources.governor import Governor
+from warehouse.sources.governor import Governor, Manners
 from warehouse.sources.yahoo_session import Answer, Session
 
 Record = dict[str, Any]
@@ -75,11 +76,12 @@ _MEASURES = {
 class Conversation:
     """What one load asks: through one session, and what tables share only once."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, manners: Manners | None = None) -> None:
         """Keep in `folder` cookies, time zones, and how we stand with Yahoo."""
-        self.governor = Governor(folder)
+        self.governor = Governor(folder, manners)
         self.session = Session(self.governor)
         yf.config.debug.hide_exceptions = False
+        logging.getLogger("yfinance").setLevel(logging.CRITICAL)  # what it logs, it also raises
         yf.set_tz_cache_location(str(folder))
         self.charts: dict[str, Record] = {}
         self._infos: dict[str, tuple[Record, list[Answer]] | SourceError] = {}
@@ -147,7 +149,7 @@ class Yahoo:
     """The source of what Yahoo tells; each of its methods is named as the raw table it fills."""
 
     name = "yahoo"
-    tables = (
+    tables: tuple[str, ...] = (
         "prices",
         "securities",
         "ratings",
@@ -200,7 +202,8 @@ class Yahoo:
                         or outcome = 'not_found'
                     ),
                     max(fetched_at) filter (
-                        outcome not in ('ok', 'empty', 'not_found') and table_name = $table_name
+                        outcome not in ('ok', 'empty', 'not_found')
+                        and table_name = $table_name and requests > 0
                     )
                 from raw.fetches where source = $source and ticker is not null group by ticker
                 """,
@@ -219,7 +222,7 @@ class Yahoo:
         return [Unit(ticker=t) for _, t in sorted(waiting, key=lambda item: item[0])]
 
     def prices(self, unit: Unit) -> pd.DataFrame:
-        """Return daily bars as Yahoo tells them, split-adjusted, from an overlap with what is stored.
+        """Return daily bars as told, split-adjusted, from an overlap with what is stored on.
 
         The whole history of a new ticker, and when the overlap shows a split or another basis.
         Raises `Malformed` when it is not the series that is stored.
@@ -359,9 +362,10 @@ class Yahoo:
             "currency": info.get("currency"),
             "eps_currency": info.get("financialCurrency"),
         }
+        today = _moment(told_at).astimezone(_zone(zone)).date() if told_at else _today()
         row = {
             **common,
-            "valued_on": _moment(told_at).astimezone(_zone(zone)).date() if told_at else _today(),
+            "valued_on": today,
             "price": price,
             "market_cap": info.get("marketCap"),
             "trailing_pe": info.get("trailingPE"),
@@ -380,7 +384,7 @@ class Yahoo:
                 if label == "Current":
                     continue
                 valued_on = datetime.strptime(str(label), "%m/%d/%Y").date()
-                if valued_on < row["valued_on"]:
+                if valued_on < today:
                     figures = column.to_dict()
                     named = {name: figures.pop(told, None) for told, name in _MEASURES.items()}
                     rows.append(
@@ -434,7 +438,9 @@ class Yahoo:
         symbol = _ticker(unit)
         with self._asking("earnings", symbol) as ticker:
             told = ticker.get_earnings_history()
-            [answer] = [a.content for a in self.asked.session.answers if a.name == "earningsHistory"]
+            [answer] = [
+                a.content for a in self.asked.session.answers if a.name == "earningsHistory"
+            ]
             items = answer["history"]
             if told.empty:
                 raise EmptyAnswer(f"Yahoo tells of no results of {symbol}.")
@@ -577,17 +583,24 @@ class Yahoo:
             try:
                 yield ticker
             except (LookupError, TypeError, ValueError, AttributeError) as error:
-                drifts = self._look(table, symbol, self.asked.session.answers)
+                answers = self.asked.session.answers
+                drifts = self._look(table, symbol, answers, is_unreadable=True)
                 if not drifts:
                     raise
                 wrong = "; ".join(f"{d.field} is {d.found}" for d in drifts)
                 raise Malformed(f"Yahoo's format changed, for {symbol} {wrong}.") from error
             self._look(table, symbol, self.asked.session.answers)
 
-    def _look(self, table: str, symbol: str, answers: list[Answer]) -> list[Drift]:
+    def _look(
+        self, table: str, symbol: str, answers: list[Answer], *, is_unreadable: bool = False
+    ) -> list[Drift]:
         watch = self._watches.setdefault(table, Watch(table))
         return [
-            drift for a in answers for drift in watch.look(symbol, a.name, a.content)
+            drift
+            for answer in answers
+            for drift in watch.look(
+                symbol, answer.name, answer.content, is_unreadable=is_unreadable
+            )
         ]
 
     def _info(self, table: str, symbol: str) -> Record:
@@ -729,7 +742,7 @@ def _is_rebased(stored: dict[date, tuple[float, float]], bars: pd.DataFrame) -> 
 
 
 def _by_period(frame: pd.DataFrame) -> dict[str, Record]:
-    return {str(period): row for period, row in frame.to_dict("index").items()}
+    return {str(period): dict(row) for period, row in frame.iterrows()}
 
 
 def _news_row(symbol: str, item: Record, tab: str) -> Record:
@@ -758,7 +771,7 @@ def _payload(told: Record, but: set[str] | frozenset[str] = frozenset()) -> str 
 
 
 def _plain(value: Any) -> Any:
-    """A value without its formatted twin, without blanks, and without what changes with the clock."""
+    """A value without formatted twins, blanks, and what changes with the clock alone."""
     if isinstance(value, dict):
         if "raw" in value and "fmt" in value:
             return value["raw"]
@@ -798,7 +811,7 @@ def _zone(name: Any) -> ZoneInfo:
 
 
 def _today() -> date:
-    """The day of a snapshot: the one New York's clock shows, on which a run ends that began there."""
+    """The day of a snapshot: New York's, so that a run that passes midnight UTC has one."""
     return _utc_now().replace(tzinfo=UTC).astimezone(_NEW_YORK).date()
 
 
@@ -810,5 +823,3 @@ def _utc_now() -> datetime:
 def _major_codes() -> dict[str, str]:
     with (SEEDS / "currencies.csv").open(newline="", encoding="utf-8") as file:
         return {row["code"]: row["major_code"] for row in csv.DictReader(file)}
-
-

@@ -1,4 +1,4 @@
-"""The HTTP session we give yfinance: each request governed, each answer looked at before it is read.
+"""The HTTP session we give yfinance: requests governed, answers looked at before they are read.
 
 yfinance documents that it takes a session of ours. Here we see what it hides: the status, the whole
 answer, and whose answer it is. What the client does by itself is left to it: cookies, crumbs, and
@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from curl_cffi import requests
-from curl_cffi.requests.exceptions import DNSError, ProxyError, RequestException, SSLError, Timeout
+from curl_cffi.requests.exceptions import ConnectionError, RequestException, SSLError, Timeout
 
 from warehouse.errors import EmptyAnswer, Failed, Malformed, NotFound, SourceError, Throttled
 from warehouse.sources.governor import Governor, Refused, TryAgain
@@ -29,6 +29,10 @@ _DATA = re.compile(
     r"|/xhr/(?P<news>ncp)$"
 )
 _EXCERPT = 120
+
+
+class Unreachable(Failed):
+    """No connection came about: there is no network, or something stands between."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ class Session(requests.Session[requests.Response]):
         except RequestException as error:
             if asked is None:
                 raise  # the client does without a cookie
-            raise TryAgain(Failed(_in_words(error))) from error
+            raise TryAgain(_broken(error)) from error
         if asked is None or "consent" in (urlsplit(response.url).hostname or ""):
             return response
         return self._looked_at(response, asked, options)
@@ -192,11 +196,11 @@ def _seconds(headers: Any) -> float:
     return float(told) if told.isdigit() else 0.0
 
 
-def _in_words(error: RequestException) -> str:
+def _broken(error: RequestException) -> Failed:
     if isinstance(error, SSLError):
-        return f"The connection to Yahoo is not what it should be (TLS): {error}"
-    if isinstance(error, DNSError | ProxyError):
-        return f"Yahoo cannot be reached, there may be no network: {error}"
+        return Unreachable(f"Something stands between us and Yahoo (TLS): {error}")
     if isinstance(error, Timeout):
-        return "Yahoo did not answer in time."
-    return f"The connection to Yahoo broke: {error}"
+        return Failed("Yahoo did not answer in time.")
+    if isinstance(error, ConnectionError):
+        return Unreachable(f"Yahoo cannot be reached: {error}")
+    return Failed(f"The connection to Yahoo broke: {error}")
