@@ -50,7 +50,7 @@ _SIMULATED = "This home holds the simulated sample; real facts never join it. Us
 _RAW = dg.AssetSelection.key_prefixes("raw").materializable()
 _DRIFT = dg.AssetSelection.checks(*drift_checks())
 # How often the sensor looks whether a source that asked to be left alone may be asked again.
-_RESUME_SECONDS = 60
+_RESUME_SECONDS = 30
 
 ingest = dg.define_asset_job(
     "ingest",

@@ -46,13 +46,15 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-# The real yfinance client, fast and soon discouraged; what a test is about it sets itself.
-QUICK = {
-    "REQUESTS_PER_MINUTE": "6000000",
-    "REQUESTS_PER_DAY": "1000000",
-    "BACK_OFF_SECONDS": "0.01",
-    "TIMEOUT_SECONDS": "1",
-}
+def quick() -> dict[str, str]:
+    """Settings of a client that is fast and soon discouraged; tests set what they are about."""
+    manners = {
+        "REQUESTS_PER_MINUTE": "6000000",
+        "REQUESTS_PER_DAY": "1000000",
+        "BACK_OFF_SECONDS": "0.01",
+        "TIMEOUT_SECONDS": "5",
+    }
+    return {f"BELLWETHER_YAHOO_{name}": value for name, value in manners.items()}
 
 
 @pytest.fixture(scope="session")
@@ -67,11 +69,9 @@ def emulator(authority: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emula
     from tests.yahoo_emulator import Emulator
 
     forget_client()
-    with Emulator(authority, patience=2.0) as emulator:
-        for name, value in emulator.environment.items():
+    with Emulator(authority, patience=1.5) as emulator:
+        for name, value in {**quick(), **emulator.environment}.items():
             monkeypatch.setenv(name, value)
-        for name, value in QUICK.items():
-            monkeypatch.setenv(f"BELLWETHER_YAHOO_{name}", value)
         yield emulator
     forget_client()
 

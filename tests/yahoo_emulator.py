@@ -71,6 +71,7 @@ class Emulator:
     answers: dict[tuple[str, str], tuple[int, Any]] = field(default_factory=dict)
     splits: dict[str, list[tuple[date, float]]] = field(default_factory=dict)
     unknown: set[str] = field(default_factory=set)
+    news: list[Any] | None = None
     first_day: date = date(2019, 1, 2)
     now: datetime | None = None
     patience: float = 30.0
@@ -187,7 +188,7 @@ class Emulator:
             content = self._timeseries(shown, query["type"], is_empty=fault == "empty")
         else:
             tab = _TABS[query["queryRef"][0]]
-            items = [] if fault == "empty" else self._filled("news", shown, tab=tab)
+            items = [] if fault == "empty" else self.news or self._filled("news", shown, tab=tab)
             content = {
                 "data": {"tickerStream": {"stream": items, "nextPage": False}},
                 "status": "OK",
@@ -410,6 +411,8 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
     emulator: ClassVar[Emulator]
     context: ClassVar[ssl.SSLContext]
     host = ""
@@ -476,11 +479,17 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(told[: len(told) // 2])
             self.close_connection = True
         elif fault == "drip":
+            started = time.monotonic()
             for byte in told:
                 self.wfile.write(bytes([byte]))
+                self.wfile.flush()
                 time.sleep(0.02)
+                if time.monotonic() - started > self.emulator.patience:
+                    break
+            self.close_connection = True
         else:
             self.wfile.write(told)
+            self.wfile.flush()
 
 
 def make_authority(folder: Path) -> Path:

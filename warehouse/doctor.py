@@ -55,7 +55,7 @@ def examine(
             checks.append(replace(check, requests=yahoo.requests - sent_before))
             if check.finding.startswith(("throttled", "blocked", "no network")):
                 break
-    asked.governor.close()
+    asked.close()
     return checks
 
 

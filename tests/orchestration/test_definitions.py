@@ -84,7 +84,7 @@ def test_the_clock_and_the_sensors_are_on(defs: dg.Definitions) -> None:
         "America/New_York",
     )
     assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
-    for name, seconds in (("new_data", 5), ("new_files", 5), ("resume", 60)):
+    for name, seconds in (("new_data", 5), ("new_files", 5), ("resume", 30)):
         sensor = defs.resolve_sensor_def(name)
         assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
         assert (sensor.minimum_interval_seconds or 99) <= seconds

@@ -271,11 +271,12 @@ TRANSIENT = ["429", "500", "timeout", "drip", "reset", "short", "cut", "junk", "
 def test_what_passes_by_itself_is_asked_for_again(
     load: Load,
     emulator: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
     fault: str,
     endpoint: str,
 ) -> None:
-    if (fault, endpoint) == ("drip", "chart"):
-        pytest.skip("slow: a chart is long")
+    monkeypatch.setenv("BELLWETHER_YAHOO_TIMEOUT_SECONDS", "1")
+    emulator.first_day = date(2025, 1, 2)
     emulator.faults = {f"BABA:{endpoint}": [fault]}
     table = "prices" if endpoint == "chart" else "securities"
     done = load("BABA", tables=(table,))[table]
@@ -308,10 +309,12 @@ def test_what_does_not_pass_is_said_and_stops_nobody_else(
     load: Load,
     ask: Ask,
     emulator: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
     fault: str,
     outcome: str,
     words: str,
 ) -> None:
+    monkeypatch.setenv("BELLWETHER_YAHOO_TIMEOUT_SECONDS", "1")
     emulator.faults = {"BABA:chart": fault}
     done = load("BABA", "AAPL", tables=("prices",))["prices"]
     rows = ask("select ticker, outcome, reason from raw.fetches where ticker = 'BABA'")

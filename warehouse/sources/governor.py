@@ -222,7 +222,8 @@ def _is_no_fault(error: BaseException) -> bool:
 
 def _budget(folder: Path, manners: Manners) -> SQLiteBucket:
     rate = Rate(max(1, round(manners.requests_per_day)), Duration.DAY)
-    bucket = SQLiteBucket.init_from_file([rate], "requests", str(folder / "requests.sqlite"))
+    path = str(folder / "requests.sqlite")
+    bucket = SQLiteBucket.init_from_file([rate], "requests", path, use_file_lock=True)
     bucket.leak(_milliseconds())
     return bucket
 

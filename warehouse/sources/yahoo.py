@@ -25,7 +25,7 @@ import math
 import re
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -117,6 +117,11 @@ class Conversation:
             ) from error
         except OSError as error:
             raise Failed(f"The answer for {symbol} did not arrive: {error}") from error
+
+    def close(self) -> None:
+        """Give the connection and the files back."""
+        self.session.close()
+        self.governor.close()
 
     def knows(self, symbol: str) -> bool:
         """Whether this load has the `info` of a ticker already."""
@@ -306,13 +311,13 @@ class Yahoo:
     def consensus(self, unit: Unit) -> pd.DataFrame:
         """Return the vendor's snapshot: counts of four months, targets and mean of the current."""
         symbol = _ticker(unit)
-        info = self._info("consensus", symbol)
+        info: Record = {}
+        told: list[Record] = []
+        with suppress(EmptyAnswer):
+            info = self._info("consensus", symbol)
+        with suppress(EmptyAnswer), self._asking("consensus", symbol) as ticker:
+            told = ticker.get_recommendations().to_dict("records")
         today = _today()
-        try:
-            with self._asking("consensus", symbol) as ticker:
-                told = ticker.get_recommendations().to_dict("records")
-        except EmptyAnswer:
-            told = []
         rows = [
             {
                 "ticker": symbol,
@@ -352,8 +357,6 @@ class Yahoo:
         info = self._info("valuations", symbol)
         answers = self.asked.info(symbol)[1]
         price = info.get("regularMarketPrice") or info.get("currentPrice")
-        if price is None and info.get("marketCap") is None and info.get("trailingPE") is None:
-            raise EmptyAnswer(f"Yahoo tells neither price, market value nor multiple of {symbol}.")
         modules = ("summaryDetail", "defaultKeyStatistics", "financialData", "quote")
         told_at = info.get("regularMarketTime")
         zone = info.get("exchangeTimezoneName") or info.get("timeZoneFullName")
@@ -363,9 +366,7 @@ class Yahoo:
             "eps_currency": info.get("financialCurrency"),
         }
         today = _moment(told_at).astimezone(_zone(zone)).date() if told_at else _today()
-        row = {
-            **common,
-            "valued_on": today,
+        figures: Record = {
             "price": price,
             "market_cap": info.get("marketCap"),
             "trailing_pe": info.get("trailingPE"),
@@ -374,21 +375,23 @@ class Yahoo:
             "trailing_eps": info.get("trailingEps"),
             "price_to_sales": info.get("priceToSalesTrailing12Months"),
             "peg_ratio": info.get("trailingPegRatio"),
-            "payload": _payload({a.name: a.content for a in answers if a.name in modules}),
         }
-        rows = [row]
+        if all(_is_blank(figure) for figure in figures.values()):
+            raise EmptyAnswer(f"Yahoo tells neither price, market value nor multiple of {symbol}.")
+        payload = _payload({a.name: a.content for a in answers if a.name in modules})
+        rows = [{**common, "valued_on": today, **figures, "payload": payload}]
         if self._wants_month_ends(symbol):
             with self._asking("valuations", symbol) as ticker:
                 measures = ticker.get_valuation_measures("monthly", None)
-            for label, column in measures.items():
-                if label == "Current":
+            for month_end, column in measures.items():
+                if month_end == "Current":
                     continue
-                valued_on = datetime.strptime(str(label), "%m/%d/%Y").date()
+                valued_on = datetime.strptime(str(month_end), "%m/%d/%Y").date()
                 if valued_on < today:
-                    figures = column.to_dict()
-                    named = {name: figures.pop(told, None) for told, name in _MEASURES.items()}
+                    told = column.to_dict()
+                    named = {name: told.pop(label, None) for label, name in _MEASURES.items()}
                     rows.append(
-                        {**common, "valued_on": valued_on, **named, "payload": _payload(figures)}
+                        {**common, "valued_on": valued_on, **named, "payload": _payload(told)}
                     )
         return _frame(rows)
 

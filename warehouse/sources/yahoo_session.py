@@ -102,9 +102,10 @@ class Session(requests.Session[requests.Response]):
         symbol = _symbol(asked, options)
         if status >= 400:
             raise _told_error(content, symbol, status)
-        for name, of_symbol in _echoes(content):
-            if of_symbol.upper() != symbol.upper():
-                raise TryAgain(Malformed(f"Asked for {symbol}, Yahoo's {name} is of {of_symbol}."))
+        for name, symbols in _echoes(content):
+            if symbol.upper() not in symbols:
+                told = " and ".join(sorted(symbols)) or "nobody"
+                raise TryAgain(Malformed(f"Asked for {symbol}, Yahoo's {name} is of {told}."))
         self.answers.extend(_parts(content))
         return response
 
@@ -155,7 +156,7 @@ def _results(content: dict[str, Any], name: str) -> list[dict[str, Any]]:
     return [r for r in results if isinstance(r, dict)] if isinstance(results, list) else []
 
 
-def _echoes(content: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _echoes(content: dict[str, Any]) -> Iterator[tuple[str, set[str]]]:
     """Symbols an answer names itself by: one of another ticker must never be stored."""
     for result in _results(content, "chart"):
         yield "chart", _named(result.get("meta"))
@@ -169,12 +170,14 @@ def _echoes(content: dict[str, Any]) -> Iterator[tuple[str, str]]:
         meta = result.get("meta")
         symbols = meta.get("symbol") if isinstance(meta, dict) else None
         if isinstance(symbols, list) and symbols:
-            yield "time series", str(symbols[0])
+            yield "time series", {str(symbol).upper() for symbol in symbols}
 
 
-def _named(part: Any) -> str:
-    symbol = part.get("symbol") if isinstance(part, dict) else None
-    return str(symbol) if symbol else "no symbol"
+def _named(part: Any) -> set[str]:
+    """Names of what an answer is about; a future is asked for by the name of its underlying."""
+    told = part if isinstance(part, dict) else {}
+    names = (told.get("symbol"), told.get("underlyingSymbol"))
+    return {str(name).upper() for name in names if name}
 
 
 def _parts(content: dict[str, Any]) -> Iterator[Answer]:
