@@ -2,22 +2,28 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import cache
 
 import dagster as dg
 import duckdb
 from pydantic import Field
 
-from orchestration.inputs import EMPTY, FAULT, key
+from orchestration.inputs import EMPTY, FAULT, INCOMPLETE, RESUME_AT, key
 from orchestration.lock import Writer
 from orchestration.preview import preview
 from warehouse.ingest import Ingested, ingest
+from warehouse.sources.drift import declared
 from warehouse.store import SCHEMA_SQL, SIMULATED, schema
 
-DEFAULT_SOURCE = "inbox"
+# Whom the schedule asks, and a run that does not say.
+DEFAULT_SOURCE = "yahoo"
+DRIFT_CHECK = "schema_drift"
+# What is asked for first, for the days on which a source does not let us ask for all.
+_FIRST = ("universe", "prices", "securities", "ratings", "consensus")
 # The tables whose tickers say which exchanges' sessions are needed.
 _NAMING_TICKERS = ("universe", "securities", "prices", "ratings", "consensus", "news")
-_LOG_TABLES = ("fetches", "rejects", "batches")
+_LOG_TABLES = ("fetches", "rejects", "batches", "drifts")
 
 
 class IngestSettings(dg.ConfigurableResource["IngestSettings"]):
@@ -40,13 +46,30 @@ def raw_logs() -> list[dg.AssetSpec]:
     ]
 
 
+def drift_checks() -> list[dg.AssetCheckKey]:
+    """Return the checks that raw assets make of what a source told."""
+    return [dg.AssetCheckKey(key(table), DRIFT_CHECK) for table in schema() if declared(table)]
+
+
 def _raw_asset(table: str) -> dg.AssetsDefinition:
+    is_declared = bool(declared(table))
+
     @dg.asset(
         key=key(table),
         group_name="raw",
         kinds={"duckdb", "python"},
         description=_comments()[table],
         deps=[key(name) for name in _NAMING_TICKERS] if table == "sessions" else [],
+        op_tags={"dagster/priority": str(-_FIRST.index(table) if table in _FIRST else -99)},
+        check_specs=[
+            dg.AssetCheckSpec(
+                DRIFT_CHECK,
+                asset=key(table),
+                description="The answers have the fields declared in the seed yahoo_fields.",
+            )
+        ]
+        if is_declared
+        else [],
         metadata={
             "dagster/table_name": f"raw.{table}",
             "dagster/column_schema": dg.TableSchema(
@@ -56,7 +79,7 @@ def _raw_asset(table: str) -> dg.AssetsDefinition:
     )
     def raw(
         context: dg.AssetExecutionContext, writer: Writer, settings: IngestSettings
-    ) -> dg.MaterializeResult[None]:
+    ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads only the bare name
         started = time.monotonic()
         try:
             done = ingest(
@@ -75,14 +98,40 @@ def _raw_asset(table: str) -> dg.AssetsDefinition:
                 context.log_event(
                     dg.AssetMaterialization(key(name), tags={"dagster/data_version": "log"})
                 )
-        for failure in done.failures:
+        for failure in (*done.failures, *done.warnings):
             context.log.warning(f"raw/{table}: {failure}")
+        tags = _left_over(done)
+        if tags:
+            context.instance.add_run_tags(context.run.run_id, tags)
         return dg.MaterializeResult(
+            check_results=[_drift_result(done)] if is_declared else [],
             metadata={**_source(settings.source), **_metadata(done, time.monotonic() - started)},
             data_version=dg.DataVersion(done.data_version) if done.data_version else EMPTY,
         )
 
     return raw
+
+
+def _left_over(done: Ingested) -> dict[str, str]:
+    """Tags of a run that did not get from its source what it was to ask for."""
+    if done.resume_at is not None:
+        return {INCOMPLETE: "true", RESUME_AT: done.resume_at.isoformat()}
+    is_failure = done.failures and not {"ok", "empty"} & set(done.outcomes)
+    return {INCOMPLETE: "true"} if is_failure else {}
+
+
+def _drift_result(done: Ingested) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=not done.drifts,
+        check_name=DRIFT_CHECK,
+        asset_key=key(done.table),
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(
+            f"{drift.field} ({drift.ticker or 'all'}): {drift.found}, not {drift.expected}"
+            for drift in done.drifts[:20]
+        ),
+        metadata={"drifts": len(done.drifts)},
+    )
 
 
 def _source(name: str) -> Mapping[str, str]:
@@ -99,6 +148,9 @@ def _metadata(done: Ingested, seconds: float) -> Mapping[str, dg.MetadataValue |
         "duplicates": done.counts.duplicates,
         "outcomes": dg.MetadataValue.json(dict(done.outcomes)),
         "failures": dg.MetadataValue.json(done.failures),
+        "warnings": dg.MetadataValue.json(done.warnings),
+        "drifts": dg.MetadataValue.json([asdict(drift) for drift in done.drifts]),
+        "requests": done.requests,
         "newest_rows": dg.MetadataValue.md(
             preview(list(done.preview.columns), done.preview.astype(object).values.tolist())
         ),

@@ -1,4 +1,4 @@
-"""When things run: the two jobs, the weekday schedule and the two sensors.
+"""When things run: the two jobs, the weekday schedule and the three sensors.
 
 The clock pulls, the sensors push. No sensor opens the database: what they need to know stands in
 Dagster's own records and in the folder of the inbox.
@@ -7,6 +7,7 @@ Dagster's own records and in the folder of the inbox.
 import hashlib
 import json
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as dt_time
@@ -18,8 +19,18 @@ import dagster as dg
 import exchange_calendars
 import pandas as pd
 
-from orchestration.assets import DEFAULT_SOURCE
-from orchestration.inputs import FILES, IF_NEW, INPUTS, inputs_key, key, next_fetch, next_refresh
+from orchestration.assets import DEFAULT_SOURCE, drift_checks
+from orchestration.inputs import (
+    FILES,
+    IF_NEW,
+    INCOMPLETE,
+    INPUTS,
+    RESUME_AT,
+    inputs_key,
+    key,
+    next_fetch,
+    next_refresh,
+)
 from orchestration.lock import bury_the_dead, unfinished
 from warehouse.publish import newest
 from warehouse.settings import Home
@@ -37,17 +48,20 @@ _TIME = dt_time(18, 30)
 _SENSOR_SECONDS = 4
 _SIMULATED = "This home holds the simulated sample; real facts never join it. Use another home."
 _RAW = dg.AssetSelection.key_prefixes("raw").materializable()
+_DRIFT = dg.AssetSelection.checks(*drift_checks())
+# How often the sensor looks whether a source that asked to be left alone may be asked again.
+_RESUME_SECONDS = 30
 
 ingest = dg.define_asset_job(
     "ingest",
-    selection=_RAW.without_checks(),
+    selection=_RAW.without_checks() | _DRIFT,
     executor_def=dg.in_process_executor,
     description="Ask a source for news of every raw table and store what it tells.",
 )
 refresh = dg.define_asset_job(
     "refresh",
     selection=(dg.AssetSelection.all() - _RAW).materializable()
-    | dg.AssetSelection.all_asset_checks(),
+    | (dg.AssetSelection.all_asset_checks() - _DRIFT),
     executor_def=dg.in_process_executor,
     description="Build and test every model from what is stored, then publish.",
 )
@@ -85,7 +99,8 @@ def weekday_ingest(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.
         return dg.SkipReason(_SIMULATED)
     tick = (context.scheduled_execution_time or datetime.now(UTC)).astimezone(ZoneInfo(_NEW_YORK))
     closed = last_closed_session(tick.astimezone(UTC))
-    ingested = _last_complete_ingest(context.instance)
+    complete = next((r for r in _whole_ingests(context.instance) if INCOMPLETE not in r.tags), None)
+    ingested = complete.started_at if complete else None
     if ingested is not None and last_closed_session(ingested) >= closed:
         return dg.SkipReason(
             f"{_kind_of_day(tick.date())}, and the last session, {closed:%a %Y-%m-%d}, "
@@ -162,6 +177,31 @@ def new_files(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipRea
     )
 
 
+@dg.sensor(
+    job=ingest,
+    minimum_interval_seconds=_RESUME_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def resume(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Ask for what is left when the newest ingest was cut short and its source may be asked again.
+
+    What it got is not asked for again: the source knows what is known.
+    """
+    newest_ingest = next(_whole_ingests(context.instance), None)
+    due = newest_ingest.tags.get(RESUME_AT) if newest_ingest else None
+    if newest_ingest is None or due is None:
+        return dg.SkipReason("The newest ingest was not cut short.")
+    if datetime.fromisoformat(due).replace(tzinfo=UTC) > datetime.now(UTC):
+        return dg.SkipReason(f"The source is left alone until {due[:16]} UTC.")
+    home = Home.find()
+    if _is_simulated(home):
+        return dg.SkipReason(_SIMULATED)
+    bury_the_dead(context.instance, home)
+    if unfinished(context.instance, home, job=ingest.name):
+        return dg.SkipReason("Another ingest is on its way; its end is waited for.")
+    return dg.RunRequest(run_key=newest_ingest.run_id, run_config=settings_of(DEFAULT_SOURCE))
+
+
 def _is_simulated(home: Home) -> bool:
     published = newest(home)
     return published is not None and published.is_simulated
@@ -191,8 +231,17 @@ def _files(inbox: Path) -> list[_File]:
     return found
 
 
-def _last_complete_ingest(instance: dg.DagsterInstance) -> datetime | None:
-    """When the newest successful ingest began that asked the default source for everything."""
+@dataclass(frozen=True)
+class _Ingest:
+    """A successful run that asked the default source for everything."""
+
+    run_id: str
+    started_at: datetime
+    tags: Mapping[str, str]
+
+
+def _whole_ingests(instance: dg.DagsterInstance) -> Iterator[_Ingest]:
+    """Yield such ingests, the newest first."""
     records = instance.get_run_records(
         dg.RunsFilter(job_name=ingest.name, statuses=[dg.DagsterRunStatus.SUCCESS]), limit=100
     )
@@ -203,8 +252,7 @@ def _last_complete_ingest(instance: dg.DagsterInstance) -> datetime | None:
         whole = run.asset_selection is None or run.asset_selection >= {key(t) for t in schema()}
         asked = settings.get("source", DEFAULT_SOURCE), bool(settings.get("tickers"))
         if whole and asked == (DEFAULT_SOURCE, False) and record.start_time is not None:
-            return datetime.fromtimestamp(record.start_time, UTC)
-    return None
+            yield _Ingest(run.run_id, datetime.fromtimestamp(record.start_time, UTC), run.tags)
 
 
 def _kind_of_day(day: date) -> str:

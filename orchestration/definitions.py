@@ -7,7 +7,7 @@
 import dagster as dg
 
 from orchestration.assets import IngestSettings, raw_assets, raw_logs
-from orchestration.automation import ingest, new_data, new_files, refresh, weekday_ingest
+from orchestration.automation import ingest, new_data, new_files, refresh, resume, weekday_ingest
 from orchestration.lock import Writer
 from orchestration.models import models
 
@@ -18,7 +18,7 @@ def definitions() -> dg.Definitions:
         assets=[*raw_assets(), *raw_logs(), models()],
         jobs=[ingest, refresh],
         schedules=[weekday_ingest],
-        sensors=[new_data, new_files],
+        sensors=[new_data, new_files, resume],
         resources={"writer": Writer(), "settings": IngestSettings()},
         executor=dg.in_process_executor,
     )

@@ -45,11 +45,17 @@ _NO_CAPTURE = {
 
 @dataclass(frozen=True)
 class TableOutcome:
-    """What one ingest did to one raw table; `failures` says which attempts failed, and why."""
+    """What one ingest did to one raw table.
+
+    `failures` says which attempts failed, and why; `warnings` which found nothing or were put off,
+    and which fields were not as declared; `requests` counts what was sent over the network.
+    """
 
     counts: Counts
     row_count: int
     failures: list[str]
+    warnings: list[str]
+    requests: int
     seconds: float
 
 
@@ -268,6 +274,15 @@ def _table_outcome(figures: Mapping[str, Any]) -> TableOutcome:
         ),
         row_count=figures["dagster/row_count"],
         failures=list(figures["failures"]),
+        warnings=[
+            *figures["warnings"],
+            *(
+                f"{drift['ticker'] or 'all'}: {drift['field']} is {drift['found']}, "
+                f"not {drift['expected']}"
+                for drift in figures["drifts"]
+            ),
+        ],
+        requests=figures["requests"],
         seconds=figures["seconds"],
     )
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from warehouse import store as store_module
 from warehouse.settings import Home
 from warehouse.store import Warehouse
+
+if TYPE_CHECKING:
+    from tests.yahoo_emulator import Emulator
 
 
 class Clock:
@@ -40,3 +44,49 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock(datetime(2025, 12, 1, 22))
     monkeypatch.setattr(store_module, "_utc_now", clock)
     return clock
+
+
+def quick() -> dict[str, str]:
+    """Settings of a client that is fast and soon discouraged; tests set what they are about."""
+    manners = {
+        "REQUESTS_PER_MINUTE": "6000000",
+        "REQUESTS_PER_DAY": "1000000",
+        "BACK_OFF_SECONDS": "0.01",
+        "TIMEOUT_SECONDS": "5",
+    }
+    return {f"BELLWETHER_YAHOO_{name}": value for name, value in manners.items()}
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the throw-away certificates of one test session."""
+    return tmp_path_factory.mktemp("authority")
+
+
+@pytest.fixture
+def emulator(authority: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+    """An emulator that this process and its children ask, and a client that remembers nothing."""
+    from tests.yahoo_emulator import Emulator
+
+    forget_client()
+    with Emulator(authority, patience=1.5) as emulator:
+        for name, value in {**quick(), **emulator.environment}.items():
+            monkeypatch.setenv(name, value)
+        yield emulator
+    forget_client()
+
+
+def forget_client() -> None:
+    """Bring the client into the state of a new process: no session, no crumb, no open caches."""
+    from yfinance import cache
+    from yfinance.data import SingletonMeta
+
+    from warehouse.sources.yahoo import conversation
+
+    conversation.cache_clear()
+    SingletonMeta._instances.clear()
+    cache._TzDBManager.close_db()
+    cache._CookieDBManager.close_db()
+    cache._TzDBManager._db = cache._CookieDBManager._db = None
+    cache._TzCacheManager._tz_cache = None
+    cache._CookieCacheManager._Cookie_cache = None

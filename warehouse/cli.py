@@ -130,7 +130,7 @@ def ingest(
     ] = None,
     source: Annotated[
         str | None,
-        typer.Option(help="Where from: inbox, or sample (the default with --demo)."),
+        typer.Option(help="Where from: inbox, yahoo, or sample (the default with --demo)."),
     ] = None,
     tickers: Annotated[
         str | None, typer.Option(help="Only these, separated by commas, where the source can.")
@@ -144,6 +144,10 @@ def ingest(
     From the inbox: every file in <home>/inbox/<table>/ (CSV, Parquet or JSON lines, columns named
     as in the raw table). A file that is stored moves to .done/, a bad one to .failed/ with a text
     that says what is wrong in which row.
+
+    From Yahoo (--source yahoo, as the schedule does): every ticker of `bellwether universe list`,
+    its benchmark and exchange rates, as far as it is not known since the last close. Yahoo is asked
+    slowly; when it wants to be left alone, what is left is asked for later.
     """
     from orchestration import run
     from warehouse.store import SIMULATED
@@ -164,10 +168,17 @@ def ingest(
             counts = asdict(ingested.counts)
             if any(counts.values()):
                 grid.add_row(name, *(f"{counts[str(c.header)]:,}" for c in grid.columns[1:]))
-        out.print(grid if grid.row_count else "Nothing to ingest.")
+        out.print(grid if grid.row_count else "Nothing new.")
+        if not grid.row_count and source == "inbox":
+            out.print(
+                f"Drop files into {escape(str(place.inbox))}/<table>/, or ask --source yahoo."
+            )
         for ingested in outcome.tables.values():
-            for failure in ingested.failures:
+            for failure in (*ingested.failures, *ingested.warnings):
                 err.print(f"[yellow]{escape(failure)}[/yellow]", highlight=False)
+        requests = sum(ingested.requests for ingested in outcome.tables.values())
+        if requests:
+            out.print(f"{requests:,} requests sent to Yahoo")
         for failure in outcome.failures:
             err.print(f"[red]{escape(failure)}[/red]", highlight=False)
         out.print(f"{outcome.seconds:.1f} s, home {escape(str(place.path))}")
@@ -262,7 +273,45 @@ def status(home: HomeOption = None, demo: DemoOption = False, as_json: JsonOptio
             "files belong into a folder named like a raw table",
             highlight=False,
         )
+    yahoo = report["yahoo"]
+    out.print(f"Yahoo: {yahoo['requests_today']:,} of {yahoo['budget']:,} requests in 24 hours")
+    if yahoo["resume_at"]:
+        until = yahoo["resume_at"][:16]
+        out.print(f"[yellow]Yahoo is left alone; the next attempt is due at {until} UTC.[/yellow]")
+        out.print(f"  {escape(yahoo['cause'] or '')}", highlight=False)
+    for row in report["drifts"]:
+        out.print(f"[yellow]Changed format[/yellow]  {escape(row)}", highlight=False)
     out.print(f"Next scheduled ingest: {report['next_scheduled_ingest']} (while the UI runs)")
+
+
+@app.command()
+def doctor(
+    ticker: Annotated[str, typer.Option(help="A company to ask for, as Yahoo spells it.")] = "AAPL",
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask Yahoo for one ticker of each table, store nothing, and say what is wrong and what to do.
+
+    It sends some 15 requests, at the usual pace: half a minute.
+    """
+    from warehouse.doctor import examine
+
+    with _progress("Examining", quiet=as_json) as tell:
+        checks = examine(Home.find(home), ticker, tell)
+    if as_json:
+        _print_json([asdict(check) for check in checks])
+    else:
+        colours = {"ok": "green", "warn": "yellow", "fail": "red"}
+        grid = Table("check", "status", "finding", "requests", box=box.SIMPLE_HEAD)
+        for check in checks:
+            status = f"[{colours[check.status]}]{check.status}[/]"
+            sent = str(check.requests or "")
+            grid.add_row(check.name, status, escape(check.finding), sent)
+        out.print(grid)
+        for advice in dict.fromkeys(check.advice for check in checks if check.advice):
+            out.print(f"→ {escape(advice)}", highlight=False)
+    if any(check.status == "fail" for check in checks):
+        raise typer.Exit(FAILED)
 
 
 @app.command()
@@ -511,6 +560,16 @@ def _status(home: Home) -> dict[str, Any]:
             order by max(fetched_at) desc limit 20
             """
         ).fetchall()
+        drifts = (
+            con.execute(
+                """
+                select check_name || ': ' || reason from marts.data_quality
+                where check_name like 'schema_drift%' order by 1
+                """
+            ).fetchall()
+            if made
+            else []
+        )
         simulated = con.execute(
             "select count(*) > 0 from raw.batches where source = ?", [SIMULATED]
         ).fetchone()
@@ -528,13 +587,23 @@ def _status(home: Home) -> dict[str, Any]:
         "rejects": [{"what": what, "count": count} for what, count in rejects],
         "failures": [{"what": what, "count": count} for what, count in failures],
         "data_quality": dict(quality),
+        "drifts": [row[0] for row in drifts],
         "inbox": {
             "waiting": len(waiting(home.inbox)),
             "failed": len([f for f in failed.glob("*/*") if f.suffix != ".txt"]),
             "never_read": strays(home.inbox),
         },
+        "yahoo": _yahoo(home),
         "next_scheduled_ingest": _next_ingest(),
     }
+
+
+def _yahoo(home: Home) -> dict[str, Any]:
+    """Say how we stand with Yahoo; nothing of it opens the pipeline's database."""
+    from warehouse.sources.governor import standing
+
+    stands = asdict(standing(home.yahoo))
+    return {name: str(v) if isinstance(v, datetime) else v for name, v in stands.items()}
 
 
 def _next_ingest() -> str:

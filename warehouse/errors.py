@@ -15,6 +15,7 @@ BellwetherError
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import ClassVar
 
 
@@ -37,10 +38,16 @@ class PublishError(BellwetherError):
 class SourceError(BellwetherError):
     """One attempt to fetch a table for a ticker or from a file failed.
 
-    `outcome` is what `raw.fetches` records.
+    `outcome` is what `raw.fetches` records. With `resume_at` (UTC), nothing more is to be asked of
+    the source before then.
     """
 
     outcome: ClassVar[str] = "failed"
+
+    def __init__(self, message: str, *, resume_at: datetime | None = None) -> None:
+        """Say what happened, where, and what to do."""
+        super().__init__(message)
+        self.resume_at = resume_at
 
 
 class EmptyAnswer(SourceError):

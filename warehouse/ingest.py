@@ -6,12 +6,13 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field
+from datetime import datetime
 
 import pandas as pd
 
 from warehouse.errors import EmptyAnswer, Malformed, SourceError
 from warehouse.settings import Home
-from warehouse.sources import Source, Unit, open_source
+from warehouse.sources import Drift, Source, Unit, open_source
 from warehouse.sources.calendars import Calendars
 from warehouse.sources.universe import Universe
 from warehouse.store import SIMULATED, Counts, Warehouse, keys
@@ -24,13 +25,20 @@ class Ingested:
     """What one ingest did to one raw table.
 
     `outcomes` counts attempts by how they ended; `failures` says why those that did not end well
-    failed. `data_version` is the batch that last changed the table; `preview` its newest rows.
+    failed, `warnings` what is worth knowing of those that found nothing or were put off. `drifts`
+    are fields of answers that were not as declared. With `resume_at` (UTC) the source is to be left
+    alone until then, and not all was asked. `data_version` is the batch that last changed the
+    table; `preview` its newest rows.
     """
 
     table: str
     counts: Counts = field(default_factory=Counts)
     outcomes: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    drifts: list[Drift] = field(default_factory=list)
+    resume_at: datetime | None = None
+    requests: int = 0
     data_version: str | None = None
     row_count: int = 0
     preview: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -53,10 +61,9 @@ def ingest(
         elif table == "universe" and source != SIMULATED:
             told_by = Universe(warehouse.con)
         else:
-            told_by = open_source(source, home, warehouse)
+            told_by = open_source(source, home, warehouse, load_id)
         if table in told_by.tables:
-            for unit in told_by.pending(table, tickers):
-                _ingest_unit(warehouse, told_by, table, unit, load_id, tickers, done)
+            _ingest_units(warehouse, told_by, table, load_id, tickers, done)
         done.data_version = warehouse.data_version(table)
         row = warehouse.con.execute(f"select count(*) from raw.{table}").fetchone()
         done.row_count = row[0] if row else 0
@@ -65,6 +72,28 @@ def ingest(
             f"order by stored_at desc, {keys(table)[-1]} desc limit {PREVIEW_ROWS}"
         ).df()
     return done
+
+
+def _ingest_units(
+    warehouse: Warehouse,
+    source: Source,
+    table: str,
+    load_id: str,
+    tickers: Sequence[str],
+    done: Ingested,
+) -> None:
+    units = source.pending(table, tickers)
+    for number, unit in enumerate(units, 1):
+        _ingest_unit(warehouse, source, table, unit, load_id, tickers, done)
+        if done.resume_at is not None:
+            done.warnings.append(
+                f"{len(units) - number} of {len(units)} more were not asked for; the next attempt "
+                f"is due at {done.resume_at:%Y-%m-%d %H:%M} UTC."
+            )
+            break
+    done.drifts = list(source.drifts)
+    for drift in done.drifts:
+        warehouse.record_drift(load_id=load_id, source=source.name, table=table, drift=drift)
 
 
 def _ingest_unit(
@@ -76,7 +105,7 @@ def _ingest_unit(
     tickers: Sequence[str],
     done: Ingested,
 ) -> None:
-    started = time.monotonic()
+    started, sent_before = time.monotonic(), source.requests
     counts, outcome, reason, error = Counts(), "ok", None, None
     rejects: list[str] = []
     # A name that is not UTF-8 cannot be stored as it is.
@@ -104,7 +133,10 @@ def _ingest_unit(
                 raise Malformed(f"None of its {counts.rejected} rows could be stored.")
     except SourceError as failure:
         error, outcome, reason = failure, failure.outcome, str(failure)
-        done.failures.append(f"{file or unit.ticker or table}: {failure}")
+        told = f"{file or unit.ticker or table}: {failure}"
+        is_mild = file is None and failure.outcome in ("empty", "throttled")
+        (done.warnings if is_mild else done.failures).append(told)
+        done.resume_at = failure.resume_at
     warehouse.record_fetch(
         load_id=load_id,
         source=source.name,
@@ -113,9 +145,11 @@ def _ingest_unit(
         file=file,
         outcome=outcome,
         reason=reason,
+        requests=source.requests - sent_before,
         rows=counts.stored + counts.unchanged + counts.rejected + counts.duplicates,
         seconds=time.monotonic() - started,
     )
     source.settle(table, unit, error, rejects)
+    done.requests += source.requests - sent_before
     done.counts += counts
     done.outcomes[outcome] += 1

@@ -356,6 +356,18 @@ create table if not exists raw.builds (
 );
 comment on table raw.builds is 'One row per incremental model: the code, the moment and the newest batch its table was last built of.';
 
+create table if not exists raw.drifts (
+    load_id varchar not null,
+    source varchar not null,
+    table_name varchar not null,
+    ticker varchar,
+    field varchar not null,
+    expected varchar not null,
+    found varchar not null,
+    seen_at timestamp not null
+);
+comment on table raw.drifts is 'One row per field of an answer that was missing or of another type than declared, and ticker or all.';
+
 -- Rules a row must pass, in SQL over its columns. A rule that comes out NULL passes, as in a CHECK
 -- constraint. A general rule holds for every fact table that has the column. A day is in the future
 -- when it has begun nowhere on earth (UTC+14) at the moment the row was known.

@@ -54,6 +54,11 @@ class Home:
         return self.path / "inbox"
 
     @property
+    def yahoo(self) -> Path:
+        """The folder of what must be known of Yahoo between runs: requests, rests, cookies."""
+        return self.path / "yahoo"
+
+    @property
     def dagster(self) -> Path:
         """Dagster's own home: its runs, schedules and event log."""
         return self.path / "dagster"

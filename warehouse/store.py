@@ -23,6 +23,7 @@ import pandas as pd
 
 from warehouse.errors import HomeError, Malformed, in_words
 from warehouse.settings import SEEDS
+from warehouse.sources import Drift
 
 Frame: TypeAlias = pd.DataFrame | duckdb.DuckDBPyRelation
 
@@ -32,7 +33,7 @@ SIMULATED = "sample"
 SCHEMA_VERSION = 1
 
 _BOOKKEEPING = ("row_id", "source", "payload", "known_at", "stored_at", "batch_id")
-_LOGS = ("fetches", "rejects", "batches", "builds", "checks", "schema_version")
+_LOGS = ("fetches", "rejects", "batches", "builds", "drifts", "checks", "schema_version")
 # A dividend re-bases every adjusted close, and vendors rewrite grade times: alone they are no news.
 _NOT_COMPARED = ("adj_close", "graded_at")
 _RELATIVE_TOLERANCE = "1e-6"
@@ -217,6 +218,22 @@ class Warehouse:
                 requests,
                 rows,
                 seconds,
+                _utc_now(),
+            ],
+        )
+
+    def record_drift(self, *, load_id: str, source: str, table: str, drift: Drift) -> None:
+        """Write to `raw.drifts` that a field of an answer was not as declared."""
+        self.con.execute(
+            "insert into raw.drifts values (?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                load_id,
+                source,
+                table,
+                drift.ticker,
+                drift.field,
+                drift.expected,
+                drift.found,
                 _utc_now(),
             ],
         )

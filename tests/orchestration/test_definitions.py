@@ -69,8 +69,12 @@ def test_jobs_cover_everything_once(defs: dg.Definitions) -> None:
     assert ingest == {key(table) for table in schema()}
     assert ingest | refresh == set(graph.materializable_asset_keys)
     assert not ingest & refresh
-    checks = set(defs.resolve_job_def("refresh").asset_layer.asset_graph.asset_check_keys)
-    assert checks == set(graph.asset_check_keys) and checks
+    built, told = (
+        set(defs.resolve_job_def(job).asset_layer.asset_graph.asset_check_keys)
+        for job in ("refresh", "ingest")
+    )
+    assert built | told == set(graph.asset_check_keys) and built and not built & told
+    assert {check.name for check in told} == {"schema_drift"}
 
 
 def test_the_clock_and_the_sensors_are_on(defs: dg.Definitions) -> None:
@@ -80,10 +84,10 @@ def test_the_clock_and_the_sensors_are_on(defs: dg.Definitions) -> None:
         "America/New_York",
     )
     assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
-    for name in ("new_data", "new_files"):
+    for name, seconds in (("new_data", 5), ("new_files", 5), ("resume", 30)):
         sensor = defs.resolve_sensor_def(name)
         assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
-        assert (sensor.minimum_interval_seconds or 99) <= 5
+        assert (sensor.minimum_interval_seconds or 99) <= seconds
 
 
 def test_a_home_is_prepared_with_dagsters_settings_and_the_inbox(

@@ -45,7 +45,7 @@ def ingested(
     moment: datetime,
     *,
     status: dg.DagsterRunStatus = dg.DagsterRunStatus.SUCCESS,
-    source: str = "inbox",
+    source: str = "yahoo",
     tickers: tuple[str, ...] = (),
     tables: tuple[str, ...] = (),
 ) -> None:
@@ -118,7 +118,7 @@ def test_only_a_whole_and_successful_ingest_counts(instance: dg.DagsterInstance)
     ingested(instance, after, tables=("prices", "sessions"))
     answer = evaluate(instance, tick)
     assert isinstance(answer, dg.RunRequest)
-    assert answer.run_config == settings_of("inbox")
+    assert answer.run_config == settings_of("yahoo")
     ingested(instance, after)
     assert isinstance(evaluate(instance, tick), dg.SkipReason)
 

@@ -24,6 +24,16 @@ class Unit:
     file_hash: str | None = None
 
 
+@dataclass(frozen=True)
+class Drift:
+    """A field of an answer that was not as declared; `ticker` is None where it is so for all."""
+
+    ticker: str | None
+    field: str
+    expected: str
+    found: str
+
+
 class Source(Protocol):
     """A place facts come from.
 
@@ -34,6 +44,16 @@ class Source(Protocol):
     name: str
     tables: tuple[str, ...]
 
+    @property
+    def requests(self) -> int:
+        """HTTP requests sent since this source was opened."""
+        ...
+
+    @property
+    def drifts(self) -> Sequence[Drift]:
+        """Fields found other than declared since this source was opened."""
+        ...
+
     def pending(self, table: str, tickers: Sequence[str]) -> list[Unit]:
         """Units to fetch now, in order; an empty `tickers` means all."""
         ...
@@ -43,15 +63,22 @@ class Source(Protocol):
         ...
 
 
-SOURCES = ("inbox", "sample")
+SOURCES = ("inbox", "yahoo", "sample")
 
 
-def open_source(name: str, home: Home, warehouse: Warehouse) -> Source:
-    """Return the source of that name, reading through the connection of `warehouse`."""
+def open_source(name: str, home: Home, warehouse: Warehouse, load_id: str) -> Source:
+    """Return the source of that name, reading through the connection of `warehouse`.
+
+    Tables of one load share what the source was asked.
+    """
     if name == "inbox":
         from warehouse.sources.inbox import Inbox
 
         return Inbox(home.inbox, warehouse.con)
+    if name == "yahoo":
+        from warehouse.sources.yahoo import Yahoo, conversation
+
+        return Yahoo(conversation(home.yahoo, load_id), warehouse.con)
     if name == "sample":
         return _sample()
     raise HomeError(f"There is no source '{name}'. Choose one of: {', '.join(SOURCES)}.")

@@ -6,6 +6,7 @@ import contextlib
 import csv
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 
 import duckdb
 import exchange_calendars
@@ -13,7 +14,7 @@ import pandas as pd
 
 from warehouse.errors import BellwetherError, Failed, SourceError
 from warehouse.settings import SEEDS
-from warehouse.sources import Unit
+from warehouse.sources import Drift, Unit
 
 FIRST_DAY = date(1990, 1, 1)
 REFERENCE = "XNYS"
@@ -29,6 +30,8 @@ class Calendars:
 
     name = "exchange_calendars"
     tables: tuple[str, ...] = ("sessions",)
+    requests = 0
+    drifts: Sequence[Drift] = ()
 
     def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
         """Look up through `con` which exchanges the stored tickers trade on."""
@@ -47,13 +50,11 @@ class Calendars:
                 "select exchange from raw.universe union select exchange from raw.securities"
             ).fetchall()
         }
-        endings = {t.rsplit(".", 1)[-1] for t in stored if "." in t}
-        endings |= {t[-2:] for t in stored if "=" in t} | {t[-4:] for t in stored if "-" in t}
+        endings = {_suffix(ticker) for ticker in stored}
         exchanges = {REFERENCE}
-        with (SEEDS / "exchanges.csv").open(newline="") as file:
-            for row in csv.DictReader(file):
-                if row["value"] in (codes if row["kind"] == "code" else endings):
-                    exchanges.add(row["exchange"])
+        for (kind, value), exchange in _exchanges().items():
+            if value in (codes if kind == "code" else endings):
+                exchanges.add(exchange)
         return [Unit(ticker=exchange) for exchange in sorted(exchanges)]
 
     def sessions(self, unit: Unit) -> pd.DataFrame:
@@ -76,6 +77,46 @@ class Calendars:
 
     def settle(self, table: str, unit: Unit, error: SourceError | None, rejects: list[str]) -> None:
         """Do nothing: a calendar has nothing to put away."""
+
+
+@cache
+def _exchanges() -> dict[tuple[str, str], str]:
+    """Calendars by kind (code or suffix) and value, as the seed maps them."""
+    with (SEEDS / "exchanges.csv").open(newline="") as file:
+        return {(row["kind"], row["value"]): row["exchange"] for row in csv.DictReader(file)}
+
+
+def _suffix(ticker: str) -> str:
+    if ticker.endswith(("=X", "=F")):
+        return ticker[-2:]
+    if ticker.endswith(("-USD", "-EUR")):
+        return ticker[-4:]
+    return ticker.rsplit(".", 1)[-1] if "." in ticker else ""
+
+
+def calendar_of(ticker: str, exchange_code: str | None = None) -> str | None:
+    """Return the calendar of a ticker by Yahoo's exchange code, else by its suffix, else None."""
+    known = _exchanges()
+    return known.get(("code", exchange_code or "")) or known.get(("suffix", _suffix(ticker)))
+
+
+def closes_at(calendar: str, day: date) -> datetime | None:
+    """Return when (UTC) the session of a day closes, or None where the day is no session."""
+    sessions = exchange_calendars.get_calendar(calendar)
+    stamp = pd.Timestamp(day)
+    if not sessions.first_session <= stamp <= sessions.last_session:
+        return None
+    if not sessions.is_session(stamp):
+        return None
+    closes: datetime = sessions.session_close(stamp).tz_convert(None).to_pydatetime()
+    return closes
+
+
+def last_close(calendar: str, now: datetime) -> datetime:
+    """Return when (UTC, naive) the newest session closed whose close lies before `now`."""
+    closes = closes_at(calendar, last_closed_session(now, calendar))
+    assert closes is not None
+    return closes
 
 
 def _schedule(exchange: str, start: date) -> pd.DataFrame:

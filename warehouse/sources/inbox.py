@@ -22,7 +22,7 @@ from pathlib import Path
 import duckdb
 
 from warehouse.errors import EmptyAnswer, Failed, Malformed, SourceError, in_words
-from warehouse.sources import Unit
+from warehouse.sources import Drift, Unit
 from warehouse.store import literal, quoted, schema
 
 TABLES = tuple(table for table in schema() if table not in ("sessions", "universe"))
@@ -38,6 +38,8 @@ class Inbox:
 
     name = "inbox"
     tables = TABLES
+    requests = 0
+    drifts: Sequence[Drift] = ()
 
     def __init__(self, folder: Path, con: duckdb.DuckDBPyConnection) -> None:
         """Read from `folder` through the connection `con`."""

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from warehouse.errors import SourceError
 from warehouse.settings import SEEDS
-from warehouse.sources import Unit
+from warehouse.sources import Drift, Unit
 from warehouse.store import SIMULATED, schema
 
 FIRST_SESSION = date(2020, 1, 2)
@@ -59,6 +59,8 @@ class Sample:
         "short_interest",
         "news",
     )
+    requests = 0
+    drifts: Sequence[Drift] = ()
 
     def pending(self, table: str, tickers: Sequence[str] = ()) -> list[Unit]:
         """Return the one unit there is: a whole table, known by what it is made from."""

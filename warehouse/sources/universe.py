@@ -11,7 +11,7 @@ import pandas as pd
 
 from warehouse.errors import BellwetherError, SourceError
 from warehouse.settings import UNIVERSE_CSV
-from warehouse.sources import Unit
+from warehouse.sources import Drift, Unit
 
 COLUMNS = (
     "ticker",
@@ -33,6 +33,8 @@ class Universe:
 
     name = "universe"
     tables: tuple[str, ...] = ("universe",)
+    requests = 0
+    drifts: Sequence[Drift] = ()
 
     def __init__(self, con: duckdb.DuckDBPyConnection, path: Path = UNIVERSE_CSV) -> None:
         """Read the list at `path`; look up through `con` what was covered before."""

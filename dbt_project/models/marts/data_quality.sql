@@ -16,9 +16,14 @@ with
         select table_name from {{ source("raw", "rejects") }} where rejected_at <= {{ as_of() }}
     ),
     fetches as (
-        select load_id, outcome, fetched_at
+        select load_id, source, table_name, outcome, fetched_at
         from {{ source("raw", "fetches") }}
         where fetched_at <= {{ as_of() }}
+    ),
+    drifts as (
+        select load_id, source, table_name, ticker, field, expected, found
+        from {{ source("raw", "drifts") }}
+        where seen_at <= {{ as_of() }}
     ),
     -- A ticker that nothing visible tells of is not yet known.
     listings as (
@@ -61,6 +66,33 @@ with
                 from fetches
                 inner join newest_load on newest_load.fetched_at = fetches.fetched_at
             )
+    ),
+    newest_table_loads as (
+        select
+            source,
+            table_name,
+            load_id,
+            row_number() over (
+                partition by source, table_name order by max(fetched_at) desc nulls last
+            ) as age_rank
+        from fetches
+        group by source, table_name, load_id
+    ),
+    newest_drifts as (
+        select
+            drifts.table_name,
+            drifts.field,
+            drifts.expected,
+            min(drifts.found) as found,
+            count(distinct drifts.ticker) as ticker_count
+        from drifts
+        inner join
+            newest_table_loads
+            on newest_table_loads.source = drifts.source
+            and newest_table_loads.table_name = drifts.table_name
+            and newest_table_loads.load_id = drifts.load_id
+        where newest_table_loads.age_rank = 1
+        group by drifts.table_name, drifts.field, drifts.expected
     ),
     findings as (
         select
@@ -146,6 +178,18 @@ with
             cast(null as {{ dbt.type_string() }}) as row_id
         from rejects
         group by table_name
+        union all
+        select
+            concat('schema_drift: ', table_name, ', ', field) as check_name,
+            'all' as ticker,
+            'warn' as status,
+            cast(ticker_count as {{ dbt.type_float() }}) as observed_value,
+            cast(0 as {{ dbt.type_float() }}) as expected_value,
+            concat('the vendor changed its format: ', expected, ' expected, ', found, ' found')
+            as reason,
+            'raw.drifts' as table_name,
+            cast(null as {{ dbt.type_string() }}) as row_id
+        from newest_drifts
         union all
         select
             'newest_fetches' as check_name,

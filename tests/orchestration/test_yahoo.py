@@ -1,0 +1,181 @@
+"""Yahoo under Dagster: the schedule's run in a daemon, throttled days, and what is left for later."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.scheduler.instigation import ScheduleInstigatorData
+
+from orchestration import run
+from orchestration.assets import DEFAULT_SOURCE, DRIFT_CHECK
+from orchestration.automation import ingest, resume, settings_of, weekday_ingest
+from orchestration.inputs import INCOMPLETE, RESUME_AT, key
+from orchestration.run import ingest_job
+from tests.orchestration.services import process
+from tests.yahoo_emulator import Emulator
+from warehouse.publish import newest, reading
+from warehouse.settings import Home
+from warehouse.sources import universe
+
+
+def recorded(
+    instance: dg.DagsterInstance, moment: datetime, tags: dict[str, str] | None = None
+) -> str:
+    """Put a whole ingest on record that began at a moment."""
+    made = instance.create_run_for_job(
+        ingest_job(), run_config=settings_of(DEFAULT_SOURCE), tags=tags
+    )
+    for kind in (dg.DagsterEventType.RUN_START, dg.DagsterEventType.RUN_SUCCESS):
+        event = dg.DagsterEvent(event_type_value=kind.value, job_name=ingest.name)
+        instance.report_dagster_event(event, made.run_id, timestamp=moment.timestamp())
+    return made.run_id
+
+
+def looked(instance: dg.DagsterInstance) -> dg.RunRequest | dg.SkipReason:
+    with dg.build_sensor_context(instance=instance) as context:
+        answer = resume(context)
+    assert isinstance(answer, dg.RunRequest | dg.SkipReason)
+    return answer
+
+
+def test_what_was_cut_short_is_resumed_when_it_is_due_and_once(
+    instance: dg.DagsterInstance,
+) -> None:
+    assert isinstance(looked(instance), dg.SkipReason)
+    now = datetime.now(UTC)
+    later = (now + timedelta(minutes=9)).replace(tzinfo=None).isoformat()
+    recorded(instance, now - timedelta(minutes=3), {INCOMPLETE: "true", RESUME_AT: later})
+    answer = looked(instance)
+    assert isinstance(answer, dg.SkipReason) and "left alone until" in (answer.skip_message or "")
+
+    earlier = (now - timedelta(minutes=1)).replace(tzinfo=None).isoformat()
+    cut = recorded(instance, now - timedelta(minutes=2), {INCOMPLETE: "true", RESUME_AT: earlier})
+    answer = looked(instance)
+    assert isinstance(answer, dg.RunRequest)
+    assert (answer.run_key, answer.run_config) == (cut, settings_of("yahoo"))
+
+    recorded(instance, now - timedelta(minutes=1))
+    assert isinstance(looked(instance), dg.SkipReason)
+
+
+def test_an_ingest_that_got_nothing_has_not_ingested_its_session(
+    instance: dg.DagsterInstance,
+) -> None:
+    tick = datetime(2026, 11, 24, 23, 30, tzinfo=UTC)
+    after_the_close = datetime(2026, 11, 24, 22, tzinfo=UTC)
+
+    def evaluate() -> object:
+        return weekday_ingest(
+            dg.build_schedule_context(instance=instance, scheduled_execution_time=tick)
+        )
+
+    recorded(instance, after_the_close, {INCOMPLETE: "true"})
+    assert isinstance(evaluate(), dg.RunRequest)
+    recorded(instance, after_the_close)
+    assert isinstance(evaluate(), dg.SkipReason)
+
+
+@pytest.mark.parametrize(
+    ("faults", "tags"),
+    [
+        ({"*": "429"}, {INCOMPLETE, RESUME_AT}),
+        ({"*": "500"}, {INCOMPLETE}),  # too few yet to leave Yahoo alone
+        ({"*": "junk"}, {INCOMPLETE}),
+        ({"AAPL": "junk"}, set()),
+        ({"*:upgradeDowngradeHistory": "drop:firm"}, {INCOMPLETE}),
+    ],
+)
+def test_a_bad_day_is_green_and_says_what_is_left(
+    home: Home,
+    instance: dg.DagsterInstance,
+    emulator: Emulator,
+    faults: dict[str, list[str] | str],
+    tags: set[str],
+) -> None:
+    emulator.faults = faults
+    done = run.run_ingest(home, "yahoo", ["prices", "ratings"], ["AAPL", "BABA"])
+    assert done.success
+    record = instance.get_run_by_id(done.run_id)
+    assert record and {INCOMPLETE, RESUME_AT} & set(record.tags) == tags
+    assert any(t.failures or t.warnings for t in done.tables.values())
+    if "*:upgradeDowngradeHistory" in faults:
+        check = dg.AssetCheckKey(key("ratings"), DRIFT_CHECK)
+        [told] = instance.event_log_storage.get_asset_check_execution_history(check, limit=9)
+        assert told.event and told.event.dagster_event
+        evaluation = told.event.dagster_event.asset_check_evaluation_data
+        assert not evaluation.passed and evaluation.severity is dg.AssetCheckSeverity.WARN
+        assert "history[].firm (AAPL): missing, not text" in (evaluation.description or "")
+
+
+@pytest.mark.daemon
+def test_the_schedules_run_under_the_daemon_ends_in_published_marts(
+    home: Home,
+    instance: dg.DagsterInstance,
+    emulator: Emulator,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Throttled in the middle, resumed by the sensor, refreshed and published, all by itself."""
+    monkeypatch.setenv("BELLWETHER_YAHOO_COOL_DOWN_SECONDS", "5")
+    emulator.faults = {"JD:upgradeDowngradeHistory": ["429", "429", "429"]}
+    log = tmp_path / "daemon.log"
+
+    def wait(what: str, happened: Callable[[], object], seconds: float) -> None:
+        started = time.monotonic()
+        failed = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE])
+        while not happened():
+            if time.monotonic() - started > seconds or instance.get_run_records(failed):
+                pytest.fail(f"{what}:\n{log.read_text()[-8000:]}")
+            time.sleep(0.2)
+
+    def ingests() -> list[dg.DagsterRun]:
+        done = dg.RunsFilter(job_name="ingest", statuses=[dg.DagsterRunStatus.SUCCESS])
+        return instance.get_runs(done)
+
+    def slept(days: int) -> bool:
+        """Have Dagster remember that it last looked at the schedule some days ago."""
+        state = next(
+            (s for s in instance.all_instigator_state() if s.name == "weekday_ingest"), None
+        )
+        if state is None:
+            return False
+        then = time.time() - days * 86400
+        assert isinstance(state.instigator_data, ScheduleInstigatorData)
+        data = ScheduleInstigatorData(state.instigator_data.cron_schedule, then, then)
+        instance.update_instigator_state(state.with_data(data))
+        return True
+
+    daemon = ("dagster._daemon", "run")
+    with process(home, log, *daemon):
+        wait("the schedule is not on", lambda: slept(5), 60)
+    with process(home, log, *daemon):
+        started = time.monotonic()
+        wait("the schedule's run", ingests, 120)
+        assert ingests()[0].tags["dagster/schedule_name"] == "weekday_ingest"
+        assert RESUME_AT in ingests()[0].tags
+        before = len(emulator.asked)
+        wait("not resumed", lambda: len(ingests()) == 2, 120)
+        resumed = len(emulator.asked) - before
+        wait("nothing published", lambda: newest(home), 120)
+        seconds = time.monotonic() - started
+    assert ingests()[0].tags["dagster/sensor_name"] == "resume"
+    assert INCOMPLETE not in ingests()[0].tags
+    with reading(home) as con:
+        outcomes = dict(
+            con.sql(
+                "select outcome, count(*) from raw.fetches where source = 'yahoo' group by 1"
+            ).fetchall()
+        )
+        tickers = con.sql("select count(distinct ticker) from raw.prices").fetchone()
+    assert set(outcomes) == {"ok", "throttled"}
+    assert tickers == (len({entry["ticker"] for entry in universe.read()}),)
+    with capsys.disabled():
+        print(
+            f"\n{tickers[0]} tickers: {before} requests, then {resumed}; {seconds:.0f} s; {outcomes}"
+        )
