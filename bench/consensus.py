@@ -117,9 +117,7 @@ def tell(home: Home, con: duckdb.DuckDBPyConnection, *, is_last: bool) -> None:
 
 def build(home: Home) -> list[Built]:
     """Build everything the consensus needs, and it."""
-    built = dbt.build(
-        dbt.prepare_manifest(), home, as_of=datetime.now(UTC).replace(tzinfo=None)
-    )
+    built = dbt.build(dbt.prepare_manifest(), home, as_of=datetime.now(UTC).replace(tzinfo=None))
     bad = [(node.name, node.message) for node in built if not node.is_good]
     assert not bad, bad
     return built

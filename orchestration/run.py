@@ -6,6 +6,7 @@ know what was done.
 
 import contextlib
 import os
+import re
 import signal
 import sys
 import time
@@ -305,4 +306,5 @@ def _step_failure(event: dg.DagsterEvent) -> str:
         return event.message or ""
     if error.cls_name in ("KeyboardInterrupt", "DagsterExecutionInterruptedError"):
         return "Interrupted before it was finished."
-    return error.message.strip()
+    # What we raise on purpose says all in its message; its class would only be in the way.
+    return re.sub(r"^warehouse\.errors\.\w+: ", "", error.message.strip())

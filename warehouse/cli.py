@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
 import shutil
 import sys
@@ -11,18 +10,26 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import duckdb
 import typer
 from rich import box
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from warehouse import publish
+from warehouse.display import (
+    SIMULATED_NOTE,
+    err,
+    out,
+    print_json,
+    print_rows,
+    print_scorecard,
+    records,
+)
 from warehouse.errors import BellwetherError, HomeError, UsageError
 from warehouse.settings import PROJECT, Home
 
@@ -30,9 +37,9 @@ if TYPE_CHECKING:
     from orchestration.run import RunOutcome
 
 FAILED, WRONG_USE, NOTHING_THERE = 1, 2, 3
-# A longer text is folded inside its cell.
-_WRAPPED = 40
-SIMULATED_NOTE = "simulated sample: no real quotes, ratings or news"
+# Rows of a table that `sql` prints where nobody says how many.
+MOST_ROWS = 50
+PAST_NOTE = "It shows a past moment; `bellwether refresh` brings it up to now."
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -60,9 +67,6 @@ HomeOption = Annotated[
 DemoOption = Annotated[bool, typer.Option("--demo", help="Use the demo's home.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 
-out = Console()
-err = Console(stderr=True)
-
 
 def main() -> None:
     """Run the command line; errors we raise on purpose become one sentence and an exit code."""
@@ -74,6 +78,9 @@ def main() -> None:
     except UsageError as error:
         err.print(f"[red]{escape(str(error))}[/red]")
         sys.exit(WRONG_USE)
+    except OSError as error:
+        err.print(f"[red]{escape(str(error))}[/red]", highlight=False)
+        sys.exit(FAILED)
     except BellwetherError as error:
         err.print(f"[red]{escape(str(error))}[/red]")
         sys.exit(FAILED)
@@ -98,8 +105,9 @@ def demo(as_json: JsonOption = False) -> None:
     seconds = time.monotonic() - started
     if as_json:
         with publish.reading(home) as con:
-            rows = _rows(con.sql("select * from marts.scorecard order by ticker"))
-        _print_json({"home": str(home.path), "seconds": round(seconds, 1), "scorecard": rows})
+            cards = con.sql("select * from marts.scorecard order by ticker")
+            rows = records(cards.columns, cards.fetchall())
+        print_json({"home": str(home.path), "seconds": round(seconds, 1), "scorecard": rows})
         return
     print_scorecard(home)
     done = "nothing new" if refreshed.skipped else "built"
@@ -114,7 +122,7 @@ def demo(as_json: JsonOption = False) -> None:
             'bellwether sql --demo "select * from marts.risk_flags where is_open"',
             "open risk flags and why",
         ),
-        ("bellwether status --demo", "what is fresh, late or rejected"),
+        ("bellwether status --demo", "how fresh each table is, and what was refused"),
         ('bellwether sql --demo "show all tables"', "everything there is to query"),
         ("bellwether ingest --help", "bring in data of your own"),
     ):
@@ -161,7 +169,7 @@ def ingest(
         run.prepare(place)
         outcome = run.run_ingest(place, source, tables or (), wanted, on_event=tell)
     if as_json:
-        _print_json(asdict(outcome))
+        print_json(asdict(outcome))
     else:
         grid = Table("table", "new", "changed", "unchanged", "rejected", "duplicates")
         for name, ingested in outcome.tables.items():
@@ -182,8 +190,9 @@ def ingest(
         for failure in outcome.failures:
             err.print(f"[red]{escape(failure)}[/red]", highlight=False)
         out.print(f"{outcome.seconds:.1f} s, home {escape(str(place.path))}")
-        if source == SIMULATED:
+        if source == SIMULATED and outcome.success:
             out.print(f"[yellow]{SIMULATED_NOTE}[/yellow]")
+        _tell_strays(place)
     if not outcome.success or any(table.failures for table in outcome.tables.values()):
         raise typer.Exit(FAILED)
 
@@ -193,8 +202,8 @@ def refresh(
     as_of: Annotated[
         str | None,
         typer.Option(
-            help="Show what was known at this moment (UTC), or just before the next open after "
-            "this date; now by default."
+            help="Show what was known at this moment (UTC), or just before New York's next open "
+            "after this date; now by default. Readers see the past until the next refresh."
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Build even if nothing changed.")] = False,
@@ -212,7 +221,7 @@ def refresh(
             place, as_of=_moment(as_of) if as_of else None, force=force, on_event=tell
         )
     if as_json:
-        _print_json(asdict(outcome))
+        print_json(asdict(outcome))
     elif outcome.skipped:
         out.print("Nothing changed since the last refresh; --force builds all the same.")
     elif outcome.success and outcome.published:
@@ -223,16 +232,20 @@ def refresh(
         )
         if made.is_simulated:
             out.print(f"[yellow]{SIMULATED_NOTE}[/yellow]")
+        elif made.shows_the_past:
+            out.print(f"[yellow]{PAST_NOTE}[/yellow]")
     _exit_if_failed(outcome, as_json)
 
 
 @app.command()
 def status(home: HomeOption = None, demo: DemoOption = False, as_json: JsonOption = False) -> None:
     """Say what is published, how fresh every table is, and what was refused."""
+    from warehouse.status import report as status_of
+
     place = _home_with_data(home, demo)
-    report = _status(place)
+    report = status_of(place)
     if as_json:
-        _print_json(report)
+        print_json(report)
         return
     made = report["published"]
     note = f"  [yellow]({SIMULATED_NOTE})[/yellow]" if report["is_simulated"] else ""
@@ -240,9 +253,12 @@ def status(home: HomeOption = None, demo: DemoOption = False, as_json: JsonOptio
     if made:
         megabytes = made["size_bytes"] / 1e6
         out.print(f"Published {made['version']}, as of {made['as_of']} UTC, {megabytes:.1f} MB")
+        if report["shows_the_past"]:
+            out.print(f"[yellow]{PAST_NOTE}[/yellow]")
     else:
         out.print("[yellow]Nothing is published yet[/yellow]: run `bellwether refresh`.")
-    grid = Table("raw table", "rows", "tickers", "newest fact", "last stored (UTC)", "rejected")
+    headings = ("raw table", "rows", "tickers", "newest", "stored (UTC)", "rejected")
+    grid = Table(*headings, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for row in report["tables"]:
         if row["rows"]:
             grid.add_row(
@@ -250,7 +266,7 @@ def status(home: HomeOption = None, demo: DemoOption = False, as_json: JsonOptio
                 f"{row['rows']:,}",
                 f"{row['tickers']:,}" if row["tickers"] is not None else "",
                 str(row["newest"] or ""),
-                str(row["last_stored"] or "")[:19],
+                str(row["last_stored"] or "")[:16],
                 f"{row['rejected']:,}" if row["rejected"] else "",
             )
     out.print(grid)
@@ -267,12 +283,7 @@ def status(home: HomeOption = None, demo: DemoOption = False, as_json: JsonOptio
         )
     inbox = report["inbox"]
     out.print(f"Inbox: {inbox['waiting']} waiting, {inbox['failed']} failed")
-    for name in inbox["never_read"]:
-        out.print(
-            f"[yellow]Never read: {escape(name)} in {escape(str(place.inbox))}[/yellow]; "
-            "files belong into a folder named like a raw table",
-            highlight=False,
-        )
+    _tell_strays(place)
     yahoo = report["yahoo"]
     out.print(f"Yahoo: {yahoo['requests_today']:,} of {yahoo['budget']:,} requests in 24 hours")
     if yahoo["resume_at"]:
@@ -299,7 +310,7 @@ def doctor(
     with _progress("Examining", quiet=as_json) as tell:
         checks = examine(Home.find(home), ticker, tell)
     if as_json:
-        _print_json([asdict(check) for check in checks])
+        print_json([asdict(check) for check in checks])
     else:
         colours = {"ok": "green", "warn": "yellow", "fail": "red"}
         grid = Table("check", "status", "finding", "requests", box=box.SIMPLE_HEAD)
@@ -319,7 +330,10 @@ def sql(
     query: Annotated[
         str | None, typer.Argument(help="One SQL query; read from standard input when left out.")
     ] = None,
-    rows: Annotated[int, typer.Option(help="Print at most this many rows; 0 is all.")] = 50,
+    rows: Annotated[
+        int | None,
+        typer.Option(min=0, help="At most this many rows; 0 is all. A table has 50, others all."),
+    ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     home: HomeOption = None,
     demo: DemoOption = False,
@@ -336,30 +350,32 @@ def sql(
         err.print(f"[yellow]{SIMULATED_NOTE}[/yellow]")
     with publish.reading(place) as con:
         try:
+            if len(con.extract_statements(text)) != 1:
+                raise typer.BadParameter("exactly one statement is expected.")
             relation = con.sql(text)
+            columns = relation.columns if relation is not None else []
+            most = rows if rows is not None else 0 if as_csv or as_json else MOST_ROWS
+            told = relation.fetchmany(most + 1) if most and relation else []
+            told = relation.fetchall() if not most and relation else told
         except duckdb.Error as error:
             err.print(f"[red]{escape(str(error))}[/red]", highlight=False)
             raise typer.Exit(WRONG_USE) from None
-        if relation is None:
-            return
-        if as_json:
-            _print_json(_rows(relation))
-            return
-        fetched = relation.fetchall()
-        shown = fetched[:rows] if rows else fetched
-        if as_csv:
-            writer = csv.writer(sys.stdout)
-            writer.writerow(relation.columns)
-            writer.writerows(shown)
-        else:
-            _print_rows(relation.columns, [[_shown(value) for value in row] for row in shown])
-        if len(shown) < len(fetched):
-            err.print(f"{len(shown):,} of {len(fetched):,} rows; --rows 0 prints all.")
+    shown = told[:most] if most else told
+    if as_json:
+        print_json(records(columns, shown))
+    elif as_csv:
+        writer = csv.writer(sys.stdout)
+        writer.writerow(columns)
+        writer.writerows(shown)
+    elif columns:
+        print_rows(columns, shown)
+    if len(shown) < len(told):
+        err.print(f"There are more than {most:,} rows; --rows 0 prints all.")
 
 
 @app.command()
 def ui(
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1.")] = 3000,
     home: HomeOption = None,
     demo: DemoOption = False,
 ) -> None:
@@ -373,7 +389,7 @@ def ui(
 
 @app.command()
 def service(
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1.")] = 3000,
     home: HomeOption = None,
     demo: DemoOption = False,
 ) -> None:
@@ -423,7 +439,7 @@ def universe_list(as_json: JsonOption = False) -> None:
 
     entries = universe.read()
     if as_json:
-        _print_json(entries)
+        print_json(entries)
         return
     grid = Table(*universe.COLUMNS)
     for entry in entries:
@@ -442,8 +458,6 @@ def universe_add(
     """Cover a ticker from the next ingest on."""
     from warehouse.sources import universe
 
-    if not re.fullmatch(r"[\^A-Za-z0-9][A-Za-z0-9.\^=&_-]{0,23}", ticker):
-        raise typer.BadParameter(f"{ticker!r} is not a symbol.")
     universe.add(
         ticker,
         benchmark=benchmark,
@@ -463,153 +477,15 @@ def universe_remove(ticker: str) -> None:
     out.print(f"{escape(ticker)} is no longer covered; what is stored of it stays.")
 
 
-def print_scorecard(home: Home) -> None:
-    """Print the published scorecard of `home`, one line a company, for a person to read."""
-    with publish.reading(home) as con:
-        cards = con.execute(
-            """
-            select ticker, name, currency, session_date, close, return_1d, return_1m, return_ytd,
-                coalesce(snapshot_label, label), coalesce(analyst_count, firm_count),
-                upside_median, forward_pe, momentum_percentile, open_flag_count, worst_severity,
-                is_simulated
-            from marts.scorecard
-            where close is not null
-                and (momentum_percentile is not null or firm_count > 0 or analyst_count > 0)
-                and session_date > (select max(session_date) from marts.scorecard) - 30
-            order by momentum_percentile desc nulls last, ticker
-            """
-        ).fetchall()
-    if not cards:
-        out.print("No company has prices yet; `bellwether status` says what is stored.")
-        return
-    is_wide = out.width >= 100
-    note = f" [yellow]({SIMULATED_NOTE})[/yellow]" if cards[0][-1] else ""
-    out.print(f"[bold]Scorecard[/bold]{note}")
-    grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    grid.add_column("ticker", style="bold", no_wrap=True)
-    if is_wide:
-        grid.add_column("company", no_wrap=True, max_width=24)
-    grid.add_column("close", justify="right", no_wrap=True)
-    for name in ("1d", "1m", "YTD"):
-        grid.add_column(name, justify="right", no_wrap=True)
-    grid.add_column("consensus", no_wrap=True)
-    for name in ("upside", "P/E", "mom", "risk"):
-        grid.add_column(name, justify="right", no_wrap=True)
-    for card in cards:
-        (ticker, company, currency, _, close, day, month, year, label, voters) = card[:10]
-        (upside, multiple, rank, flags, worst, _) = card[10:]
-        cells = [
-            escape(ticker),
-            f"{close:,.2f}" + ("" if currency == "USD" else f" {escape(currency or '?')}"),
-            _percent(day),
-            _percent(month),
-            _percent(year),
-            f"{label.replace('insufficient', 'too few')} ({voters})" if label else "–",
-            _percent(upside),
-            f"{multiple:.1f}" if multiple is not None else "–",
-            f"{100 * rank:.0f}" if rank is not None else "–",
-            f"[{'red' if (worst or 0) >= 3 else 'yellow'}]{flags}[/]" if flags else "",
-        ]
-        if is_wide:
-            cells.insert(1, escape(company or ""))
-        grid.add_row(*cells)
-    out.print(grid)
-    newest = max(card[3] for card in cards)
-    out.print(
-        f"At the close of {newest}, in USD unless said, changes in percent. consensus: label "
-        "(analysts); upside: median of the named firms' targets over the close; P/E: on forward "
-        "earnings; mom: percentile of 12-1 momentum; risk: open flags, red from severity 3.",
-        style="dim",
-    )
+def _tell_strays(home: Home) -> None:
+    from warehouse.sources.inbox import strays
 
-
-def _status(home: Home) -> dict[str, Any]:
-    from warehouse.sources.inbox import strays, waiting
-    from warehouse.store import SIMULATED, keys, schema
-
-    made = publish.newest(home)
-    tables = []
-    with publish.reading(home) if made else publish.reading_build(home) as con:
-        for table, columns in schema().items():
-            names = {c.name for c in columns}
-            dated = [k for k in keys(table) if k.endswith(("_date", "_on", "_end"))]
-            newest = f"max({dated[0]})" if dated else "max(known_at)"
-            distinct = "count(distinct ticker)" if "ticker" in names else "null"
-            row = con.execute(
-                f"""
-                select count(*), {distinct}, {newest}, max(stored_at),
-                    (select count(*) from raw.rejects where table_name = ?)
-                from raw.{table}
-                """,
-                [table],
-            ).fetchone()
-            assert row is not None
-            names_ = ("rows", "tickers", "newest", "last_stored", "rejected")
-            tables.append({"table": table, **dict(zip(names_, row, strict=True))})
-        rejects = con.execute(
-            """
-            select table_name || ': ' || reason as what, count(*) as count
-            from raw.rejects group by all order by count desc, what limit 20
-            """
-        ).fetchall()
-        failures = con.execute(
-            """
-            select table_name || ' ' || coalesce(ticker, file, '') || ': ' || outcome || ', '
-                || coalesce(reason, '') as what, count(*) as count
-            from raw.fetches where outcome <> 'ok' group by all
-            order by max(fetched_at) desc limit 20
-            """
-        ).fetchall()
-        drifts = (
-            con.execute(
-                """
-                select check_name || ': ' || reason from marts.data_quality
-                where check_name like 'schema_drift%' order by 1
-                """
-            ).fetchall()
-            if made
-            else []
+    for name in strays(home.inbox):
+        out.print(
+            f"[yellow]Never read: {escape(name)} in {escape(str(home.inbox))}[/yellow]; "
+            "files belong into a folder named like a raw table",
+            highlight=False,
         )
-        simulated = con.execute(
-            "select count(*) > 0 from raw.batches where source = ?", [SIMULATED]
-        ).fetchone()
-        quality = (
-            con.execute("select status, count(*) from marts.data_quality group by all").fetchall()
-            if made
-            else []
-        )
-    failed = home.inbox / ".failed"
-    return {
-        "home": str(home.path),
-        "published": asdict(made) if made else None,
-        "is_simulated": bool(simulated and simulated[0]),
-        "tables": tables,
-        "rejects": [{"what": what, "count": count} for what, count in rejects],
-        "failures": [{"what": what, "count": count} for what, count in failures],
-        "data_quality": dict(quality),
-        "drifts": [row[0] for row in drifts],
-        "inbox": {
-            "waiting": len(waiting(home.inbox)),
-            "failed": len([f for f in failed.glob("*/*") if f.suffix != ".txt"]),
-            "never_read": strays(home.inbox),
-        },
-        "yahoo": _yahoo(home),
-        "next_scheduled_ingest": _next_ingest(),
-    }
-
-
-def _yahoo(home: Home) -> dict[str, Any]:
-    """Say how we stand with Yahoo; nothing of it opens the pipeline's database."""
-    from warehouse.sources.governor import standing
-
-    stands = asdict(standing(home.yahoo))
-    return {name: str(v) if isinstance(v, datetime) else v for name, v in stands.items()}
-
-
-def _next_ingest() -> str:
-    from orchestration.automation import next_scheduled_ingest
-
-    return next_scheduled_ingest(datetime.now(UTC)).strftime("%Y-%m-%d %H:%M %Z")
 
 
 def _home_with_data(home: Path | None, demo: bool) -> Home:
@@ -651,47 +527,6 @@ def _exit_if_failed(outcome: RunOutcome, quiet: bool) -> None:
             err.print(f"[red]{escape(failure)}[/red]", highlight=False)
         err.print(f"Run {outcome.run_id} failed; the published file stays as it was.")
     raise typer.Exit(FAILED)
-
-
-def _rows(relation: duckdb.DuckDBPyRelation) -> list[dict[str, Any]]:
-    return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
-
-
-def _print_rows(columns: list[str], rows: list[list[str]]) -> None:
-    """Print a table, or where it would not fit, each row as a list of its columns."""
-    widths = [
-        max(len(name), *(min(len(row[i]), _WRAPPED) for row in rows)) if rows else len(name)
-        for i, name in enumerate(columns)
-    ]
-    if sum(widths) + 3 * len(widths) + 1 <= out.width:
-        grid = Table(*columns)
-        for row in rows:
-            grid.add_row(*map(escape, row))
-        out.print(grid)
-        return
-    for number, row in enumerate(rows, 1):
-        grid = Table.grid(padding=(0, 2))
-        for name, value in zip(columns, row, strict=True):
-            grid.add_row(f"[bold]{escape(name)}[/bold]", escape(value))
-        out.print(f"[dim]row {number}[/dim]", grid, sep="\n")
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=1, default=str, allow_nan=False))
-
-
-def _percent(value: float | None) -> str:
-    if value is None:
-        return "–"
-    colour = "green" if value > 0 else "red" if value < 0 else ""
-    text = f"{100 * value:+.1f}"
-    return f"[{colour}]{text}[/{colour}]" if colour else text
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return ""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def escape_xml(text: str) -> str:

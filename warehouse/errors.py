@@ -28,7 +28,7 @@ class HomeError(BellwetherError):
 
 
 class UsageError(BellwetherError):
-    """Something was asked for that there is not: a table, a source, a home's folder."""
+    """Something was asked for that there is not, or that cannot be: a table, a source, a day."""
 
 
 class PublishError(BellwetherError):

@@ -13,7 +13,7 @@ import os
 import shutil
 import time
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -42,6 +42,12 @@ class Published:
     size_bytes: int
     seconds: float
     is_simulated: bool
+
+    @property
+    def shows_the_past(self) -> bool:
+        """Whether somebody asked for a moment before it was made; the sample always does."""
+        made, shown = map(datetime.fromisoformat, (self.published_at, self.as_of))
+        return made - shown > timedelta(hours=1)
 
 
 def publish(home: Home, *, as_of: datetime) -> Published:

@@ -29,7 +29,17 @@ WEEKDAYS = [day.date() for day in pd.bdate_range("2023-01-02", "2024-12-31")]
 FIRST, LAST = date(2024, 2, 1), date(2024, 6, 7)
 LOADED = [day for day in WEEKDAYS if FIRST <= day <= LAST]
 TICKERS = ["AAA", "BBB", "CCC", "DDD", "NOPRICE"]
-FIRMS = ["Alpha", "Beta", "Gamma", "Delta", "Epsilon", "Zeta", "Credit Suisse", "UBS", "Morningstar"]
+FIRMS = [
+    "Alpha",
+    "Beta",
+    "Gamma",
+    "Delta",
+    "Epsilon",
+    "Zeta",
+    "Credit Suisse",
+    "UBS",
+    "Morningstar",
+]
 WORDS = ["Strong Buy", "Buy", "Overweight", "Hold", "Underperform", "Suspended", "Moonshot", ""]
 MARTS = ("consensus", "votes", "consensus_methods", "consensus_history")
 COMPARED = ("ratings", "consensus", "prices", "news", "broker_calls")

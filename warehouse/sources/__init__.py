@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from warehouse.errors import HomeError, SourceError
+from warehouse.errors import SourceError, UsageError
 from warehouse.settings import Home
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def open_source(name: str, home: Home, warehouse: Warehouse, load_id: str) -> So
         return Yahoo(conversation(home.yahoo, load_id), warehouse.con)
     if name == "sample":
         return _sample()
-    raise HomeError(f"There is no source '{name}'. Choose one of: {', '.join(SOURCES)}.")
+    raise UsageError(f"There is no source '{name}'. Choose one of: {', '.join(SOURCES)}.")
 
 
 @cache

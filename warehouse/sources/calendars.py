@@ -12,7 +12,7 @@ import duckdb
 import exchange_calendars
 import pandas as pd
 
-from warehouse.errors import BellwetherError, Failed, SourceError
+from warehouse.errors import Failed, SourceError, UsageError
 from warehouse.settings import SEEDS
 from warehouse.sources import Drift, Unit
 
@@ -21,7 +21,7 @@ REFERENCE = "XNYS"
 _OVERLAP = timedelta(days=30)
 
 
-class CalendarRangeError(BellwetherError):
+class CalendarRangeError(UsageError):
     """A day lies outside the sessions a calendar knows."""
 
 
@@ -159,12 +159,20 @@ def moment_before_next_open(day: date, exchange: str = REFERENCE) -> datetime:
 def moment(text: str) -> datetime:
     """Return the moment (UTC) a date or an ISO time stands for; a time without a zone is UTC.
 
-    Raises `ValueError` for text that is neither, `CalendarRangeError` as `moment_before_next_open`.
+    Raises `ValueError` for text that is neither, `UsageError` for a day or time to come,
+    `CalendarRangeError` as `moment_before_next_open`.
     """
+    now = datetime.now(UTC)
     if len(text) == len("2026-01-31"):
-        return moment_before_next_open(date.fromisoformat(text))
+        day = date.fromisoformat(text)
+        if day > now.date():
+            raise UsageError(f"{text} lies in the future, which nobody knows yet.")
+        return moment_before_next_open(day)
     stated = datetime.fromisoformat(text)
-    return stated.astimezone(UTC).replace(tzinfo=None) if stated.tzinfo else stated
+    stated = stated if stated.tzinfo else stated.replace(tzinfo=UTC)
+    if stated > now:
+        raise UsageError(f"{text} lies in the future, which nobody knows yet.")
+    return stated.astimezone(UTC).replace(tzinfo=None)
 
 
 def last_closed_session(now: datetime, exchange: str = REFERENCE) -> date:

@@ -14,6 +14,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import zlib
 from collections.abc import Callable, Sequence
 from functools import partialmethod
@@ -197,6 +198,10 @@ def _read_csv(con: duckdb.DuckDBPyConnection, file: Path) -> duckdb.DuckDBPyRela
     except (UnicodeDecodeError, csv.Error) as error:
         raise Malformed(f"line 1: {error}; a CSV file must be UTF-8 text.") from error
     columns = [name.strip() for name in header]
+    if len(columns) == 1 and (ending := re.search(r"[;\t|]", columns[0])):
+        raise Malformed(
+            f"line 1: one column only, with {ending[0]!r} in it; separate columns by commas."
+        )
     if not all(columns) or len({name.lower() for name in columns}) < max(len(columns), 1):
         raise Malformed(f"line 1: the header has blank or repeated names: {', '.join(columns)}")
     _refuse_width(columns)

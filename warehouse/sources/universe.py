@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 
 import duckdb
 import pandas as pd
 
-from warehouse.errors import BellwetherError, SourceError
-from warehouse.settings import UNIVERSE_CSV
+from warehouse.errors import SourceError, UsageError
+from warehouse.settings import SEEDS, UNIVERSE_CSV
 from warehouse.sources import Drift, Unit
 
 COLUMNS = (
@@ -24,7 +26,10 @@ COLUMNS = (
 )
 
 
-class UniverseError(BellwetherError):
+_SYMBOL = re.compile(r"[\^A-Z0-9][A-Z0-9.\^=&_-]{0,23}")
+
+
+class UniverseError(UsageError):
     """The universe cannot be changed as asked."""
 
 
@@ -69,13 +74,37 @@ def read(path: Path = UNIVERSE_CSV) -> list[dict[str, str]]:
 def add(ticker: str, path: Path = UNIVERSE_CSV, **fields: str | None) -> None:
     """Put a ticker on the list.
 
-    Raises `UniverseError` when it is on it already.
+    Raises `UniverseError` when it is on it already, or a field is not what it should be.
     """
     entries = read(path)
+    _refuse(ticker, fields)
     if any(entry["ticker"] == ticker for entry in entries):
         raise UniverseError(f"{ticker} is in {path.name} already.")
     entries.append({"ticker": ticker, **{name: value or "" for name, value in fields.items()}})
     _write(path, entries)
+
+
+def _refuse(ticker: str, fields: Mapping[str, str | None]) -> None:
+    for symbol in filter(None, (ticker, fields.get("benchmark"), fields.get("successor"))):
+        if not _SYMBOL.fullmatch(symbol):
+            raise UniverseError(
+                f"'{symbol}' is not a symbol as Yahoo spells them: capitals, digits and .^=&_-"
+            )
+    known = {"exchange": _seed("exchanges", "value"), "currency": _seed("currencies", "code")}
+    for name, values in known.items():
+        told = fields.get(name)
+        if told and told not in values:
+            raise UniverseError(f"'{told}' is no {name} that dbt_project/seeds knows.")
+    for name in ("listed_from", "listed_to"):
+        try:
+            date.fromisoformat(fields.get(name) or "2000-01-01")
+        except ValueError:
+            raise UniverseError(f"{name} '{fields[name]}' is not a date (YYYY-MM-DD).") from None
+
+
+def _seed(name: str, column: str) -> set[str]:
+    with (SEEDS / f"{name}.csv").open(newline="", encoding="utf-8") as file:
+        return {row[column] for row in csv.DictReader(file)}
 
 
 def remove(ticker: str, path: Path = UNIVERSE_CSV) -> None:
