@@ -1,4 +1,4 @@
-"""What a build left in the database, read once: columns, numbers of rows, a few rows of marts."""
+"""What a build left in the database, read once: columns, numbers of rows, a few rows."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -61,11 +61,10 @@ def describe(home: Home, built: Sequence[Built]) -> Described:
             )
             found.row_counts = dict(con.execute(counts).fetchall())
         for name in names:
-            if name.startswith("marts."):
-                result = con.execute(f"select * from {_relation(name)} limit {PREVIEW_ROWS}")
-                found.previews[name] = preview(
-                    [column[0] for column in result.description], result.fetchall()
-                )
+            result = con.execute(f"select * from {_relation(name)} limit {PREVIEW_ROWS}")
+            found.previews[name] = preview(
+                [column[0] for column in result.description], result.fetchall()
+            )
     return found
 
 

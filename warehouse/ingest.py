@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field
@@ -107,6 +108,7 @@ def _ingest_unit(
 ) -> None:
     started, sent_before = time.monotonic(), source.requests
     counts, outcome, reason, error = Counts(), "ok", None, None
+    batch_id, stored_as = uuid.uuid4().hex, None
     rejects: list[str] = []
     # A name that is not UTF-8 cannot be stored as it is.
     file = unit.file.name.encode(errors="replace").decode() if unit.file else None
@@ -122,9 +124,11 @@ def _ingest_unit(
                 frame,
                 source=source.name,
                 load_id=load_id,
+                batch_id=batch_id,
                 file=file,
                 file_hash=unit.file_hash,
             )
+            stored_as = batch_id
             if not any(astuple(counts)):
                 raise EmptyAnswer("It holds no rows.")
             if counts.rejected:
@@ -139,6 +143,7 @@ def _ingest_unit(
         done.resume_at = failure.resume_at
     warehouse.record_fetch(
         load_id=load_id,
+        batch_id=stored_as,
         source=source.name,
         table=table,
         ticker=unit.ticker if table != "sessions" else None,

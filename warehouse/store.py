@@ -141,6 +141,7 @@ class Warehouse:
         *,
         source: str,
         load_id: str | None = None,
+        batch_id: str | None = None,
         file: str | None = None,
         file_hash: str | None = None,
     ) -> Counts:
@@ -150,14 +151,14 @@ class Warehouse:
         `raw.<table>`; a `known_at` column states when each row was known, else it is now. Columns
         the schema does not name go to `payload`. A column the frame does not have is neither
         compared nor lost: it keeps the value of the version before. Rows that cannot be stored go
-        whole to `raw.rejects`. Rows of one `load_id` belong to one ingest.
+        whole to `raw.rejects`. Rows of one `load_id` belong to one ingest. `batch_id` is a new one's.
 
         Raises `Malformed` when a key column is missing, `HomeError` when simulated and real
         sources would share the store.
         """
         self._refuse_mixture(source)
         moment = self._moment(_utc_now())
-        batch_id = uuid.uuid4().hex
+        batch_id = batch_id or uuid.uuid4().hex
         with self._transaction():
             try:
                 self.con.execute(
@@ -196,6 +197,7 @@ class Warehouse:
         load_id: str,
         source: str,
         table: str,
+        batch_id: str | None = None,
         ticker: str | None = None,
         file: str | None = None,
         outcome: str = "ok",
@@ -206,8 +208,9 @@ class Warehouse:
     ) -> None:
         """Write how one attempt to fetch a table ended to `raw.fetches`."""
         self.con.execute(
-            "insert into raw.fetches values (null, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "insert into raw.fetches values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
+                batch_id,
                 load_id,
                 source,
                 table,

@@ -33,8 +33,7 @@ session, so what happened in them is counted session by session.
             select 'observed' as pit_quality, 1 as badness
         ),
         ranges as (
-            select
-                ticker, min(session_number) as first_number, max(session_number) as last_number
+            select ticker, min(session_number) as first_number, max(session_number) as last_number
             from sessions
             group by ticker
         ),
@@ -330,9 +329,7 @@ session, so what happened in them is counted session by session.
                 on vote_counts.ticker = sessions.ticker
                 and vote_counts.point = sessions.session_number
             left join
-                told
-                on told.ticker = sessions.ticker
-                and told.told_from = sessions.session_number
+                told on told.ticker = sessions.ticker and told.told_from = sessions.session_number
             window
                 by_session as (
                     partition by sessions.ticker
@@ -373,11 +370,8 @@ session, so what happened in them is counted session by session.
                 coalesce(vote_counts.firm_sell_count, 0) as firm_sell_count,
                 vote_counts.mean_score,
                 vote_counts.median_score,
-                {{
-                    dbt.datediff(
-                        "cast('1970-01-01' as date)", "placed.counted_on", "day"
-                    )
-                }} - vote_counts.median_graded_day as median_vote_age_days,
+                {{ dbt.datediff("cast('1970-01-01' as date)", "placed.counted_on", "day") }}
+                - vote_counts.median_graded_day as median_vote_age_days,
                 coalesce(vote_counts.target_count, 0) as target_count,
                 vote_counts.target_mean,
                 vote_counts.target_median,
@@ -399,13 +393,13 @@ session, so what happened in them is counted session by session.
             from placed
             inner join quotes on quotes.ticker = placed.ticker
             cross join methods
-            left join qualities as price_qualities on price_qualities.pit_quality = placed.pit_quality
+            left join
+                qualities as price_qualities on price_qualities.pit_quality = placed.pit_quality
             left join
                 vote_counts
                 on vote_counts.ticker = placed.ticker
                 and vote_counts.point = placed.point
-            left join
-                clusters on clusters.ticker = placed.ticker and clusters.point = placed.point
+            left join clusters on clusters.ticker = placed.ticker and clusters.point = placed.point
             left join
                 revisions
                 on revisions.ticker = placed.ticker

@@ -5,10 +5,9 @@ with
             {% for column in adapter.get_columns_in_relation(ref("momentum")) %}
                 select ticker, '{{ column.name }}' as column_name
                 from {{ ref("momentum") }}
-                where {{ column.name }} is null
-                {{ "union all" if not loop.last }}
+                where {{ column.name }} is null {{ "union all" if not loop.last }}
             {% endfor %}
-        {% else %} select ticker, ticker as column_name from {{ ref("momentum") }}
+        {% else %}select ticker, ticker as column_name from {{ ref("momentum") }}
         {% endif %}
     ),
     told as (select ticker, column_name from {{ ref("momentum_blanks") }}),

@@ -99,7 +99,7 @@ def test_every_blank_of_its_own_is_explained_and_nothing_else(
 def test_a_company_without_prices_or_opinions_says_so_once(con: duckdb.DuckDBPyConnection) -> None:
     reasons = explained(con)
     for ticker in ("RATED", "SNAP", "TOLD"):
-        assert "no final bar is stored" in reasons[ticker, "scorecard_momentum"]
+        assert "no final bar is known" in reasons[ticker, "scorecard_momentum"]
         assert (ticker, "close") in blanks(con)
     assert "no price, rating or snapshot" in reasons["TOLD", "scorecard_consensus"]
     assert ("BABA", "scorecard_momentum") not in reasons
@@ -111,4 +111,4 @@ def test_a_multiple_that_is_not_shown_has_its_reason(con: duckdb.DuckDBPyConnect
     assert "USD" in reasons["ADR"] and "CNY" in reasons["ADR"]
     assert "not positive" in reasons["LOSS"]
     assert "neither forward earnings nor a multiple" in reasons["BABA"]
-    assert reasons["RATED"] == "no valuation is stored"
+    assert reasons["RATED"] == "no valuation is known"

@@ -20,6 +20,9 @@ STAGING = (
     "listings",
     "calendar_days",
     "changes",
+    "price_changes",
+    "price_loads",
+    "splits",
     "prices",
     "ratings",
 )

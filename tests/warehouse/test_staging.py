@@ -17,6 +17,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.histories import (
+    BOOKKEEPING,
     END,
     TICKERS,
     Clock,
@@ -63,6 +64,16 @@ def tell_the_story(tell: Callable[..., None]) -> None:
         bar("SPL", "2025-06-10", 103.0, split_ratio=1),
     )
     tell("2025-07-01 22:00", "prices", bar("SPL", "2025-07-01", 51.0, split_ratio=2))
+
+    # A history fetched after a split is on its basis, and was not before.
+    tell(
+        FIRST,
+        "prices",
+        bar("FUT", "2025-11-26", 100.0, volume=40, dividend=1.0),
+        bar("FUT", "2025-11-28", 101.0),
+        bar("FUT", "2025-12-01", 102.0, split_ratio=4),
+    )
+    tell(SECOND, "prices", bar("FUT", "2025-11-28", 103.0))
 
     days = ["2025-11-28", "2025-11-26", "2025-07-03", "2025-07-02", "2025-11-27", "2025-12-01"]
     tell(FIRST, "securities", {"ticker": "AAA", "name": "Alpha"}, load_id="first")
@@ -205,11 +216,15 @@ def views(built: tuple[Path, Models]) -> Views:
     with duckdb.connect(str(home / DATABASE)) as con:
         con.execute("set timezone = 'UTC'")
         by_dbt = {
-            name: rows(con, f"select * from {name} order by all") for name, *_ in staging.models
+            name: rows(con, f"select * from {name} order by all")
+            for name, *_ in staging.models
+            if name not in BOOKKEEPING
         }
         for moment, as_of in AS_OF.items():
             shown[moment] = staging.show(con, as_of)
-    assert shown["end"] == by_dbt
+    for name, told in by_dbt.items():
+        assert shown["end"][name] == told, name
+    assert shown["end"].keys() == by_dbt.keys()
     return shown
 
 
@@ -481,6 +496,19 @@ def test_versions_fetched_before_a_split_are_put_on_its_basis(views: Views) -> N
         "06-10": (51.5, none, none, none, none, 2.0),
         "07-01": (51.0, none, none, none, none, 1.0),
     }
+
+
+def test_what_was_fetched_after_a_split_nobody_knew_of_is_taken_off_its_basis(views: Views) -> None:
+    names = ("session_date", "close", "volume", "dividend")
+    assert known(views, "before the first load", "stg_prices", *names, ticker="FUT") == [
+        (date(2025, 11, 26), 400.0, 10.0, 4.0),
+        (date(2025, 11, 28), 404.0, None, None),
+    ]
+    assert known(views, "end", "stg_prices", *names, ticker="FUT") == [
+        (date(2025, 11, 26), 100.0, 40.0, 1.0),
+        (date(2025, 11, 28), 103.0, None, None),
+        (date(2025, 12, 1), 102.0, None, None),
+    ]
 
 
 def test_the_day_of_a_split_begins_where_the_exchange_is(views: Views) -> None:

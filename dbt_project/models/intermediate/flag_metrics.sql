@@ -16,8 +16,19 @@ with
         from {{ ref("stg_securities_history") }}
     ),
     currencies as (select code, major_code from {{ ref("currencies") }}),
+    -- A bar of long ago that arrives late moves no beginning.
     first_bars as (
-        select ticker, min(session_date) as first_session_date from bars group by ticker
+        select
+            ticker,
+            min(
+                case
+                    when first_known_from <= cut_off_at
+                    then session_date
+                    else cast(first_known_from as date)
+                end
+            ) as first_session_date
+        from bars
+        group by ticker
     ),
     drawdowns as (
         select

@@ -1,18 +1,27 @@
 with
-    valuations as (select * from {{ ref("stg_valuations") }}),
+    told as (select * from {{ ref("stg_valuations") }}),
+    listings as (select ticker, currency from {{ ref("stg_listings") }}),
     currencies as (select code, major_code, units_per_major from {{ ref("currencies") }}),
     ranked as (
         select
-            *,
+            told.row_id,
+            told.ticker,
+            told.valued_on,
+            told.price,
+            told.forward_pe,
+            told.forward_eps,
+            coalesce(told.currency, listings.currency) as currency,
+            told.eps_currency,
             row_number() over (
-                partition by ticker
+                partition by told.ticker
                 order by
                     case
-                        when forward_pe is null and forward_eps is null then 1 else 0
+                        when told.forward_pe is null and told.forward_eps is null then 1 else 0
                     end asc nulls last,
-                    valued_on desc nulls last
+                    told.valued_on desc nulls last
             ) as age_rank
-        from valuations
+        from told
+        left join listings on listings.ticker = told.ticker
     ),
     newest as (
         select

@@ -170,7 +170,7 @@ with
         from {{ ref("stg_universe_history") }}
     ),
     securities as (select ticker, quote_type from {{ ref("stg_securities") }}),
-    bar_counts as (select prices.ticker, count(*) as bar_count from prices group by prices.ticker),
+    bar_counts as (select ticker, bar_count from momentum),
     measured as (
         select
             momentum.*,
@@ -178,7 +178,6 @@ with
             newest.open as newest_open,
             newest.high as newest_high,
             newest.low as newest_low,
-            bar_counts.bar_count,
             universe.benchmark,
             universe.is_covered,
             universe.listed_to,
@@ -193,7 +192,6 @@ with
             prices as newest
             on newest.ticker = momentum.ticker
             and newest.session_date = momentum.session_date
-        inner join bar_counts on bar_counts.ticker = momentum.ticker
         left join universe on universe.ticker = momentum.ticker and universe.age_rank = 1
         left join bar_counts as benchmark_counts on benchmark_counts.ticker = universe.benchmark
         left join

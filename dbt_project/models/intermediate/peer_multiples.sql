@@ -13,7 +13,6 @@ with
     counted as (
         select
             current_peers.ticker,
-            count(*) as peer_count,
             count(multiples.forward_pe) as multiple_count,
             percentile_cont(0.5) within group (
                 order by multiples.forward_pe asc nulls last
@@ -25,8 +24,8 @@ with
     final as (
         select
             ticker,
-            peer_count,
             multiple_count,
+            5 as needed_count,
             case when multiple_count >= 5 then median_forward_pe end as forward_pe_peer_median
         from counted
     )

@@ -101,8 +101,7 @@ with
             case
                 when graded.known_to is null
                 then {{ newest() }} + 1
-                else
-                    {{ session_number_at("graded.known_to", "losing", "graded.counted_on") }}
+                else {{ session_number_at("graded.known_to", "losing", "graded.counted_on") }}
             end as gone_number
         from graded
         left join

@@ -5,11 +5,19 @@ calls name, as far as these were known in the session, or when the version was s
 -#}
 with
     calls as (select * from {{ ref("rating_calls") }}),
-    splits as (select * from {{ ref("splits") }}),
-    quotes as (select ticker, currency, major_code, units_per_major from {{ ref("quotes") }}),
+    split_spans as (select * from {{ ref("stg_splits") }}),
+    splits as (select * from split_spans where is_known),
+    quotes as (
+        select ticker, close, currency, major_code, units_per_major from {{ ref("quotes") }}
+    ),
     currencies as (select code, major_code, units_per_major from {{ ref("currencies") }}),
     prior_splits as (
-        select calls.ticker, calls.firm, calls.turn, calls.row_id, exp(sum(ln(splits.split_ratio))) as split_factor
+        select
+            calls.ticker,
+            calls.firm,
+            calls.turn,
+            calls.row_id,
+            exp(sum(ln(splits.split_ratio))) as split_factor
         from calls
         inner join
             splits
@@ -83,9 +91,7 @@ with
         where rebased.target is not null
     ),
     doubts as (select distinct ticker, firm, turn, row_id from doubtful),
-    first_doubts as (
-        select ticker, min(told_number) as told_number from doubtful group by ticker
-    ),
+    first_doubts as (select ticker, min(told_number) as told_number from doubtful group by ticker),
     verdict_points as (
         select evidence.ticker, evidence.from_number as point
         from evidence
@@ -145,6 +151,32 @@ with
         where unrestated_margin > 0
         group by ticker, firm, turn, row_id, point
     ),
+    -- A target told after a split that nobody knew of at `as_of` may or may not be on its basis:
+    -- the
+    -- one nearer to the close counts.
+    span_factors as (
+        select
+            rebased.ticker,
+            rebased.firm,
+            rebased.turn,
+            rebased.row_id,
+            case
+                when
+                    rebased.known_at > {{ as_of() }}
+                    and abs(ln(rebased.target / split_spans.split_factor / quotes.close))
+                    > abs(ln(rebased.target / quotes.close))
+                then 1.0
+                else split_spans.split_factor
+            end as split_factor
+        from rebased
+        inner join quotes on quotes.ticker = rebased.ticker
+        inner join
+            split_spans
+            on split_spans.ticker = rebased.ticker
+            and rebased.known_at >= split_spans.told_from
+            and rebased.known_at < split_spans.effective_at
+        where rebased.target is not null
+    ),
     based as (
         select
             rebased.*,
@@ -160,10 +192,10 @@ with
                 then 1.0 * quotes.units_per_major / told.units_per_major
                 else 1.0
             end
-            / coalesce(splits.split_factor, 1.0)
+            / coalesce(span_factors.split_factor, 1.0)
             / coalesce(restated.split_factor, 1.0) as multiplier,
-            coalesce(splits.split_factor, 1.0) * coalesce(restated.split_factor, 1.0)
-            as split_factor,
+            coalesce(span_factors.split_factor, 1.0)
+            * coalesce(restated.split_factor, 1.0) as split_factor,
             case
                 when doubts.row_id is null
                 then 'not_needed'
@@ -186,10 +218,11 @@ with
             and doubts.turn = rebased.turn
             and doubts.row_id = rebased.row_id
         left join
-            splits
-            on splits.ticker = rebased.ticker
-            and rebased.known_at >= splits.told_from
-            and rebased.known_at < splits.effective_at
+            span_factors
+            on span_factors.ticker = rebased.ticker
+            and span_factors.firm = rebased.firm
+            and span_factors.turn = rebased.turn
+            and span_factors.row_id = rebased.row_id
         left join
             restated
             on restated.ticker = rebased.ticker

@@ -1,6 +1,6 @@
 {#- A blank column, or the mart without a row: when it is blank, why, the raw table and row to look in,
     what was found and what would have been enough. -#}
-{%- set unknown_name = "case when securities.ticker is null then 'no master data of the security are stored' else 'no source tells it' end" -%}
+{%- set unknown_name = "case when securities.ticker is null then 'no master data of the security are known' else 'no source tells it' end" -%}
 {%- set blanks = [
     (
         "name",
@@ -32,7 +32,7 @@
     (
         "forward_pe",
         "card.forward_pe is null",
-        "coalesce(multiples.reason, 'no valuation is stored')",
+        "coalesce(multiples.reason, 'no valuation is known')",
         "valuations",
         "multiples.row_id",
         "null",
@@ -45,12 +45,12 @@
         "valuations",
         "null",
         "coalesce(peers.multiple_count, 0)",
-        "5",
+        "peers.needed_count",
     ),
     (
         "news_count_30d",
         "card.news_count_30d is null",
-        "'no news of the ticker was ever stored'",
+        "'no news of the ticker is known'",
         "news",
         "null",
         "null",
@@ -59,7 +59,7 @@
     (
         "momentum",
         "momentum.ticker is null",
-        "'no final bar is stored: every column of marts.momentum is blank'",
+        "'no final bar is known: every column of marts.momentum is blank'",
         "prices",
         "null",
         "0",
@@ -68,7 +68,7 @@
     (
         "consensus",
         "consensus.ticker is null",
-        "'no price, rating or snapshot is stored: every column of marts.consensus is blank'",
+        "'no price, rating or snapshot is known: every column of marts.consensus is blank'",
         "consensus",
         "null",
         "null",
@@ -82,7 +82,7 @@ with
     consensus as (select ticker from {{ ref("consensus") }}),
     securities as (select row_id, ticker from {{ ref("stg_securities") }}),
     multiples as (select row_id, ticker, reason from {{ ref("forward_multiples") }}),
-    peers as (select ticker, multiple_count from {{ ref("peer_multiples") }}),
+    peers as (select ticker, multiple_count, needed_count from {{ ref("peer_multiples") }}),
     final as (
         {% for column, condition, reason, table, row_id, observed, expected in blanks %}
             select

@@ -3,7 +3,7 @@ with
     versions as (select * from {{ ref("stg_consensus_history") }} where period = '0m'),
     quotes as (select * from {{ ref("quotes") }}),
     currencies as (select code, major_code, units_per_major from {{ ref("currencies") }}),
-    splits as (select * from {{ ref("splits") }}),
+    splits as (select * from {{ ref("stg_splits") }}),
     days as (
         select exchange, day, is_session, opens_at, next_opens_at, session_number
         from {{ ref("stg_calendar_days") }}
@@ -25,9 +25,7 @@ with
         from versions
         inner join quotes on quotes.ticker = versions.ticker
         left join
-            days
-            on days.exchange = quotes.exchange
-            and days.day = cast(versions.known_from as date)
+            days on days.exchange = quotes.exchange and days.day = cast(versions.known_from as date)
     ),
     best as (
         select ticker, from_number, max(standing) as standing

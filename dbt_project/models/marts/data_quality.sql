@@ -1,6 +1,11 @@
 with
     momentum_blanks as (select * from {{ ref("momentum_blanks") }}),
-    prices as (select row_id, ticker, session_date from {{ ref("stg_prices") }} where is_final),
+    prices as (
+        select row_id, ticker, session_date, currency from {{ ref("stg_prices") }} where is_final
+    ),
+    bars as (
+        select row_id, ticker, exchange, session_date, session_number from {{ ref("known_bars") }}
+    ),
     scorecard_blanks as (select * from {{ ref("scorecard_blanks") }}),
     ratings as (
         select row_id, ticker, to_grade
@@ -56,12 +61,13 @@ with
         group by ratings.ticker
     ),
     newest_load as (select max(fetched_at) as fetched_at from fetches),
-    newest_failures as (
-        select count(*) as failure_count
+    newest_attempts as (
+        select
+            count(*) as attempt_count,
+            count(case when outcome not in ('ok', 'empty') then 1 end) as failure_count
         from fetches
         where
-            outcome <> 'ok'
-            and load_id in (
+            load_id in (
                 select fetches.load_id
                 from fetches
                 inner join newest_load on newest_load.fetched_at = fetches.fetched_at
@@ -94,7 +100,50 @@ with
         where newest_table_loads.age_rank = 1
         group by drifts.table_name, drifts.field, drifts.expected
     ),
+    mixed_currencies as (
+        select ticker, count(distinct currency) as currency_count
+        from prices
+        group by ticker
+        having count(distinct currency) > 1
+    ),
+    off_sessions as (
+        select ticker, exchange, count(*) as bar_count, max(session_date) as newest_session_date
+        from bars
+        where exchange is not null and session_number is null
+        group by ticker, exchange
+    ),
     findings as (
+        select
+            'price_currency_mixed' as check_name,
+            ticker,
+            'warn' as status,
+            cast(currency_count as {{ dbt.type_float() }}) as observed_value,
+            cast(1 as {{ dbt.type_float() }}) as expected_value,
+            'its bars are told in several currencies: returns across them mean nothing' as reason,
+            'raw.prices' as table_name,
+            cast(null as {{ dbt.type_string() }}) as row_id
+        from mixed_currencies
+        union all
+        select
+            'price_off_session' as check_name,
+            off_sessions.ticker,
+            'warn' as status,
+            cast(off_sessions.bar_count as {{ dbt.type_float() }}) as observed_value,
+            cast(0 as {{ dbt.type_float() }}) as expected_value,
+            concat(
+                'bars on days without a session of ',
+                off_sessions.exchange,
+                ', the newest on ',
+                cast(off_sessions.newest_session_date as {{ dbt.type_string() }})
+            ) as reason,
+            'raw.prices' as table_name,
+            bars.row_id
+        from off_sessions
+        inner join
+            bars
+            on bars.ticker = off_sessions.ticker
+            and bars.session_date = off_sessions.newest_session_date
+        union all
         select
             concat('momentum_', column_name) as check_name,
             ticker,
@@ -130,14 +179,7 @@ with
         from consensus_blanks
         union all
         select
-            check_name,
-            ticker,
-            status,
-            observed_value,
-            expected_value,
-            reason,
-            table_name,
-            row_id
+            check_name, ticker, status, observed_value, expected_value, reason, table_name, row_id
         from consensus_reconciliation
         union all
         select
@@ -185,8 +227,9 @@ with
             'warn' as status,
             cast(ticker_count as {{ dbt.type_float() }}) as observed_value,
             cast(0 as {{ dbt.type_float() }}) as expected_value,
-            concat('the vendor changed its format: ', expected, ' expected, ', found, ' found')
-            as reason,
+            concat(
+                'the vendor changed its format: ', expected, ' expected, ', found, ' found'
+            ) as reason,
             'raw.drifts' as table_name,
             cast(null as {{ dbt.type_string() }}) as row_id
         from newest_drifts
@@ -194,7 +237,13 @@ with
         select
             'newest_fetches' as check_name,
             'all' as ticker,
-            case when failure_count > 0 then 'warn' else 'ok' end as status,
+            case
+                when failure_count = 0
+                then 'ok'
+                when failure_count = attempt_count
+                then 'fail'
+                else 'warn'
+            end as status,
             cast(failure_count as {{ dbt.type_float() }}) as observed_value,
             cast(0 as {{ dbt.type_float() }}) as expected_value,
             case
@@ -202,7 +251,8 @@ with
             end as reason,
             'raw.fetches' as table_name,
             cast(null as {{ dbt.type_string() }}) as row_id
-        from newest_failures
+        from newest_attempts
+        where attempt_count > 0
     ),
     final as (
         select

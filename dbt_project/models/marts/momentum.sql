@@ -5,12 +5,16 @@ with
         from {{ ref("momentum_ranks") }}
     ),
     spans as (
-        select ticker, min(session_date) as history_start, max(session_date) as newest_session_date
+        select
+            ticker,
+            min(session_date) as history_start,
+            max(session_date) as newest_session_date,
+            count(*) as bar_count
         from momentum_history
         group by ticker
     ),
     newest as (
-        select momentum_history.*, spans.history_start
+        select momentum_history.*, spans.history_start, spans.bar_count
         from momentum_history
         inner join
             spans

@@ -1,3 +1,11 @@
+{{
+    config(
+        materialized="incremental",
+        incremental_strategy="append",
+        pre_hook="{{ delete_changed(ref('momentum_changes'), 'replaced_from') }}",
+    )
+}}
+
 {#- Calendar anchors in months, and the rows that end a block of the deepest fall: 6 x 6 x 7 = 252. -#}
 {%- set anchors = [1, 3, 6, 7, 12, 13] -%}
 {%- set by_session = "partition by ticker order by session_date asc nulls last" -%}
@@ -13,19 +21,21 @@
 with
     prices as (
         select
-            ticker,
-            session_date,
-            open,
-            high,
-            low,
-            close,
-            adj_close,
-            volume,
-            dividend,
-            source,
-            known_at
-        from {{ ref("stg_prices") }}
-        where is_final
+            prices.ticker,
+            prices.session_date,
+            prices.open,
+            prices.high,
+            prices.low,
+            prices.close,
+            prices.adj_close,
+            prices.volume,
+            prices.dividend,
+            prices.source,
+            prices.known_at
+        from
+            {{ ref("stg_prices") }}
+            as prices {{ only_changed(ref("momentum_changes"), "read_from", "prices") }}
+        where prices.is_final
     ),
     listings as (select ticker, exchange from {{ ref("stg_listings") }}),
     days as (select exchange, day, session_number from {{ ref("stg_calendar_days") }}),
@@ -295,8 +305,8 @@ with
     ),
     final as (
         select
-            ticker,
-            session_date,
+            anchored.ticker,
+            anchored.session_date,
             close,
             case
                 when coalesce(newest_unknown_factor, 0) <= bar_number
@@ -399,7 +409,7 @@ with
                     and (last_unknown_range is null or last_unknown_range <= bar_number - 150)
                 then average_range
             end as atr_14
-        from anchored
+        from anchored {{ only_changed(ref("momentum_changes"), "replaced_from", "anchored") }}
     )
 select *
 from final

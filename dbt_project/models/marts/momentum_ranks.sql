@@ -1,7 +1,24 @@
+{#- Days that hold 156 weeks before a session's own and the bar before them. -#}
+{%- set days = 1140 -%}
+{{
+    config(
+        materialized="incremental",
+        incremental_strategy="append",
+        pre_hook="{% if is_incremental() %} delete from {{ this }} where session_date >= (select min(changed_from) from {{ ref('momentum_changes') }}) {% endif %}",
+    )
+}}
+
 with
+    first_days as (
+        select coalesce(min(changed_from), cast('9999-12-31' as date)) as ranked_from
+        from {{ ref("momentum_changes") }}
+    ),
     momentum_history as (
         select ticker, session_date, close, momentum_12_1, return_7m_1m, return_13m_1m
         from {{ ref("momentum_history") }}
+        {% if is_incremental() %}
+            where session_date >= (select ranked_from - {{ days }} from first_days)
+        {% endif %}
     ),
     universe as (
         select ticker, benchmark, listed_from, listed_to, is_covered, known_from
@@ -47,12 +64,17 @@ with
             and momentum_history.session_date >= memberships.said_on
             and momentum_history.session_date < memberships.said_until
         where
-            not rankable.is_in_universe
-            or (
-                memberships.is_covered
-                and momentum_history.session_date
-                between memberships.listed_from and memberships.listed_to
+            (
+                not rankable.is_in_universe
+                or (
+                    memberships.is_covered
+                    and momentum_history.session_date
+                    between memberships.listed_from and memberships.listed_to
+                )
             )
+            {% if is_incremental() %}
+                and momentum_history.session_date >= (select ranked_from from first_days)
+            {% endif %}
     ),
     -- Weekly returns of the weeks before a session's own, which may not be over yet.
     ordered as (
@@ -94,8 +116,9 @@ with
         window
             last_156 as (
                 partition by ticker
-                order by week asc nulls last
-                rows between 156 preceding and 1 preceding
+                order by
+                    week asc nulls last
+                    range between interval '1092' day preceding and interval '7' day preceding
             )
     ),
     bills as (select session_date, close from momentum_history where ticker = '^IRX'),

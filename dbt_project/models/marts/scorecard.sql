@@ -40,7 +40,7 @@ with
             tickers.ticker,
             securities.name,
             securities.sector,
-            listings.currency,
+            coalesce(consensus.currency, listings.currency) as currency,
             coalesce(momentum.session_date, consensus.session_date) as session_date,
             momentum.close,
             momentum.return_1d,
