@@ -57,7 +57,7 @@ def generate() -> duckdb.DuckDBPyConnection:
         select
             't' || e % {TICKERS} as ticker,
             'Firm ' || cast(floor(random() * {FIRMS}) as integer) as firm,
-            cast(floor(1 + random() * {SESSIONS}) as integer) as n,
+            cast(floor(1 + random() * {SESSIONS + 1}) as integer) as n,
             random() as word, random() as size, 100 * random() as fate
         from range({EVENTS}) as events(e);
         create temp table told as

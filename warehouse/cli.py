@@ -247,6 +247,10 @@ def status(home: HomeOption = None, demo: DemoOption = False, as_json: JsonOptio
             out.print(f"[yellow]{title}[/yellow]")
             for row in report[key]:
                 out.print(f"  {row['count']:>6,}  {escape(row['what'])}", highlight=False)
+    if report["unknown_grades"]:
+        out.print("[yellow]Grades no row of rules.rating_grades knows (no vote)[/yellow]")
+        for row in report["unknown_grades"]:
+            out.print(f"  {row['count']:>6,}  {escape(row['what'])}", highlight=False)
     quality = report["data_quality"]
     out.print(
         f"Data quality: {quality.get('ok', 0):,} ok, {quality.get('warn', 0):,} warn, "
@@ -508,6 +512,12 @@ def _status(home: Home) -> dict[str, Any]:
             order by max(fetched_at) desc limit 20
             """
         ).fetchall()
+        grades = con.execute(
+            """
+            select case grade when '' then '(blank)' else grade end as what, event_count as count
+            from staging.unknown_grades order by count desc, what limit 20
+            """
+        ).fetchall()
         quality = con.execute(
             "select status, count(*) from marts.data_quality group by all"
         ).fetchall()
@@ -518,6 +528,7 @@ def _status(home: Home) -> dict[str, Any]:
         "tables": tables,
         "rejects": [{"what": what, "count": count} for what, count in rejects],
         "failures": [{"what": what, "count": count} for what, count in failures],
+        "unknown_grades": [{"what": what, "count": count} for what, count in grades],
         "data_quality": dict(quality),
         "inbox": {
             "waiting": len(waiting(home.inbox)),
