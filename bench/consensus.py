@@ -80,7 +80,7 @@ def generate() -> duckdb.DuckDBPyConnection:
 
 
 def tell(home: Home, con: duckdb.DuckDBPyConnection, *, is_last: bool) -> None:
-    """Store the last session, or all before it, with its bars, snapshots, events and corrections."""
+    """Store the last session, or all before it: bars, snapshots, events and corrections."""
     is_now = f"n {'=' if is_last else '<'} (select max(n) from walk)"
     on_day = is_now.replace("n ", "graded_on ", 1).replace("max(n)", "max(session_date)")
     frames = {
@@ -117,9 +117,7 @@ def tell(home: Home, con: duckdb.DuckDBPyConnection, *, is_last: bool) -> None:
 
 def build(home: Home) -> list[Built]:
     """Build everything the consensus needs, and it."""
-    built = dbt.build(
-        dbt.prepare_manifest(), home, as_of=datetime.now(UTC).replace(tzinfo=None)
-    )
+    built = dbt.build(dbt.prepare_manifest(), home, as_of=datetime.now(UTC).replace(tzinfo=None))
     bad = [(node.name, node.message) for node in built if not node.is_good]
     assert not bad, bad
     return built

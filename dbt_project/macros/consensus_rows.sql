@@ -199,7 +199,9 @@ session, so what happened in them is counted session by session.
                 = lows.target_rank + cast(floor(lows.target_count / 2.0) as integer)
         ),
         clusters as (
-            select ticker_number, point, cluster_low, cluster_high from intervals where width_rank = 1
+            select ticker_number, point, cluster_low, cluster_high
+            from intervals
+            where width_rank = 1
         ),
         calls as (
             select
@@ -256,7 +258,11 @@ session, so what happened in them is counted session by session.
                     and session_number <= {{ steps }}
                     and exchange in (select min(exchange) from days)
             ),
-            {%- set before_the_calendar = "case when calls.graded_on + %s > calls.counted_on then " ~ newest() ~ " else 0 end" %}
+            {%- set before_the_calendar = (
+                "case when calls.graded_on + %s > calls.counted_on then "
+                ~ newest()
+                ~ " else 0 end"
+            ) %}
             windows as (
                 select
                     calls.*,
@@ -274,9 +280,7 @@ session, so what happened in them is counted session by session.
                     ) as last_number_30d,
                     least(
                         calls.to_number - 1,
-                        coalesce(
-                            days_90.session_number, {{ before_the_calendar | format(89) }}
-                        ),
+                        coalesce(days_90.session_number, {{ before_the_calendar | format(89) }}),
                         ranges.last_number
                     ) as last_number
                 from calls
@@ -417,13 +421,12 @@ session, so what happened in them is counted session by session.
                 vote_counts.mean_score,
                 vote_counts.median_score,
                 case
-                    when vote_counts.ticker_number is null then 'insufficient' else vote_counts.label
+                    when vote_counts.ticker_number is null
+                    then 'insufficient'
+                    else vote_counts.label
                 end as label,
-                {{
-                    dbt.datediff(
-                        "cast('1970-01-01' as date)", "placed.counted_on", "day"
-                    )
-                }} - vote_counts.median_graded_day as median_vote_age_days,
+                {{ dbt.datediff("cast('1970-01-01' as date)", "placed.counted_on", "day") }}
+                - vote_counts.median_graded_day as median_vote_age_days,
                 coalesce(vote_counts.target_count, 0) as target_count,
                 vote_counts.target_mean,
                 vote_counts.target_median,
@@ -443,18 +446,24 @@ session, so what happened in them is counted session by session.
                 told.snapshot_label
             from placed
             inner join quotes on quotes.ticker = placed.ticker
-            left join qualities as price_qualities on price_qualities.pit_quality = placed.pit_quality
+            left join
+                qualities as price_qualities on price_qualities.pit_quality = placed.pit_quality
             left join
                 labelled_counts as vote_counts
                 on vote_counts.ticker_number = placed.ticker_number
                 and vote_counts.point = placed.point
             left join
-                clusters on clusters.ticker_number = placed.ticker_number and clusters.point = placed.point
+                clusters
+                on clusters.ticker_number = placed.ticker_number
+                and clusters.point = placed.point
             left join
                 revisions
                 on revisions.ticker_number = placed.ticker_number
                 and revisions.session_number = placed.session_number
-            left join told on told.ticker_number = placed.ticker_number and told.told_from = placed.told_from
+            left join
+                told
+                on told.ticker_number = placed.ticker_number
+                and told.told_from = placed.told_from
         )
     select
         joined.ticker,

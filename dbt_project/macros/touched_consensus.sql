@@ -3,8 +3,7 @@ The rows of `consensus_history` that versions stored since the last build may ha
 ticker's newest, which stands for the moment it was built: as a condition on a row.
 -#}
 {% macro touched_consensus() %}
-    {%- set first_day = "cast('0001-01-01' as date)" -%}
-    exists (
+    {%- set first_day = "cast('0001-01-01' as date)" -%} exists (
         with
             changes as (select * from {{ ref("stg_changes") }}),
             events as (select * from {{ ref("rating_events") }}),
@@ -17,7 +16,13 @@ ticker's newest, which stands for the moment it was built: as a condition on a r
                 from changes
                 where
                     table_name in (
-                        'prices', 'ratings', 'consensus', 'news', 'securities', 'universe', 'sessions'
+                        'prices',
+                        'ratings',
+                        'consensus',
+                        'news',
+                        'securities',
+                        'universe',
+                        'sessions'
                     )
                 union all
                 -- A split moves all targets and closes before it to its basis.
@@ -52,7 +57,6 @@ ticker's newest, which stands for the moment it was built: as a condition on a r
             )
         select 1
         from touched
-        where
-            touched.ticker = {{ this }}.ticker and {{ this }}.session_date >= touched.touched_from
+        where touched.ticker = {{ this }}.ticker and {{ this }}.session_date >= touched.touched_from
     )
 {% endmacro %}

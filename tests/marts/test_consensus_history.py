@@ -29,7 +29,17 @@ WEEKDAYS = [day.date() for day in pd.bdate_range("2023-01-02", "2024-12-31")]
 FIRST, LAST = date(2024, 2, 1), date(2024, 6, 7)
 LOADED = [day for day in WEEKDAYS if FIRST <= day <= LAST]
 TICKERS = ["AAA", "BBB", "CCC", "DDD", "NOPRICE"]
-FIRMS = ["Alpha", "Beta", "Gamma", "Delta", "Epsilon", "Zeta", "Credit Suisse", "UBS", "Morningstar"]
+FIRMS = [
+    "Alpha",
+    "Beta",
+    "Gamma",
+    "Delta",
+    "Epsilon",
+    "Zeta",
+    "Credit Suisse",
+    "UBS",
+    "Morningstar",
+]
 WORDS = ["Strong Buy", "Buy", "Overweight", "Hold", "Underperform", "Suspended", "Moonshot", ""]
 MARTS = ("consensus", "votes", "consensus_methods", "consensus_history")
 COMPARED = ("ratings", "consensus", "prices", "news", "broker_calls")
@@ -234,7 +244,7 @@ def test_a_story_has_what_it_should(whole: Teller) -> None:
 def test_what_a_day_knew_is_what_it_knew(
     whole: Teller, tell: Callable[..., Any], tmp_path: Path, day: date
 ) -> None:
-    """As of a day, the whole store shows what the store of that day showed, and the history does."""
+    """As of a day, the whole store shows what that day's store showed; so does the history."""
     then: Teller = tell(whole.tale, [d for d in LOADED if d <= day])
     build(then.home, before_open_after(day))
     now = Home(tmp_path / "now")
@@ -394,7 +404,9 @@ def test_a_call_in_the_news_gives_way_to_the_feed(
     item = {"ticker": "AAA", "news_id": "n1"}
     published = datetime.combine(monday, time(16))
     tale.add(FIRST, "ratings", ticker="AAA", firm="Old", graded_on=FIRST, to_grade="Hold")
-    tale.add(FIRST, "news", ticker="AAA", news_id="n0", title="x", published_at=published.replace(day=1))
+    tale.add(
+        FIRST, "news", ticker="AAA", news_id="n0", title="x", published_at=published.replace(day=1)
+    )
     tale.add(monday, "news", **item, title="Alpha says Buy", published_at=published)
     call = {**item, "scorer_version": "1", "grade": "Buy"}
     tale.add(monday, "broker_calls", **call, firm="Cowen & Co.", target=120.0, is_soft=False)

@@ -1,9 +1,21 @@
 {#- A check, and its value in the event layer and in the snapshot. -#}
 {%- set gaps = [
     ("firm_count", "firm_count", "analyst_count"),
-    ("buy_share", "1.0 * firm_buy_count / nullif(firm_count, 0)", "1.0 * (strong_buy_count + buy_count) / nullif(analyst_count, 0)"),
-    ("hold_share", "1.0 * firm_hold_count / nullif(firm_count, 0)", "1.0 * hold_count / nullif(analyst_count, 0)"),
-    ("sell_share", "1.0 * firm_sell_count / nullif(firm_count, 0)", "1.0 * (sell_count + strong_sell_count) / nullif(analyst_count, 0)"),
+    (
+        "buy_share",
+        "1.0 * firm_buy_count / nullif(firm_count, 0)",
+        "1.0 * (strong_buy_count + buy_count) / nullif(analyst_count, 0)",
+    ),
+    (
+        "hold_share",
+        "1.0 * firm_hold_count / nullif(firm_count, 0)",
+        "1.0 * hold_count / nullif(analyst_count, 0)",
+    ),
+    (
+        "sell_share",
+        "1.0 * firm_sell_count / nullif(firm_count, 0)",
+        "1.0 * (sell_count + strong_sell_count) / nullif(analyst_count, 0)",
+    ),
     ("mean_score", "mean_score", "snapshot_mean_score"),
     ("target_mean", "target_mean", "snapshot_target_mean"),
     ("target_median", "target_median", "snapshot_target_median"),
@@ -16,11 +28,7 @@
 with
     consensus as (select * from {{ ref("consensus") }}),
     tolerances as (select * from {{ ref("consensus_tolerances") }}),
-    snapshots as (
-        select *
-        from {{ ref("snapshot_history") }}
-        where to_number > {{ newest() }}
-    ),
+    snapshots as (select * from {{ ref("snapshot_history") }} where to_number > {{ newest() }}),
     events as (select * from {{ ref("rating_events") }} where to_number > {{ newest() }}),
     compared as (
         {%- for name, named, told in gaps %}
@@ -43,9 +51,8 @@ with
             case
                 when
                     abs(compared.observed_value - compared.expected_value)
-                    > tolerances.tolerance * case
-                        when tolerances.is_relative then abs(compared.expected_value) else 1
-                    end
+                    > tolerances.tolerance
+                    * case when tolerances.is_relative then abs(compared.expected_value) else 1 end
                 then 'warn'
                 else 'ok'
             end as status,
@@ -75,6 +82,7 @@ with
         from snapshots
         where recommendation_mean is not null and analyst_count > 0
     ),
+    -- Vendors round their means to one decimal, at the coarsest.
     verdicts as (
         select
             *,
@@ -86,7 +94,7 @@ with
                         abs(counted_mean_score - recommendation_mean),
                         abs(exchanged_mean_score - recommendation_mean)
                     )
-                    > 0.3
+                    > 0.051
                 then 'neither'
                 when
                     abs(exchanged_mean_score - recommendation_mean)
@@ -112,10 +120,14 @@ with
                         cast(
                             cast(exchanged_mean_score as decimal(6, 3)) as {{ dbt.type_string() }}
                         ),
-                        ', nearer to the vendor''s own mean; shown as told'
+                        ', the vendor''s own mean; shown as told'
                     )
                 when 'neither'
-                then 'in neither order do the counts give the vendor''s own mean'
+                then
+                    concat(
+                        'in neither order do the counts give the vendor''s own mean; exchanged they mean ',
+                        cast(cast(exchanged_mean_score as decimal(6, 3)) as {{ dbt.type_string() }})
+                    )
                 when 'untold'
                 then 'either order of strong_buy and buy gives the same mean'
                 else 'the counts as named give the vendor''s own mean'
@@ -137,9 +149,13 @@ with
             end as status,
             {{ as_number | format("count(case when verdict = 'exchanged' then 1 end)") }}
             as observed_value,
-            {{ as_number | format("count(case when verdict in ('exchanged', 'as_named') then 1 end)") }}
-            as expected_value,
-            'newest snapshots whose strong_buy and buy look exchanged, of those that tell' as reason,
+            {{
+                as_number | format(
+                    "count(case when verdict in ('exchanged', 'as_named') then 1 end)"
+                )
+            }} as expected_value,
+            'newest snapshots whose strong_buy and buy look exchanged, of those that tell'
+            as reason,
             'raw.consensus' as table_name,
             {{ no_text }} as row_id
         from verdicts
@@ -149,11 +165,7 @@ with
         select
             *,
             case
-                when score < prior_score
-                then 'up'
-                when score > prior_score
-                then 'down'
-                else 'same'
+                when score < prior_score then 'up' when score > prior_score then 'down' else 'same'
             end as direction
         from events
         where effect = 'vote' and prior_score is not null
@@ -237,7 +249,8 @@ with
             case
                 basis_verdict
                 when 'old_basis'
-                then 'targets of before a split, told after it, are on the old basis and were divided'
+                then
+                    'targets of before a split, told after it, are on the old basis and were divided'
                 else 'targets of before a split, told after it, count as restated by the feed'
             end as reason,
             table_name,
@@ -246,7 +259,14 @@ with
         where age_rank = 1
     ),
     final as (
-        {% for name in ["gaps", "exchanges", "exchanged_share", "conflicts", "missed_calls", "bases"] %}
+        {% for name in [
+            "gaps",
+            "exchanges",
+            "exchanged_share",
+            "conflicts",
+            "missed_calls",
+            "bases",
+        ] %}
             select
                 check_name,
                 ticker,

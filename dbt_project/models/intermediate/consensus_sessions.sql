@@ -5,7 +5,11 @@ the first that knew of a call or snapshot on.
 -#}
 with
     quotes as (select * from {{ ref("quotes") }}),
-    calls as (select ticker, min(from_number) as first_number from {{ ref("rating_calls") }} group by ticker),
+    calls as (
+        select ticker, min(from_number) as first_number
+        from {{ ref("rating_calls") }}
+        group by ticker
+    ),
     snapshots as (
         select ticker, min(from_number) as first_number
         from {{ ref("snapshot_history") }}
@@ -35,7 +39,9 @@ with
             sessions.session_number,
             sessions.session_date,
             sessions.session_date as counted_on,
-            case when coalesce(bars.currency, quotes.currency) = quotes.currency then bars.close end as close,
+            case
+                when coalesce(bars.currency, quotes.currency) = quotes.currency then bars.close
+            end as close,
             bars.pit_quality,
             true as has_history
         from firsts
@@ -45,8 +51,7 @@ with
             on sessions.exchange = quotes.exchange
             and sessions.session_number >= firsts.first_number
             and sessions.session_date < quotes.session_date
-        left join
-            bars on bars.ticker = quotes.ticker and bars.session_date = sessions.session_date
+        left join bars on bars.ticker = quotes.ticker and bars.session_date = sessions.session_date
     ),
     final as (
         select

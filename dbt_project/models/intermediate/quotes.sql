@@ -15,9 +15,7 @@ with
         select prices.*
         from prices
         inner join
-            newest
-            on newest.ticker = prices.ticker
-            and newest.session_date = prices.session_date
+            newest on newest.ticker = prices.ticker and newest.session_date = prices.session_date
     ),
     last_sessions as (
         select exchange, max(day) as session_date

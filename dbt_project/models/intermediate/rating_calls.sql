@@ -101,8 +101,7 @@ with
             case
                 when graded.known_to is null
                 then {{ newest() }} + 1
-                else
-                    {{ session_number_at("graded.known_to", "losing", "graded.counted_on") }}
+                else {{ session_number_at("graded.known_to", "losing", "graded.counted_on") }}
             end as gone_number
         from graded
         left join
@@ -217,8 +216,8 @@ with
                 order by
                     visible.graded_at desc nulls last,
                     visible.known_from desc nulls last,
-                    visible.known_at desc nulls last,
                     visible.target desc nulls last,
+                    visible.known_at desc nulls last,
                     visible.grade asc nulls last,
                     visible.row_id asc nulls last
             ) as day_rank

@@ -9,7 +9,12 @@ with
     quotes as (select ticker, currency, major_code, units_per_major from {{ ref("quotes") }}),
     currencies as (select code, major_code, units_per_major from {{ ref("currencies") }}),
     prior_splits as (
-        select calls.ticker, calls.firm, calls.turn, calls.row_id, exp(sum(ln(splits.split_ratio))) as split_factor
+        select
+            calls.ticker,
+            calls.firm,
+            calls.turn,
+            calls.row_id,
+            exp(sum(ln(splits.split_ratio))) as split_factor
         from calls
         inner join
             splits
@@ -83,9 +88,7 @@ with
         where rebased.target is not null
     ),
     doubts as (select distinct ticker, firm, turn, row_id from doubtful),
-    first_doubts as (
-        select ticker, min(told_number) as told_number from doubtful group by ticker
-    ),
+    first_doubts as (select ticker, min(told_number) as told_number from doubtful group by ticker),
     verdict_points as (
         select evidence.ticker, evidence.from_number as point
         from evidence
@@ -162,8 +165,8 @@ with
             end
             / coalesce(splits.split_factor, 1.0)
             / coalesce(restated.split_factor, 1.0) as multiplier,
-            coalesce(splits.split_factor, 1.0) * coalesce(restated.split_factor, 1.0)
-            as split_factor,
+            coalesce(splits.split_factor, 1.0)
+            * coalesce(restated.split_factor, 1.0) as split_factor,
             case
                 when doubts.row_id is null
                 then 'not_needed'

@@ -25,9 +25,7 @@ with
         from versions
         inner join quotes on quotes.ticker = versions.ticker
         left join
-            days
-            on days.exchange = quotes.exchange
-            and days.day = cast(versions.known_from as date)
+            days on days.exchange = quotes.exchange and days.day = cast(versions.known_from as date)
     ),
     best as (
         select ticker, from_number, max(standing) as standing

@@ -142,7 +142,8 @@ with
         union
         select live.vote_number
         from live
-        inner join rates on rates.from_code = live.told_major_code and rates.to_code = live.major_code
+        inner join
+            rates on rates.from_code = live.told_major_code and rates.to_code = live.major_code
         where live.target_status in ('currency_unknown', 'fair_value') and not live.is_convertible
     ),
     judged as (
@@ -221,9 +222,7 @@ with
             live.target * coalesce(turning.rate, 1.0) as target,
             live.prior_target * coalesce(turning.rate, 1.0) as prior_target,
             case
-                when turning.rate is not null
-                then live.quote_currency
-                else live.target_currency
+                when turning.rate is not null then live.quote_currency else live.target_currency
             end as target_currency,
             live.is_currency_assumed,
             coalesce(turning.target_status, live.target_status) as target_status,

@@ -10,9 +10,7 @@
 with
     sessions as (select * from {{ ref("consensus_sessions") }} where not is_newest),
     {% if is_incremental() %}
-        kept as (
-            select ticker, max(session_date) as session_date from {{ this }} group by ticker
-        ),
+        kept as (select ticker, max(session_date) as session_date from {{ this }} group by ticker),
         past as (
             select sessions.*
             from sessions

@@ -131,7 +131,10 @@ with
                     max(
                         case
                             when place = {{ place }}
-                            then {% if place > 1 %}concat('/', spelling){% else %}spelling{% endif %}
+                            then
+                                {% if place > 1 %} concat('/', spelling)
+                                {% else %} spelling
+                                {% endif %}
                             else ''
                         end
                     ){{ "," if not loop.last }}
@@ -157,8 +160,7 @@ with
                 else numbers.mean_score
             end as score
         from windows
-        left join
-            numbers on numbers.ticker = windows.ticker and numbers.method = windows.method
+        left join numbers on numbers.ticker = windows.ticker and numbers.method = windows.method
         left join modes on modes.ticker = windows.ticker and modes.method = windows.method
     ),
     final as (

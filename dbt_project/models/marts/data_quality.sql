@@ -174,14 +174,7 @@ with
         from consensus_blanks
         union all
         select
-            check_name,
-            ticker,
-            status,
-            observed_value,
-            expected_value,
-            reason,
-            table_name,
-            row_id
+            check_name, ticker, status, observed_value, expected_value, reason, table_name, row_id
         from consensus_reconciliation
         union all
         select

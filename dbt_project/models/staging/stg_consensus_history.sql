@@ -27,14 +27,9 @@ with
             source.pit_quality,
             coalesce(own.priority, general.priority) as priority
         from source
+        left join priorities as own on own.source = source.source and own.table_name = 'consensus'
         left join
-            priorities as own
-            on own.source = source.source
-            and own.table_name = 'consensus'
-        left join
-            priorities as general
-            on general.source = source.source
-            and general.table_name = '*'
+            priorities as general on general.source = source.source and general.table_name = '*'
     )
 select *
 from renamed

@@ -115,10 +115,7 @@ with
             priorities as own
             on own.source = told.source
             and concat('raw.', own.table_name) = told.table_name
-        left join
-            priorities as general
-            on general.source = told.source
-            and general.table_name = '*'
+        left join priorities as general on general.source = told.source and general.table_name = '*'
         left join
             aliases
             on aliases.alias_key = lower(trim(told.firm))

@@ -1,4 +1,2 @@
 {#- A table has no rows; those it has are the findings. -#}
-{% test empty(model) %}
-    select * from {{ model.include(database=false) }}
-{% endtest %}
+{% test empty(model) %} select * from {{ model.include(database=false) }} {% endtest %}
