@@ -57,7 +57,7 @@ def generate() -> duckdb.DuckDBPyConnection:
         select
             't' || e % {TICKERS} as ticker,
             'Firm ' || cast(floor(random() * {FIRMS}) as integer) as firm,
-            cast(floor(1 + random() * {SESSIONS}) as integer) as n,
+            cast(floor(1 + random() * {SESSIONS + 1}) as integer) as n,
             random() as word, random() as size, 100 * random() as fate
         from range({EVENTS}) as events(e);
         create temp table told as
@@ -80,7 +80,7 @@ def generate() -> duckdb.DuckDBPyConnection:
 
 
 def tell(home: Home, con: duckdb.DuckDBPyConnection, *, is_last: bool) -> None:
-    """Store the last session, or all before it, with its bars, snapshots, events and corrections."""
+    """Store the last session, or all before it: bars, snapshots, events and corrections."""
     is_now = f"n {'=' if is_last else '<'} (select max(n) from walk)"
     on_day = is_now.replace("n ", "graded_on ", 1).replace("max(n)", "max(session_date)")
     frames = {

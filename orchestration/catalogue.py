@@ -14,6 +14,7 @@ from warehouse.settings import Home
 from warehouse.store import quoted
 
 PREVIEW_ROWS = 5
+FINDINGS_ROWS = 20
 Metadata = Mapping[str, dg.MetadataValue | dg.TableSchema | dg.TableColumnLineage | int | float]
 
 
@@ -43,7 +44,7 @@ class Described:
 
 
 def describe(home: Home, built: Sequence[Built]) -> Described:
-    """Read what was built; the database is closed again when this returns."""
+    """Read what was built, and what tests found; the database is closed again when this returns."""
     found = Described()
     with duckdb.connect(str(home.build), read_only=True) as con:
         rows = con.execute(
@@ -54,12 +55,18 @@ def describe(home: Home, built: Sequence[Built]) -> Described:
         ).fetchall()
         for name, column, kind, comment in rows:
             found.columns.setdefault(name, {})[column] = (kind, comment)
-        names = [node.name for node in built if node.name in found.columns]
+        names = [node.name for node in built if node.is_asset and node.name in found.columns]
         if names:
             counts = " union all ".join(
                 f"select '{name}', count(*) from {_relation(name)}" for name in names
             )
             found.row_counts = dict(con.execute(counts).fetchall())
+        for node in built:
+            if node.kind == "test" and node.failing_rows and node.compiled:
+                result = con.execute(f"select * from ({node.compiled}) limit {FINDINGS_ROWS}")
+                found.previews[node.unique_id] = preview(
+                    [column[0] for column in result.description], result.fetchall()
+                )
         for name in names:
             result = con.execute(f"select * from {_relation(name)} limit {PREVIEW_ROWS}")
             found.previews[name] = preview(

@@ -117,7 +117,9 @@ def _events(
     home: Home,
     built: list[dbt.Built],
 ) -> Iterator[Event]:
-    described = catalogue.describe(home, [node for node in built if node.is_asset and node.is_good])
+    described = catalogue.describe(
+        home, [node for node in built if node.is_good or not node.is_asset]
+    )
     lineage = catalogue.lineage(manifest, described, built, context.log.warning)
     checks = {
         spec.metadata[_UNIQUE_ID]: spec.key
@@ -139,13 +141,18 @@ def _events(
         elif node.unique_id in checks and not node.is_skipped:
             check = checks[node.unique_id]
             warned = node.status == "warn"
+            findings = described.previews.get(node.unique_id)
             yield dg.AssetCheckResult(
                 asset_key=check.asset_key,
                 check_name=check.name,
                 passed=node.status == "pass",
                 severity=dg.AssetCheckSeverity.WARN if warned else dg.AssetCheckSeverity.ERROR,
                 description=node.message or None,
-                metadata={"failing_rows": node.failing_rows, "seconds": round(node.seconds, 3)},
+                metadata={
+                    "failing_rows": node.failing_rows,
+                    "seconds": round(node.seconds, 3),
+                    **({"rows": dg.MetadataValue.md(findings)} if findings else {}),
+                },
             )
 
 

@@ -275,6 +275,10 @@ def status(home: HomeOption = None, demo: DemoOption = False, as_json: JsonOptio
             out.print(f"[yellow]{title}[/yellow]")
             for row in report[key]:
                 out.print(f"  {row['count']:>6,}  {escape(row['what'])}", highlight=False)
+    if report["unknown_grades"]:
+        out.print("[yellow]Grades no row of rules.rating_grades knows (no vote)[/yellow]")
+        for row in report["unknown_grades"]:
+            out.print(f"  {row['count']:>6,}  {escape(row['what'])}", highlight=False)
     quality = report["data_quality"]
     if quality:
         out.print(

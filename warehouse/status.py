@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from warehouse import publish
 from warehouse.settings import Home
 from warehouse.sources.governor import standing
@@ -53,23 +55,11 @@ def report(home: Home) -> dict[str, Any]:
             order by max(fetched_at) desc limit 20
             """
         ).fetchall()
-        drifts = (
-            con.execute(
-                """
-                select check_name || ': ' || reason from marts.data_quality
-                where check_name like 'schema_drift%' order by 1
-                """
-            ).fetchall()
-            if made
-            else []
-        )
         simulated = con.execute(
             "select count(*) > 0 from raw.batches where source = ?", [SIMULATED]
         ).fetchone()
-        quality = (
-            con.execute("select status, count(*) from marts.data_quality group by all").fetchall()
-            if made
-            else []
+        of_marts = (
+            _of_marts(con) if made else {"data_quality": {}, "drifts": [], "unknown_grades": []}
         )
     failed = home.inbox / ".failed"
     return {
@@ -80,8 +70,7 @@ def report(home: Home) -> dict[str, Any]:
         "tables": tables,
         "rejects": [{"what": what, "count": count} for what, count in rejects],
         "failures": [{"what": what, "count": count} for what, count in failures],
-        "data_quality": dict(quality),
-        "drifts": [row[0] for row in drifts],
+        **of_marts,
         "inbox": {
             "waiting": len(waiting(home.inbox)),
             "failed": sum(not _is_note(f) for f in failed.glob("*/*")),
@@ -89,6 +78,27 @@ def report(home: Home) -> dict[str, Any]:
         },
         "yahoo": _yahoo(home),
         "next_scheduled_ingest": _next_ingest(),
+    }
+
+
+def _of_marts(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    drifts = con.execute(
+        """
+        select check_name || ': ' || reason from marts.data_quality
+        where check_name like 'schema_drift%' order by 1
+        """
+    ).fetchall()
+    grades = con.execute(
+        """
+        select case grade when '' then '(blank)' else grade end as what, event_count as count
+        from staging.unknown_grades order by count desc, what limit 20
+        """
+    ).fetchall()
+    quality = con.execute("select status, count(*) from marts.data_quality group by all").fetchall()
+    return {
+        "data_quality": dict(quality),
+        "drifts": [row[0] for row in drifts],
+        "unknown_grades": [{"what": what, "count": count} for what, count in grades],
     }
 
 

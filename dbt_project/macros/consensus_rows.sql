@@ -9,11 +9,24 @@ session, so what happened in them is counted session by session.
 {% macro consensus_rows(sessions, is_newest) %}
     {%- set steps = 91 -%}
     with
-        sessions as (select * from {{ sessions }}),
+        ranges as (
+            select
+                ticker,
+                row_number() over (order by ticker asc nulls last) as ticker_number,
+                min(session_number) as first_number,
+                max(session_number) as last_number
+            from {{ sessions }}
+            group by ticker
+        ),
+        sessions as (
+            select told.*, ranges.ticker_number
+            from {{ sessions }} as told
+            inner join ranges on ranges.ticker = told.ticker
+        ),
         votes as (select * from {{ ref("vote_history") }}),
         events as (select * from {{ ref("rating_events") }}),
         snapshots as (select * from {{ ref("snapshot_history") }}),
-        quotes as (select ticker, exchange, currency from {{ ref("quotes") }}),
+        quotes as (select ticker, exchange, currency, counted_on from {{ ref("quotes") }}),
         days as (
             select exchange, day, is_session, session_number from {{ ref("stg_calendar_days") }}
         ),
@@ -32,14 +45,9 @@ session, so what happened in them is counted session by session.
             union all
             select 'observed' as pit_quality, 1 as badness
         ),
-        ranges as (
-            select ticker, min(session_number) as first_number, max(session_number) as last_number
-            from sessions
-            group by ticker
-        ),
         live as (
             select
-                votes.ticker,
+                ranges.ticker_number,
                 votes.firm,
                 greatest(votes.from_number, ranges.first_number) as from_number,
                 votes.to_number,
@@ -59,19 +67,19 @@ session, so what happened in them is counted session by session.
         ),
         -- A vote graded after the day it is counted on (a weekend's) is of age 0 there.
         points as (
-            select ticker, from_number as point
+            select ticker_number, from_number as point
             from live
             union
-            select ticker, to_number as point
+            select ticker_number, to_number as point
             from live
             where to_number <= last_number
             {%- for later in [1, 2] %}
                 union
-                select live.ticker, live.from_number + {{ later }} as point
+                select live.ticker_number, live.from_number + {{ later }} as point
                 from live
                 inner join
                     sessions
-                    on sessions.ticker = live.ticker
+                    on sessions.ticker_number = live.ticker_number
                     and sessions.session_number = live.from_number
                 where
                     live.graded_on > sessions.counted_on
@@ -79,16 +87,16 @@ session, so what happened in them is counted session by session.
             {%- endfor %}
         ),
         dated_points as (
-            select points.ticker, points.point, sessions.counted_on
+            select points.ticker_number, points.point, sessions.counted_on
             from points
             inner join
                 sessions
-                on sessions.ticker = points.ticker
+                on sessions.ticker_number = points.ticker_number
                 and sessions.session_number = points.point
         ),
         standing as (
             select
-                live.ticker,
+                live.ticker_number,
                 dated_points.point,
                 live.firm,
                 live.score,
@@ -105,13 +113,13 @@ session, so what happened in them is counted session by session.
             from dated_points
             inner join
                 live
-                on live.ticker = dated_points.ticker
+                on live.ticker_number = dated_points.ticker_number
                 and live.from_number <= dated_points.point
                 and live.to_number > dated_points.point
         ),
         vote_counts as (
             select
-                ticker,
+                ticker_number,
                 point,
                 count(*) as firm_count,
                 count(case when bucket = 'buy' then 1 end) as firm_buy_count,
@@ -130,34 +138,49 @@ session, so what happened in them is counted session by session.
                 min(target) as target_low,
                 stddev_samp(target) as target_stddev
             from standing
-            group by ticker, point
+            group by ticker_number, point
+        ),
+        labelled_counts as (
+            select
+                vote_counts.*,
+                case
+                    when vote_counts.firm_count < methods.min_vote_count
+                    then 'insufficient'
+                    else labels.label
+                end as label
+            from vote_counts
+            cross join methods
+            left join
+                labels
+                on vote_counts.mean_score > labels.score_above
+                and vote_counts.mean_score <= labels.score_up_to
         ),
         ranked_targets as (
             select
-                standing.ticker,
+                standing.ticker_number,
                 standing.point,
                 standing.target,
                 vote_counts.target_median,
                 vote_counts.target_count,
                 row_number() over (
-                    partition by standing.ticker, standing.point
+                    partition by standing.ticker_number, standing.point
                     order by standing.target asc nulls last, standing.firm asc nulls last
                 ) as target_rank
             from standing
             inner join
                 vote_counts
-                on vote_counts.ticker = standing.ticker
+                on vote_counts.ticker_number = standing.ticker_number
                 and vote_counts.point = standing.point
             where standing.target is not null and vote_counts.target_count >= 5
         ),
         intervals as (
             select
-                lows.ticker,
+                lows.ticker_number,
                 lows.point,
                 lows.target as cluster_low,
                 highs.target as cluster_high,
                 row_number() over (
-                    partition by lows.ticker, lows.point
+                    partition by lows.ticker_number, lows.point
                     order by
                         cast(highs.target - lows.target as decimal(28, 6)) asc nulls last,
                         cast(
@@ -170,21 +193,24 @@ session, so what happened in them is counted session by session.
             from ranked_targets as lows
             inner join
                 ranked_targets as highs
-                on highs.ticker = lows.ticker
+                on highs.ticker_number = lows.ticker_number
                 and highs.point = lows.point
                 and highs.target_rank
                 = lows.target_rank + cast(floor(lows.target_count / 2.0) as integer)
         ),
         clusters as (
-            select ticker, point, cluster_low, cluster_high from intervals where width_rank = 1
+            select ticker_number, point, cluster_low, cluster_high
+            from intervals
+            where width_rank = 1
         ),
         calls as (
             select
-                events.ticker,
+                ranges.ticker_number,
                 events.from_number,
                 events.to_number,
                 events.graded_on,
                 quotes.exchange,
+                quotes.counted_on,
                 qualities.badness,
                 case
                     when events.effect = 'closes' and not events.is_closed_before
@@ -210,17 +236,16 @@ session, so what happened in them is counted session by session.
         {% if is_newest %}
             recent as (
                 select
-                    sessions.ticker,
+                    sessions.ticker_number,
                     sessions.session_number,
-                    sessions.counted_on,
-                    calls.graded_on,
+                    calls.graded_on + 30 > sessions.counted_on as is_in_30d,
                     calls.direction,
                     calls.target_revision,
                     calls.badness
                 from sessions
                 inner join
                     calls
-                    on calls.ticker = sessions.ticker
+                    on calls.ticker_number = sessions.ticker_number
                     and calls.graded_on <= sessions.counted_on
                     and calls.graded_on + 90 > sessions.counted_on
             ),
@@ -233,6 +258,11 @@ session, so what happened in them is counted session by session.
                     and session_number <= {{ steps }}
                     and exchange in (select min(exchange) from days)
             ),
+            {%- set before_the_calendar = (
+                "case when calls.graded_on + %s > calls.counted_on then "
+                ~ newest()
+                ~ " else 0 end"
+            ) %}
             windows as (
                 select
                     calls.*,
@@ -245,44 +275,47 @@ session, so what happened in them is counted session by session.
                         ),
                         ranges.first_number
                     ) as first_number,
+                    coalesce(
+                        days_30.session_number, {{ before_the_calendar | format(29) }}
+                    ) as last_number_30d,
                     least(
-                        calls.to_number, coalesce(last_days.session_number, {{ newest() }}) + 1
-                    ) as end_number
+                        calls.to_number - 1,
+                        coalesce(days_90.session_number, {{ before_the_calendar | format(89) }}),
+                        ranges.last_number
+                    ) as last_number
                 from calls
-                inner join ranges on ranges.ticker = calls.ticker
+                inner join ranges on ranges.ticker_number = calls.ticker_number
                 left join
                     days as first_days
                     on first_days.exchange = calls.exchange
                     and first_days.day = calls.graded_on
                 left join
-                    days as last_days
-                    on last_days.exchange = calls.exchange
-                    and last_days.day = calls.graded_on + 89
+                    days as days_30
+                    on days_30.exchange = calls.exchange
+                    and days_30.day = calls.graded_on + 29
+                left join
+                    days as days_90
+                    on days_90.exchange = calls.exchange
+                    and days_90.day = calls.graded_on + 89
             ),
             recent as (
                 select
-                    windows.ticker,
-                    sessions.session_number,
-                    sessions.counted_on,
-                    windows.graded_on,
+                    windows.ticker_number,
+                    windows.first_number + steps.step as session_number,
+                    windows.first_number + steps.step <= windows.last_number_30d as is_in_30d,
                     windows.direction,
                     windows.target_revision,
                     windows.badness
                 from windows
-                inner join steps on steps.step < windows.end_number - windows.first_number
-                inner join
-                    sessions
-                    on sessions.ticker = windows.ticker
-                    and sessions.session_number = windows.first_number + steps.step
-                    and sessions.counted_on < windows.graded_on + 90
+                inner join steps on steps.step <= windows.last_number - windows.first_number
             ),
         {% endif %}
         -- A thousandth of a percent is rounding, not a change.
         revisions as (
             select
-                ticker,
+                ticker_number,
                 session_number,
-                {% for window, is_in in [("30d", "graded_on + 30 > counted_on"), ("90d", "true")] %}
+                {% for window, is_in in [("30d", "is_in_30d"), ("90d", "true")] %}
                     count(
                         case when {{ is_in }} and direction = 'upgrade' then 1 end
                     ) as upgrades_{{ window }},
@@ -302,21 +335,36 @@ session, so what happened in them is counted session by session.
                 count(case when direction = 'withdrawal' then 1 end) as withdrawals_90d,
                 max(badness) as badness
             from recent
-            group by ticker, session_number
+            group by ticker_number, session_number
+        ),
+        scored as (
+            select *, coalesce(recommendation_mean, counted_mean_score) as snapshot_mean_score
+            from snapshots
         ),
         told as (
             select
-                snapshots.*,
-                greatest(snapshots.from_number, ranges.first_number) as told_from,
-                coalesce(recommendation_mean, counted_mean_score) as snapshot_mean_score,
+                scored.*,
+                ranges.ticker_number,
+                greatest(scored.from_number, ranges.first_number) as told_from,
+                case
+                    when
+                        greatest(scored.analyst_count, scored.target_count) < methods.min_vote_count
+                    then 'insufficient'
+                    else labels.label
+                end as snapshot_label,
                 qualities.badness
-            from snapshots
+            from scored
             inner join
                 ranges
-                on ranges.ticker = snapshots.ticker
-                and snapshots.from_number <= ranges.last_number
-                and snapshots.to_number > ranges.first_number
-            left join qualities on qualities.pit_quality = snapshots.pit_quality
+                on ranges.ticker = scored.ticker
+                and scored.from_number <= ranges.last_number
+                and scored.to_number > ranges.first_number
+            cross join methods
+            left join qualities on qualities.pit_quality = scored.pit_quality
+            left join
+                labels
+                on scored.snapshot_mean_score > labels.score_above
+                and scored.snapshot_mean_score <= labels.score_up_to
         ),
         placed as (
             select
@@ -326,13 +374,15 @@ session, so what happened in them is counted session by session.
             from sessions
             left join
                 vote_counts
-                on vote_counts.ticker = sessions.ticker
+                on vote_counts.ticker_number = sessions.ticker_number
                 and vote_counts.point = sessions.session_number
             left join
-                told on told.ticker = sessions.ticker and told.told_from = sessions.session_number
+                told
+                on told.ticker_number = sessions.ticker_number
+                and told.told_from = sessions.session_number
             window
                 by_session as (
-                    partition by sessions.ticker
+                    partition by sessions.ticker_number
                     order by sessions.session_number asc nulls last
                     rows between unbounded preceding and current row
                 )
@@ -370,6 +420,11 @@ session, so what happened in them is counted session by session.
                 coalesce(vote_counts.firm_sell_count, 0) as firm_sell_count,
                 vote_counts.mean_score,
                 vote_counts.median_score,
+                case
+                    when vote_counts.ticker_number is null
+                    then 'insufficient'
+                    else vote_counts.label
+                end as label,
                 {{ dbt.datediff("cast('1970-01-01' as date)", "placed.counted_on", "day") }}
                 - vote_counts.median_graded_day as median_vote_age_days,
                 coalesce(vote_counts.target_count, 0) as target_count,
@@ -388,23 +443,27 @@ session, so what happened in them is counted session by session.
                     revisions.target_revision_{{ window }},
                 {% endfor %}
                 coalesce(revisions.withdrawals_90d, 0) as withdrawals_90d,
-                methods.min_vote_count,
-                greatest(told.analyst_count, told.target_count) as opinion_count
+                told.snapshot_label
             from placed
             inner join quotes on quotes.ticker = placed.ticker
-            cross join methods
             left join
                 qualities as price_qualities on price_qualities.pit_quality = placed.pit_quality
             left join
-                vote_counts
-                on vote_counts.ticker = placed.ticker
+                labelled_counts as vote_counts
+                on vote_counts.ticker_number = placed.ticker_number
                 and vote_counts.point = placed.point
-            left join clusters on clusters.ticker = placed.ticker and clusters.point = placed.point
+            left join
+                clusters
+                on clusters.ticker_number = placed.ticker_number
+                and clusters.point = placed.point
             left join
                 revisions
-                on revisions.ticker = placed.ticker
+                on revisions.ticker_number = placed.ticker_number
                 and revisions.session_number = placed.session_number
-            left join told on told.ticker = placed.ticker and told.told_from = placed.told_from
+            left join
+                told
+                on told.ticker_number = placed.ticker_number
+                and told.told_from = placed.told_from
         )
     select
         joined.ticker,
@@ -417,11 +476,7 @@ session, so what happened in them is counted session by session.
         joined.sell_count,
         joined.strong_sell_count,
         joined.snapshot_mean_score,
-        case
-            when joined.opinion_count < joined.min_vote_count
-            then 'insufficient'
-            else snapshot_labels.label
-        end as snapshot_label,
+        joined.snapshot_label,
         joined.snapshot_target_mean,
         joined.snapshot_target_median,
         joined.snapshot_target_high,
@@ -434,11 +489,7 @@ session, so what happened in them is counted session by session.
         joined.firm_sell_count,
         joined.mean_score,
         joined.median_score,
-        case
-            when joined.firm_count < joined.min_vote_count
-            then 'insufficient'
-            else event_labels.label
-        end as label,
+        joined.label,
         joined.target_count,
         joined.target_mean,
         joined.target_median,
@@ -481,12 +532,4 @@ session, so what happened in them is counted session by session.
         joined.withdrawals_90d
     from joined
     left join qualities as worst_qualities on worst_qualities.badness = joined.badness
-    left join
-        labels as event_labels
-        on joined.mean_score > event_labels.score_above
-        and joined.mean_score <= event_labels.score_up_to
-    left join
-        labels as snapshot_labels
-        on joined.snapshot_mean_score > snapshot_labels.score_above
-        and joined.snapshot_mean_score <= snapshot_labels.score_up_to
 {% endmacro %}

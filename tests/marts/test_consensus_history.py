@@ -244,7 +244,7 @@ def test_a_story_has_what_it_should(whole: Teller) -> None:
 def test_what_a_day_knew_is_what_it_knew(
     whole: Teller, tell: Callable[..., Any], tmp_path: Path, day: date
 ) -> None:
-    """As of a day, the whole store shows what the store of that day showed, and the history does."""
+    """As of a day, the whole store shows what that day's store showed; so does the history."""
     then: Teller = tell(whole.tale, [d for d in LOADED if d <= day])
     build(then.home, before_open_after(day))
     now = Home(tmp_path / "now")
@@ -325,3 +325,114 @@ def assert_every_blank_is_explained(con: duckdb.DuckDBPyConnection) -> None:
     assert con.execute(f"select count(*) from ({blanks})").fetchall() > [(0,)]
     assert con.execute(f"({blanks}) except all ({reasons})").fetchall() == []
     assert con.execute(f"({reasons}) except all ({blanks})").fetchall() == []
+
+
+# Data no feed should tell
+
+
+def test_awkward_facts_have_a_row_and_every_blank_its_reason(
+    tell: Callable[..., Any], patch: pytest.MonkeyPatch
+) -> None:
+    """Only a price, only a snapshot, only an unknown grade, unknown exchange, other currencies."""
+    teller: Teller = tell(Story(), [FIRST])
+    patch.setattr(store_module, "_utc_now", lambda: datetime.combine(FIRST, time(22)))
+    day = {"session_date": FIRST - timedelta(days=1), "is_final": True}
+    on = {"graded_on": FIRST - timedelta(days=3), "firm": "Alpha"}
+    taken = {"snapshot_date": FIRST}
+    with Warehouse(teller.home.build) as warehouse:
+        for table, rows in {
+            "prices": [
+                {"ticker": "PRICED", "close": 10.0, **day},
+                {"ticker": "SMALL", "close": 10.0, **day},
+                {"ticker": "HALF", "close": 10.0, **day},
+                {"ticker": "FOREIGN", "close": 10.0, **day},
+            ],
+            "ratings": [
+                {"ticker": "BLANK", "to_grade": "", **on},
+                {"ticker": "WORD", "to_grade": "Moonshot", **on},
+                {"ticker": "SHUT", "to_grade": "Suspended", **on},
+                {"ticker": "SMALL", "to_grade": "Buy", "target": 0.5, **on},
+                {"ticker": "FOREIGN", "to_grade": "Buy", "target": 9.0, **on}
+                | {"target_currency": "JPY"},
+                {"ticker": "NOWHERE.QQ", "to_grade": "Buy", "target": 9.0, **on},
+                {"ticker": "OLD", "to_grade": "Buy", **on, "graded_on": date(2023, 1, 9)},
+            ],
+            "consensus": [
+                {"ticker": "SHOT", "strong_buy": 0, "buy": 0, "hold": 0, "sell": 0, **taken},
+                {"ticker": "HALF", "target_mean": 99.0, "currency": None, **taken},
+                {"ticker": "YEN", "target_mean": 99.0, "currency": "JPY", "buy": 3, **taken},
+            ],
+        }.items():
+            frame = pd.DataFrame(rows).astype(object)
+            counts = warehouse.append(table, frame, source="inbox", load_id="odd")
+            assert counts.new == len(rows)
+    build(teller.home, before_open_after(FIRST))
+    with duckdb.connect(str(teller.home.build), read_only=True) as con:
+        assert_every_blank_is_explained(con)
+        reasons = dict(
+            con.execute(
+                "select ticker || ' ' || check_name, reason from marts.data_quality "
+                "where check_name like 'consensus_%'"
+            ).fetchall()
+        )
+        unknown = con.execute("select grade, event_count from staging.unknown_grades order by 1")
+        assert unknown.fetchall() == [("", 1), ("Moonshot", 1)]
+    for cell, wanted in {
+        "PRICED consensus_mean_score": "no rating is known",
+        "WORD consensus_mean_score": "no rating has a grade that is a vote",
+        "BLANK consensus_target_mean": "no rating has a grade that is a vote",
+        "SHUT consensus_mean_score": "every vote has expired or was closed",
+        "OLD consensus_median_score": "every vote has expired or was closed",
+        "NOWHERE.QQ consensus_session_date": "no final price is known, and the exchange is unknown",
+        "SHOT consensus_coverage_ratio": "the newest snapshot counts no analysts",
+        "HALF consensus_snapshot_upside_mean": "no currency is stated, and target over close lies "
+        "outside 0.2 to 5",
+        "YEN consensus_snapshot_target_mean": "the newest snapshot tells targets in another "
+        "currency than the quote's",
+    }.items():
+        assert reasons[cell] == wanted, cell
+    for ticker in ("SMALL", "FOREIGN"):
+        assert reasons[f"{ticker} consensus_upside_median"].startswith("every target is left out")
+
+
+def test_a_call_in_the_news_gives_way_to_the_feed(
+    tell: Callable[..., Any], patch: pytest.MonkeyPatch
+) -> None:
+    """The news tells first and counts until the feed tells the same call; soft ones never do."""
+    tale = Story()
+    monday, tuesday = date(2024, 2, 5), date(2024, 2, 6)
+    item = {"ticker": "AAA", "news_id": "n1"}
+    published = datetime.combine(monday, time(16))
+    tale.add(FIRST, "ratings", ticker="AAA", firm="Old", graded_on=FIRST, to_grade="Hold")
+    tale.add(
+        FIRST, "news", ticker="AAA", news_id="n0", title="x", published_at=published.replace(day=1)
+    )
+    tale.add(monday, "news", **item, title="Alpha says Buy", published_at=published)
+    call = {**item, "scorer_version": "1", "grade": "Buy"}
+    tale.add(monday, "broker_calls", **call, firm="Cowen & Co.", target=120.0, is_soft=False)
+    tale.add(monday, "broker_calls", **call, firm="Softly", target=120.0, is_soft=True)
+    tale.add(
+        tuesday,
+        "ratings",
+        ticker="AAA",
+        firm="TD Cowen",
+        graded_on=monday,
+        to_grade="Outperform",
+        target=121.0,
+    )
+    teller: Teller = tell(tale, [FIRST, monday, tuesday])
+    seen = {}
+    for day in (monday, tuesday):
+        build(teller.home, before_open_after(day))
+        with duckdb.connect(str(teller.home.build), read_only=True) as con:
+            votes = con.execute(
+                "select firm, grade, target, table_name, row_id from marts.votes "
+                "where ticker = 'AAA' order by firm"
+            ).fetchall()
+            for *_, table, row_id in votes:
+                query = f"select count(*) from {table} where row_id = '{row_id}'"
+                assert con.execute(query).fetchall() == [(1,)]
+        seen[day] = [row[:4] for row in votes]
+    old = ("Old", "Hold", None, "raw.ratings")
+    assert seen[monday] == [old, ("TD Cowen", "Buy", 120.0, "raw.broker_calls")]
+    assert seen[tuesday] == [old, ("TD Cowen", "Outperform", 121.0, "raw.ratings")]

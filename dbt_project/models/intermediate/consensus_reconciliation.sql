@@ -82,6 +82,7 @@ with
         from snapshots
         where recommendation_mean is not null and analyst_count > 0
     ),
+    -- Vendors round their means to one decimal, at the coarsest.
     verdicts as (
         select
             *,
@@ -93,7 +94,7 @@ with
                         abs(counted_mean_score - recommendation_mean),
                         abs(exchanged_mean_score - recommendation_mean)
                     )
-                    > 0.3
+                    > 0.051
                 then 'neither'
                 when
                     abs(exchanged_mean_score - recommendation_mean)
@@ -119,10 +120,14 @@ with
                         cast(
                             cast(exchanged_mean_score as decimal(6, 3)) as {{ dbt.type_string() }}
                         ),
-                        ', nearer to the vendor''s own mean; shown as told'
+                        ', the vendor''s own mean; shown as told'
                     )
                 when 'neither'
-                then 'in neither order do the counts give the vendor''s own mean'
+                then
+                    concat(
+                        'in neither order do the counts give the vendor''s own mean; exchanged they mean ',
+                        cast(cast(exchanged_mean_score as decimal(6, 3)) as {{ dbt.type_string() }})
+                    )
                 when 'untold'
                 then 'either order of strong_buy and buy gives the same mean'
                 else 'the counts as named give the vendor''s own mean'

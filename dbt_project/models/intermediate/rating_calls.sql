@@ -216,8 +216,8 @@ with
                 order by
                     visible.graded_at desc nulls last,
                     visible.known_from desc nulls last,
-                    visible.known_at desc nulls last,
                     visible.target desc nulls last,
+                    visible.known_at desc nulls last,
                     visible.grade asc nulls last,
                     visible.row_id asc nulls last
             ) as day_rank
