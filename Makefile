@@ -9,7 +9,7 @@ PORT ?= 3000
 # Set in some containers; without bytecode every start of dbt and Dagster takes twice as long.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo ui test lint format locks clean
+.PHONY: help setup demo ui test soak lint format locks clean
 
 help:  ## List these targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -34,6 +34,9 @@ ui: setup  ## Start the Dagster UI on 127.0.0.1 (DEMO=1: on the demo's home).
 
 test: setup  ## Run all tests.
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+soak: setup  ## Load 500 tickers from the Yahoo emulator with every kind of fault (some minutes).
+	@$(BIN)/python -m tests.yahoo_load
 
 lint: $(VENV)/.lint  ## Check style and types of Python and SQL.
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
