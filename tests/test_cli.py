@@ -6,11 +6,14 @@ import json
 import plistlib
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from warehouse.errors import Throttled
 from warehouse.sources import universe
+from warehouse.sources.governor import Governor, Manners, TryAgain
 
 BELLWETHER = Path(sys.executable).with_name("bellwether")
 
@@ -87,6 +90,25 @@ def test_status_tells_what_was_refused(home: Path) -> None:
     prices = next(row for row in report["tables"] if row["table"] == "prices")
     assert (prices["rows"], prices["tickers"], prices["newest"]) == (2, 1, "2025-01-03")
     assert "a price is not above zero" in bellwether("status", "--home", str(home)).stdout
+
+
+def test_status_says_when_yahoo_is_asked_again(home: Path) -> None:
+    def refuse() -> None:
+        raise TryAgain(Throttled("Too many."))
+
+    asked = Governor(home / "yahoo", replace(Manners(), attempts=1))
+    with pytest.raises(Throttled) as raised:
+        asked.send(refuse)
+    asked.close()
+    report = json.loads(bellwether("status", "--home", str(home), "--json").stdout)["yahoo"]
+    assert report["requests_today"] == 1 and report["budget"] == 8000
+    assert report["resume_at"] == str(raised.value.resume_at) and report["cause"] == "Too many."
+    printed = bellwether("status", "--home", str(home)).stdout
+    assert f"the next attempt is due at {report['resume_at'][:16]} UTC" in printed
+    # Doctor sends nothing either, and says why in words and exit code.
+    done = bellwether("doctor", "--home", str(home))
+    assert done.returncode == 1
+    assert "left alone until" in " ".join(done.stdout.split())
 
 
 def test_an_empty_home_is_named(tmp_path: Path) -> None:

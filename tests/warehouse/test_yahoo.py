@@ -113,8 +113,8 @@ def test_what_is_told_arrives_in_the_columns_it_belongs_to(load: Load, ask: Ask)
     ) == [("Example Securities", "Buy", "Buy", "main", 125.0, 115.0, "Raises", True)]
     assert ask(
         "select period, strong_buy, buy, hold, sell, strong_sell, recommendation_mean, "
-        "target_mean, target_median, target_high, target_low, target_count, currency from raw.consensus "
-        "order by period"
+        "target_mean, target_median, target_high, target_low, target_count, currency "
+        "from raw.consensus order by period"
     ) == [
         ("-1m", 5, 10, 7, 1, 0, None, None, None, None, None, None, None),
         ("-2m", 5, 10, 7, 1, 0, None, None, None, None, None, None, None),
