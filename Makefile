@@ -9,7 +9,7 @@ PORT ?= 3000
 # Set in some containers; without bytecode every start of dbt and Dagster takes twice as long.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo ui test bench lint format locks clean
+.PHONY: help setup demo ui test bench soak lint format locks clean
 
 help:  ## List these targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -37,6 +37,9 @@ test: setup  ## Run all tests.
 
 bench: setup  ## Measure the consensus from nothing and for one more session.
 	@$(BIN)/python bench/consensus.py
+
+soak: setup  ## Load 500 tickers from the Yahoo emulator with every kind of fault (some minutes).
+	@$(BIN)/python -m tests.yahoo_load
 
 lint: $(VENV)/.lint  ## Check style and types of Python and SQL.
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy

@@ -5,6 +5,7 @@ Dagster's own records and in the folder of the inbox.
 """
 
 import hashlib
+import itertools
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -51,6 +52,7 @@ _RAW = dg.AssetSelection.key_prefixes("raw").materializable()
 _DRIFT = dg.AssetSelection.checks(*drift_checks())
 # How often the sensor looks whether a source that asked to be left alone may be asked again.
 _RESUME_SECONDS = 30
+_RESUME_PAUSE, _LONGEST_PAUSE = timedelta(hours=1), timedelta(hours=6)
 
 ingest = dg.define_asset_job(
     "ingest",
@@ -187,12 +189,20 @@ def resume(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason
 
     What it got is not asked for again: the source knows what is known.
     """
-    newest_ingest = next(_whole_ingests(context.instance), None)
-    due = newest_ingest.tags.get(RESUME_AT) if newest_ingest else None
-    if newest_ingest is None or due is None:
+    cut_short = list(
+        itertools.takewhile(lambda r: RESUME_AT in r.tags, _whole_ingests(context.instance))
+    )
+    if not cut_short:
         return dg.SkipReason("The newest ingest was not cut short.")
-    if datetime.fromisoformat(due).replace(tzinfo=UTC) > datetime.now(UTC):
-        return dg.SkipReason(f"The source is left alone until {due[:16]} UTC.")
+    newest_ingest = cut_short[0]
+    # What goes on failing is asked for ever more rarely.
+    patience = min(_RESUME_PAUSE * 2 ** (len(cut_short) - 2), _LONGEST_PAUSE)
+    due = max(
+        datetime.fromisoformat(newest_ingest.tags[RESUME_AT]).replace(tzinfo=UTC),
+        newest_ingest.started_at + (patience if len(cut_short) > 1 else timedelta(0)),
+    )
+    if due > datetime.now(UTC):
+        return dg.SkipReason(f"The source is left alone until {due:%Y-%m-%d %H:%M} UTC.")
     home = Home.find()
     if _is_simulated(home):
         return dg.SkipReason(_SIMULATED)

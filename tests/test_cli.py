@@ -9,11 +9,14 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from warehouse.errors import Throttled
 from warehouse.sources import universe
+from warehouse.sources.governor import Governor, Manners, TryAgain
 
 BELLWETHER = Path(sys.executable).with_name("bellwether")
 
@@ -119,6 +122,25 @@ def test_status_before_the_first_refresh(tmp_path: Path) -> None:
     printed = bellwether("status", "--home", str(tmp_path)).stdout
     assert "Nothing is published yet" in printed
     assert "Never read: price" in printed
+
+
+def test_status_says_when_yahoo_is_asked_again(home: Path) -> None:
+    def refuse() -> None:
+        raise TryAgain(Throttled("Too many."))
+
+    asked = Governor(home / "yahoo", replace(Manners(), attempts=1))
+    with pytest.raises(Throttled) as raised:
+        asked.send(refuse)
+    asked.close()
+    report = json.loads(bellwether("status", "--home", str(home), "--json").stdout)["yahoo"]
+    assert report["requests_today"] == 1 and report["budget"] == 8000
+    assert report["resume_at"] == str(raised.value.resume_at) and report["cause"] == "Too many."
+    printed = bellwether("status", "--home", str(home)).stdout
+    assert f"the next attempt is due at {report['resume_at'][:16]} UTC" in printed
+    # Doctor sends nothing either, and says why in words and exit code.
+    done = bellwether("doctor", "--home", str(home))
+    assert done.returncode == 1
+    assert "left alone until" in " ".join(done.stdout.split())
 
 
 def test_an_empty_home_is_named(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
@@ -218,15 +218,23 @@ def test_every_consensus_is_stored_as_yahoo_told_it(told: Told) -> None:
             """,
             [str(RECORDED / "consensus_in_recordings.csv")],
         ).fetchall()
-    print(count, equal)
+    assert (count, equal) == (38, 38)
 
 
-def test_what_was_refused(told: Told) -> None:
+def test_what_was_refused_is_this_and_nothing_else(told: Told) -> None:
     with Warehouse(told.home.build) as warehouse:
         refused = warehouse.con.execute(
             "select table_name, reason, count(*) from raw.rejects group by all order by all"
         ).fetchall()
-    print(refused, told.outcomes)
+        [(count, first)] = warehouse.con.execute(
+            "select count(*), cast(min(published_at) as date) from raw.news where ticker = 'WBD'"
+        ).fetchall()
+    assert refused == [
+        ("earnings", "period_end is missing", 2),
+        ("ratings", "firm is missing", 2),
+        ("ratings", "two rows of one key and moment contradict each other", 6),
+    ]
+    assert (count, first) == (4, date(2025, 5, 8))
 
 
 def test_flat_news_of_searches_goes_through_the_inbox(tmp_path: Path) -> None:
@@ -257,15 +265,14 @@ def test_flat_news_of_searches_goes_through_the_inbox(tmp_path: Path) -> None:
     lines = "".join(json.dumps(row) + "\n" for row in rows)
     (home.inbox / "news" / "searches.jsonl").write_text(lines)
     done = run.run_ingest(home, "inbox", ["news"]).tables["news"]
-    counts = done.counts
-    print(len(rows), counts)
-    with Warehouse(home.build) as warehouse:
-        print(
-            warehouse.con.sql(
-                "select reason, count(*), any_value(row_json) from raw.rejects group by all"
-            ).fetchall()
-        )
     assert not done.failures
+    # A search may be for words; an item found by them is no ticker's.
+    assert (len(rows), done.counts.new, done.counts.rejected) == (100, 96, 4)
+    with Warehouse(home.build) as warehouse:
+        refused = warehouse.con.execute(
+            "select distinct reason, row_json ->> 'ticker' from raw.rejects"
+        ).fetchall()
+    assert refused == [("the ticker is not a symbol", "Evonik Industries AG")]
 
 
 def test_the_recordings_make_marts(told: Told) -> None:
@@ -274,7 +281,14 @@ def test_the_recordings_make_marts(told: Told) -> None:
     outcome = run.run_refresh(told.home)
     assert outcome.success, outcome.failures
     with publish.reading(told.home) as con:
-        print(
-            con.sql("select count(*) from marts.consensus where target_mean is not null").fetchall()
-        )
-        print(con.sql("select ticker, news_count_30d from marts.scorecard limit 3"))
+        # AAPL in the recording of all modules of February 2025, as one can read there.
+        [row] = con.execute(
+            """
+            select strong_buy, buy, target_mean, target_count from staging.stg_consensus
+            where ticker = 'AAPL' and period = '0m' and strong_buy is not null
+            order by snapshot_date desc limit 1
+            """
+        ).fetchall()
+        [(companies,)] = con.execute("select count(*) from marts.scorecard").fetchall()
+    assert row == (7, 21, 252.22575, 40)
+    assert companies > 25

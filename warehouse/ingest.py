@@ -7,11 +7,11 @@ import uuid
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 
-from warehouse.errors import EmptyAnswer, Malformed, SourceError
+from warehouse.errors import EmptyAnswer, Failed, Malformed, SourceError
 from warehouse.settings import Home
 from warehouse.sources import Drift, Source, Unit, open_source
 from warehouse.sources.calendars import Calendars
@@ -19,6 +19,9 @@ from warehouse.sources.universe import Universe
 from warehouse.store import SIMULATED, Counts, Warehouse, keys
 
 PREVIEW_ROWS = 5
+# So many attempts of a table that fail in a row end its load; the rest is asked for after a pause.
+MOST_FAILURES = 5
+PAUSE = timedelta(minutes=30)
 
 
 @dataclass
@@ -84,11 +87,16 @@ def _ingest_units(
     done: Ingested,
 ) -> None:
     units = source.pending(table, tickers)
+    in_a_row = 0
     for number, unit in enumerate(units, 1):
-        _ingest_unit(warehouse, source, table, unit, load_id, tickers, done)
+        outcome = _ingest_unit(warehouse, source, table, unit, load_id, tickers, done)
+        in_a_row = in_a_row + 1 if outcome == Failed.outcome and unit.ticker else 0
+        if in_a_row == MOST_FAILURES or (in_a_row == number == len(units)):
+            # One ticker may fail for reasons of its own, so many in a row hardly.
+            done.resume_at = done.resume_at or datetime.now(UTC).replace(tzinfo=None) + PAUSE
         if done.resume_at is not None:
             done.warnings.append(
-                f"{len(units) - number} of {len(units)} more were not asked for; the next attempt "
+                f"{len(units) - number} of {len(units)} were not asked for; the next attempt "
                 f"is due at {done.resume_at:%Y-%m-%d %H:%M} UTC."
             )
             break
@@ -105,7 +113,7 @@ def _ingest_unit(
     load_id: str,
     tickers: Sequence[str],
     done: Ingested,
-) -> None:
+) -> str:
     started, sent_before = time.monotonic(), source.requests
     counts, outcome, reason, error = Counts(), "ok", None, None
     batch_id, stored_as = uuid.uuid4().hex, None
@@ -158,3 +166,4 @@ def _ingest_unit(
     done.requests += source.requests - sent_before
     done.counts += counts
     done.outcomes[outcome] += 1
+    return outcome

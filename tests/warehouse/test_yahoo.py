@@ -12,7 +12,7 @@ import pytest
 from tests.yahoo_emulator import Emulator
 from warehouse.ingest import Ingested, ingest
 from warehouse.settings import Home
-from warehouse.sources import governor, yahoo
+from warehouse.sources import yahoo
 from warehouse.sources.drift import declared
 from warehouse.store import Warehouse, keys, schema
 
@@ -112,9 +112,9 @@ def test_what_is_told_arrives_in_the_columns_it_belongs_to(load: Load, ask: Ask)
         "graded_on = cast(graded_at as date) from raw.ratings order by graded_on desc limit 1"
     ) == [("Example Securities", "Buy", "Buy", "main", 125.0, 115.0, "Raises", True)]
     assert ask(
-        "select period, strong_buy, buy, hold, sell, strong_sell, recommendation_mean, target_mean, "
-        "target_median, target_high, target_low, target_count, currency from raw.consensus "
-        "order by period"
+        "select period, strong_buy, buy, hold, sell, strong_sell, recommendation_mean, "
+        "target_mean, target_median, target_high, target_low, target_count, currency "
+        "from raw.consensus order by period"
     ) == [
         ("-1m", 5, 10, 7, 1, 0, None, None, None, None, None, None, None),
         ("-2m", 5, 10, 7, 1, 0, None, None, None, None, None, None, None),
@@ -370,7 +370,7 @@ def test_a_throttled_load_stops_and_the_next_goes_on_where_it_stopped(
     emulator.faults = {"BABA:chart": "429"}
     done = load(*tickers, tables=("prices", "ratings"))
     assert done["prices"].outcomes == {"ok": 2, "throttled": 1}
-    assert "2 of 5 more were not asked for; the next attempt" in done["prices"].warnings[-1]
+    assert "2 of 5 were not asked for; the next attempt" in done["prices"].warnings[-1]
     # The next table, and another process, know it without asking.
     assert done["ratings"].outcomes == {"throttled": 1} and done["ratings"].requests == 0
     assert done["ratings"].resume_at == done["prices"].resume_at
@@ -392,16 +392,28 @@ def test_a_throttled_load_stops_and_the_next_goes_on_where_it_stopped(
     assert json.loads(rest.read_text())["state"] == "closed"
 
 
-def test_a_silent_yahoo_is_left_alone_after_some_failures(
-    load: Load,
-    emulator: Emulator,
+@pytest.mark.parametrize("fault", ["500", "reset"])
+def test_a_yahoo_in_trouble_is_not_asked_for_everything(
+    load: Load, emulator: Emulator, fault: str
 ) -> None:
-    emulator.faults = {"*": "500"}
+    emulator.faults = {"*:chart": fault, "*:news": fault}
     tickers = [f"T{number}" for number in range(20)]
-    done = load(*tickers, tables=("prices",))["prices"]
-    assert done.outcomes == {"failed": governor.MOST_FAILURES}
-    assert done.resume_at is not None
-    assert emulator.counts()["chart"] == governor.MOST_FAILURES * 3
+    done = load(*tickers, tables=("prices", "news"))
+    assert done["prices"].outcomes == {"failed": 5}
+    assert done["prices"].resume_at is not None and done["news"].resume_at is not None
+    # A host that answers nothing at all is left alone; one that has errors may have them here only.
+    assert emulator.counts()["chart"] == 5 * 3
+    assert emulator.counts()["news"] == (5 * 3 if fault == "500" else 0)
+
+
+def test_tickers_that_always_fail_stop_no_other(load: Load, emulator: Emulator) -> None:
+    failing = tuple(f"BAD{number}" for number in range(8))
+    emulator.faults = {f"{ticker}:chart": "500" for ticker in failing}
+    done = load(*failing, "AAPL", "MSFT", tables=("prices", "ratings"))
+    assert done["prices"].outcomes == {"failed": 5}
+    assert done["ratings"].outcomes == {"ok": 10}
+    done = load(*failing, "AAPL", "MSFT", tables=("prices",))
+    assert done["prices"].outcomes == {"ok": 2, "failed": 8}
 
 
 def test_a_field_that_disappears_or_changes_is_named(

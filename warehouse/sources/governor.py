@@ -86,6 +86,10 @@ class Refused(Failed):
     """The host refuses us, whatever we ask for."""
 
 
+class Troubled(Failed):
+    """The host answered, with an error of its own: it may be so for this one question alone."""
+
+
 class TryAgain(Exception):
     """A request failed in a way that may pass; `error` is what it comes to when it does not."""
 
@@ -216,7 +220,7 @@ def standing(folder: Path) -> Standing:
 
 def _is_no_fault(error: BaseException) -> bool:
     """Whether the host answered, though it has nothing for us, or it is we who stop."""
-    is_answer = isinstance(error, NotFound | EmptyAnswer | Malformed)
+    is_answer = isinstance(error, NotFound | EmptyAnswer | Malformed | Troubled)
     return is_answer or getattr(error, "resume_at", None) is not None
 
 

@@ -221,7 +221,8 @@ class Yahoo:
             if table not in _REFERENCE_TABLES and self._kind(ticker) not in (None, "EQUITY"):
                 continue
             known_at, failed_at = attempts.get(ticker, (None, None))
-            if known_at is None or known_at < _newest_close(ticker, listings.get(ticker), now):
+            calendar = calendar_of(ticker, listings.get(ticker))
+            if known_at is None or known_at < _newest_close(calendar, now):
                 waiting.append((failed_at or datetime.min, ticker))
         # The sort is stable: those that never failed stay in the order of the list.
         return [Unit(ticker=t) for _, t in sorted(waiting, key=lambda item: item[0])]
@@ -299,7 +300,7 @@ class Yahoo:
                 "priorPriceTarget": "prior_target",
                 "priceTargetAction": "target_action",
             }
-            graded_at = told.index
+            graded_at, _, _ = told.index, told["Firm"], told["ToGrade"]  # without them no key
             frame = told.rename(columns=named).reset_index(drop=True)
             extra = [name for name in frame if name not in named.values()]
             frame["payload"] = [_payload(row) for row in frame[extra].to_dict("records")]
@@ -709,9 +710,9 @@ def _ticker(unit: Unit) -> str:
     return unit.ticker
 
 
-def _newest_close(ticker: str, exchange_code: str | None, now: datetime) -> datetime:
-    """When the newest bar of a ticker became final; the day's begin where no calendar is known."""
-    calendar = calendar_of(ticker, exchange_code)
+@lru_cache(maxsize=64)
+def _newest_close(calendar: str | None, now: datetime) -> datetime:
+    """When the newest bar of a calendar became final; the day's begin where none is known."""
     if calendar is None:
         return datetime.combine(now.date(), datetime.min.time())
     return last_close(calendar, now - FINAL_AFTER) + FINAL_AFTER

@@ -19,7 +19,7 @@ from curl_cffi import requests
 from curl_cffi.requests.exceptions import ConnectionError, RequestException, SSLError, Timeout
 
 from warehouse.errors import EmptyAnswer, Failed, Malformed, NotFound, SourceError, Throttled
-from warehouse.sources.governor import Governor, Refused, TryAgain
+from warehouse.sources.governor import Governor, Refused, Troubled, TryAgain
 
 _DATA = re.compile(
     r"/v8/finance/(?P<chart>chart)/(?P<of_chart>[^/?]+)"
@@ -96,7 +96,7 @@ class Session(requests.Session[requests.Response]):
         if status == 403:
             raise Refused("Yahoo refuses this address (403).")
         if status >= 500:
-            raise TryAgain(Failed(f"Yahoo answered with an error of its own ({status})."))
+            raise TryAgain(Troubled(f"Yahoo answered with an error of its own ({status})."))
         content = _content(response)
         self._was_refused = False
         symbol = _symbol(asked, options)
@@ -117,7 +117,7 @@ def _content(response: requests.Response) -> dict[str, Any]:
     except ValueError:
         text = response.text.strip()
         if "Will be right back" in text:
-            raise TryAgain(Failed("Yahoo is down for maintenance.")) from None
+            raise TryAgain(Troubled("Yahoo is down for maintenance.")) from None
         shown = " ".join(text[:_EXCERPT].split()) or "nothing at all"
         raise TryAgain(Malformed(f"Yahoo's answer is not JSON, it begins: {shown}")) from None
     if not isinstance(content, dict):
