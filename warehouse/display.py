@@ -70,7 +70,7 @@ def print_scorecard(home: Home) -> None:
             escape(ticker),
             f"{close:,.2f}"
             + ("" if currency == "USD" else f" {escape(currency or '?')}")
-            + ("" if session == newest else f" of {session:%m-%d}"),
+            + ("" if session == newest else "*"),
             _percent(day),
             _percent(month),
             _percent(year),
@@ -86,7 +86,7 @@ def print_scorecard(home: Home) -> None:
     out.print(grid)
     older = f" Left out: {left_out} without a price of the last 30 days." if left_out else ""
     out.print(
-        f"At the close of {newest} and in USD unless said, changes in percent. consensus: label "
+        f"At the close of {newest} (* earlier), in USD unless said, changes in percent. consensus: label "
         "(analysts); upside: median of the named firms' targets over the close; P/E: on forward "
         "earnings; mom: percentile of 12-1 momentum; risk: open flags, red from severity 3."
         f"{older}",

@@ -151,7 +151,7 @@ class Warehouse:
         `raw.<table>`; a `known_at` column states when each row was known, else it is now. Columns
         the schema does not name go to `payload`. A column the frame does not have is neither
         compared nor lost: it keeps the value of the version before. Rows that cannot be stored go
-        whole to `raw.rejects`. Rows of one `load_id` belong to one ingest. `batch_id` is a new one's.
+        whole to `raw.rejects`. Rows of one `load_id` belong to one ingest; `batch_id` is a new one.
 
         Raises `Malformed` when a key column is missing, `HomeError` when simulated and real
         sources would share the store.
