@@ -33,6 +33,14 @@ anew, from the day that column `first_day` of `changes` says for each ticker.
     {%- endif -%}
 {%- endmacro %}
 
+{#- The same where a session is made anew for all tickers. -#}
+{% macro delete_from_first_change(changes, first_day) -%}
+    {%- if is_incremental() -%}
+        delete from {{ this }}
+        where session_date >= (select min({{ first_day }}) from {{ changes }})
+    {%- endif -%}
+{%- endmacro %}
+
 {#- As a join: only the keys of alias `of` that `changes` tells of; all where no table is continued. -#}
 {% macro only_changed(changes, first_day, of) -%}
     {%- if is_incremental() -%}

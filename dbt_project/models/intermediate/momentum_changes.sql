@@ -1,5 +1,5 @@
-{#- What is older than 512 bars weighs less than a rounding in any window; 800 days hold them. -#}
-{%- set bars, days = 512, 800 -%}
+{#- Days that hold the bars of a tail, and the most sessions that are worth aggregating each alone. -#}
+{%- set days, most_sessions = 660, 5 -%}
 
 with
     changes as (
@@ -34,32 +34,42 @@ with
         group by ticker
     ),
     tails as (
-        select first_days.ticker, count(*) as bar_count
+        select
+            first_days.ticker,
+            count(case when prices.session_date < first_days.replaced_from then 1 end) as bar_count,
+            count(
+                case when prices.session_date >= first_days.replaced_from then 1 end
+            ) as session_count
         from first_days
         inner join
             prices
             on prices.ticker = first_days.ticker
-            and prices.session_date < first_days.replaced_from
             and prices.session_date >= first_days.replaced_from - {{ days }}
         where prices.session_date >= (select min(changed_from) - {{ days }} from first_days)
         group by first_days.ticker
     ),
-    final as (
+    judged as (
         select
-            first_days.ticker,
-            first_days.changed_from,
-            case
-                when tails.bar_count >= {{ bars }}
-                then first_days.replaced_from
-                else cast('0001-01-01' as date)
-            end as replaced_from,
-            case
-                when tails.bar_count >= {{ bars }}
-                then first_days.replaced_from - {{ days }}
-                else cast('0001-01-01' as date)
-            end as read_from
+            first_days.*,
+            coalesce(
+                tails.bar_count >= {{ tail_bars() }} and tails.session_count <= {{ most_sessions }},
+                false
+            ) as is_tail
         from first_days
         left join tails on tails.ticker = first_days.ticker
+    ),
+    final as (
+        select
+            ticker,
+            changed_from,
+            case
+                when is_tail then replaced_from else cast('0001-01-01' as date)
+            end as replaced_from,
+            case
+                when is_tail then replaced_from - {{ days }} else cast('0001-01-01' as date)
+            end as read_from,
+            is_tail
+        from judged
     )
 select *
 from final

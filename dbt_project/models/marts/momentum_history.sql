@@ -19,52 +19,11 @@
 } -%}
 
 with
-    prices as (
-        select
-            prices.ticker,
-            prices.session_date,
-            prices.open,
-            prices.high,
-            prices.low,
-            prices.close,
-            prices.adj_close,
-            prices.volume,
-            prices.dividend,
-            prices.source,
-            prices.known_at
-        from
-            {{ ref("stg_prices") }}
-            as prices {{ only_changed(ref("momentum_changes"), "read_from", "prices") }}
-        where prices.is_final
+    changes as (
+        select ticker, replaced_from, read_from from {{ ref("momentum_changes") }} where not is_tail
     ),
-    listings as (select ticker, exchange from {{ ref("stg_listings") }}),
-    days as (select exchange, day, session_number from {{ ref("stg_calendar_days") }}),
-    -- A ticker that is no longer covered keeps its benchmark.
-    universe as (
-        select
-            ticker,
-            benchmark,
-            row_number() over (partition by ticker order by known_from desc nulls last) as age_rank
-        from {{ ref("stg_universe_history") }}
-    ),
-    benchmark_levels as (
-        select ticker, session_date, log_level, segment from {{ ref("benchmark_levels") }}
-    ),
-    bars as (
-        select
-            prices.*,
-            days.session_number,
-            benchmark_levels.log_level as benchmark_level,
-            benchmark_levels.segment as benchmark_segment
-        from prices
-        left join listings on listings.ticker = prices.ticker
-        left join days on days.exchange = listings.exchange and days.day = prices.session_date
-        left join universe on universe.ticker = prices.ticker and universe.age_rank = 1
-        left join
-            benchmark_levels
-            on benchmark_levels.ticker = universe.benchmark
-            and benchmark_levels.session_date = prices.session_date
-    ),
+    tails as (select * from {{ ref("momentum_tails") }}),
+    {{ momentum_bars("changes" if is_incremental() else none) }},
     lagged as (
         select
             *,
@@ -106,21 +65,13 @@ with
             open / close_1d_ago - 1 as open_return,
             high / close_1d_ago - 1 as high_return,
             low / close_1d_ago - 1 as low_return,
-            -- Where no calendar is known: eleven weekdays missing make at least 16 days.
-            coalesce(
-                session_number - previous_session_number - 1 > 10,
-                {{ dbt.datediff("previous_session_date", "session_date", "day") }} > 15,
-                true
-            ) as is_after_gap,
+            {{ is_after_gap() }} as is_after_gap,
             ln(close / close_1d_ago) as log_return,
             {{ log_dividend_factor() }} as log_dividend_factor,
             dividend is null or dividend >= close_1d_ago as is_dividend_unknown,
             case when close > close_1d_ago then close - close_1d_ago else 0.0 end as gain,
             case when close < close_1d_ago then close_1d_ago - close else 0.0 end as loss,
-            case
-                when close_1d_ago is not null
-                then greatest(high, close_1d_ago) - least(low, close_1d_ago)
-            end as true_range,
+            {{ true_range() }} as true_range,
             high is null or low is null as is_range_unknown,
             case
                 when benchmark_segment = benchmark_segment_1d_ago
@@ -305,8 +256,8 @@ with
     ),
     final as (
         select
-            anchored.ticker,
-            anchored.session_date,
+            ticker,
+            session_date,
             close,
             case
                 when coalesce(newest_unknown_factor, 0) <= bar_number
@@ -409,7 +360,12 @@ with
                     and (last_unknown_range is null or last_unknown_range <= bar_number - 150)
                 then average_range
             end as atr_14
-        from anchored {{ only_changed(ref("momentum_changes"), "replaced_from", "anchored") }}
+        from anchored
+        {% if is_incremental() %}
+            union all
+            select *
+            from tails
+        {% endif %}
     )
 select *
 from final

@@ -4,7 +4,7 @@
     config(
         materialized="incremental",
         incremental_strategy="append",
-        pre_hook="{% if is_incremental() %} delete from {{ this }} where session_date >= (select min(changed_from) from {{ ref('momentum_changes') }}) {% endif %}",
+        pre_hook="{{ delete_from_first_change(ref('momentum_changes'), 'changed_from') }}",
     )
 }}
 
