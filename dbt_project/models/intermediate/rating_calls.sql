@@ -1,3 +1,11 @@
+{{
+    config(
+        materialized="incremental",
+        incremental_strategy="append",
+        pre_hook="{{ delete_rows(touched_calls()) }}",
+    )
+}}
+
 {#-
 What a session knew of a firm's calls changes as events arrive late, are corrected, or come under
 another firm's name. Only then, at a `turn`, is the firm's row of calls laid out anew; between two
@@ -8,7 +16,11 @@ before it. Numbers of sessions: see `session_number_at`.
 {%- set chain = "partition by ticker, firm, turn, coverage, told_currency, is_fair_value order by graded_on asc nulls last" -%}
 
 with
-    ratings as (select * from {{ ref("stg_ratings_history") }}),
+    ratings as (
+        select *
+        from {{ ref("stg_ratings_history") }}
+        {% if is_incremental() %} where ticker not in (select ticker from {{ this }}) {% endif %}
+    ),
     grades as (select * from {{ ref("rating_grades") }}),
     quotes as (select * from {{ ref("quotes") }}),
     days as (

@@ -1,10 +1,22 @@
+{{
+    config(
+        materialized="incremental",
+        incremental_strategy="append",
+        pre_hook="{{ delete_rows(touched_events()) }}",
+    )
+}}
+
 {#-
 Feeds do not say whether they restate old targets after a split. A version stored before the split
 is on the old basis. Whether those stored later are, the prior targets tell that the firms' next
 calls name, as far as these were known in the session, or when the version was stored.
 -#}
 with
-    calls as (select * from {{ ref("rating_calls") }}),
+    calls as (
+        select *
+        from {{ ref("rating_calls") }}
+        {% if is_incremental() %} where ticker not in (select ticker from {{ this }}) {% endif %}
+    ),
     split_spans as (select * from {{ ref("stg_splits") }}),
     splits as (select * from split_spans where is_known),
     quotes as (
