@@ -272,7 +272,7 @@ def test_flat_news_of_searches_goes_through_the_inbox(tmp_path: Path) -> None:
         refused = warehouse.con.execute(
             "select distinct reason, row_json ->> 'ticker' from raw.rejects"
         ).fetchall()
-    assert refused == [("the ticker is not a symbol", "Evonik Industries AG")]
+    assert refused == [("the ticker is not a symbol", "Bayerische Motoren Werke AG")]
 
 
 def test_the_recordings_make_marts(told: Told) -> None:

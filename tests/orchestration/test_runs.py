@@ -152,8 +152,8 @@ def test_a_refresh_builds_tests_describes_and_publishes(
 
 
 def test_what_there_is_not_is_named(home: Home) -> None:
-    with pytest.raises(HomeError, match=r"no source 'yahoo'.*inbox, sample"):
-        run.run_ingest(home, "yahoo")
+    with pytest.raises(HomeError, match=r"no source 'nowhere'.*inbox, yahoo, sample"):
+        run.run_ingest(home, "nowhere")
     with pytest.raises(HomeError, match=r"no raw table 'price'.*prices"):
         run.run_ingest(home, "inbox", tables=["price"])
     with pytest.raises(HomeError, match=r"bellwether ingest.*bellwether demo"):

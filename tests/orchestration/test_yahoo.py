@@ -9,7 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster._core.scheduler.instigation import ScheduleInstigatorData
+from dagster._core.scheduler.instigation import InstigatorState, ScheduleInstigatorData
 
 from orchestration import run
 from orchestration.assets import DEFAULT_SOURCE, DRIFT_CHECK
@@ -157,31 +157,27 @@ def test_the_schedules_run_under_the_daemon_ends_in_published_marts(
         done = dg.RunsFilter(job_name="ingest", statuses=[dg.DagsterRunStatus.SUCCESS])
         return instance.get_runs(done)
 
-    def slept(days: int) -> bool:
-        """Have Dagster remember that it last looked at the schedule some days ago."""
-        state = next(
-            (s for s in instance.all_instigator_state() if s.name == "weekday_ingest"), None
-        )
-        if state is None:
-            return False
-        then = time.time() - days * 86400
-        assert isinstance(state.instigator_data, ScheduleInstigatorData)
-        data = ScheduleInstigatorData(state.instigator_data.cron_schedule, then, then)
-        instance.update_instigator_state(state.with_data(data))
-        return True
+    def schedule() -> InstigatorState | None:
+        states = instance.all_instigator_state()
+        return next((state for state in states if state.name == "weekday_ingest"), None)
 
     daemon = ("dagster._daemon", "run")
     with process(home, log, *daemon):
-        wait("the schedule is not on", lambda: slept(5), 60)
+        wait("the schedule is not on", schedule, 120)
+    # Dagster remembers when it last looked at the schedule: let it have slept for five days.
+    state, then = schedule(), time.time() - 5 * 86400
+    assert state is not None and isinstance(state.instigator_data, ScheduleInstigatorData)
+    data = ScheduleInstigatorData(state.instigator_data.cron_schedule, then, then)
+    instance.update_instigator_state(state.with_data(data))
     with process(home, log, *daemon):
         started = time.monotonic()
-        wait("the schedule's run", ingests, 120)
+        wait("the schedule's run", ingests, 240)
         assert ingests()[0].tags["dagster/schedule_name"] == "weekday_ingest"
         assert RESUME_AT in ingests()[0].tags
         before = len(emulator.asked)
-        wait("not resumed", lambda: len(ingests()) == 2, 120)
+        wait("not resumed", lambda: len(ingests()) == 2, 240)
         resumed = len(emulator.asked) - before
-        wait("nothing published", lambda: newest(home), 120)
+        wait("nothing published", lambda: newest(home), 240)
         seconds = time.monotonic() - started
     assert ingests()[0].tags["dagster/sensor_name"] == "resume"
     assert INCOMPLETE not in ingests()[0].tags

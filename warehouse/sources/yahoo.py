@@ -18,10 +18,7 @@ Everything Yahoo tells is data, never an instruction. What the schema does not n
 
 from __future__ import annotations
 
-import csv
-import json
 import logging
-import math
 import re
 import warnings
 from collections.abc import Iterator, Sequence
@@ -29,8 +26,6 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
-from zoneinfo import ZoneInfo
 
 import duckdb
 import pandas as pd
@@ -39,18 +34,27 @@ from yfinance.data import YfData
 from yfinance.exceptions import YFException, YFRateLimitError, YFTickerMissingError
 
 from warehouse.errors import EmptyAnswer, Failed, Malformed, SourceError, Throttled
-from warehouse.settings import SEEDS, UNIVERSE_CSV
-from warehouse.sources import Drift, Unit, universe
-from warehouse.sources.calendars import calendar_of, closes_at, last_close
+from warehouse.settings import UNIVERSE_CSV
+from warehouse.sources import Drift, Unit, coverage
+from warehouse.sources.calendars import calendar_of
 from warehouse.sources.drift import Watch
 from warehouse.sources.governor import Governor, Manners
+from warehouse.sources.yahoo_rows import (
+    COUNTS,
+    MEASURES,
+    NEW_YORK,
+    Record,
+    by_period,
+    frame_of,
+    is_blank,
+    moment_of,
+    news_row,
+    payload_of,
+    zone_of,
+)
 from warehouse.sources.yahoo_session import Answer, Session
 
-Record = dict[str, Any]
-
-RISK_FREE = "^IRX"
 OVERLAP = timedelta(days=14)
-FINAL_AFTER = timedelta(minutes=15)
 NEWS_COUNT = 50
 NEWS_TABS = ("news", "press releases")
 # What a listing that is not a company has.
@@ -60,17 +64,7 @@ _BAR_COLUMNS = ("Open", "High", "Low", "Close", "Adj Close", "Volume", "Dividend
 _REBASED = 0.005
 # … and by so different factors, that it is another series altogether.
 _OTHER_SERIES = 1.5
-# They change with the clock, not with the company.
-_CLOCKWORK = {"maxAge", "gmtOffSetMilliseconds", "timeZoneShortName"}
 _SYMBOL = re.compile(r"[\^A-Za-z0-9][A-Za-z0-9.\^=&_-]{0,23}")
-_NEW_YORK = ZoneInfo("America/New_York")
-_MEASURES = {
-    "Market Cap": "market_cap",
-    "Trailing P/E": "trailing_pe",
-    "Forward P/E": "forward_pe",
-    "PEG Ratio (5yr expected)": "peg_ratio",
-    "Price/Sales": "price_to_sales",
-}
 
 
 class Conversation:
@@ -195,7 +189,7 @@ class Yahoo:
         An answer is known whether it held something, nothing, or that Yahoo knows no such ticker.
         Tickers that failed last time come last, so that one that always fails stops no other.
         """
-        listings = self._listings()
+        listings = coverage.listings(self.con, self.name, self.covered, _utc_now().date())
         attempts = {
             ticker: (known_at, failed_at)
             for ticker, known_at, failed_at in self.con.execute(
@@ -222,7 +216,7 @@ class Yahoo:
                 continue
             known_at, failed_at = attempts.get(ticker, (None, None))
             calendar = calendar_of(ticker, listings.get(ticker))
-            if known_at is None or known_at < _newest_close(calendar, now):
+            if known_at is None or known_at < coverage.newest_close(calendar, now):
                 waiting.append((failed_at or datetime.min, ticker))
         # The sort is stable: those that never failed stay in the order of the list.
         return [Unit(ticker=t) for _, t in sorted(waiting, key=lambda item: item[0])]
@@ -246,7 +240,9 @@ class Yahoo:
                     f"moved by factors from {min(ratios):.3g} to {max(ratios):.3g}. Not stored."
                 )
         calendar = calendar_of(symbol, self.asked.charts[symbol].get("exchangeName"))
-        bars["is_final"] = [_is_final(calendar, day, asked_at) for day in bars["session_date"]]
+        bars["is_final"] = [
+            coverage.is_final(calendar, day, asked_at) for day in bars["session_date"]
+        ]
         return bars
 
     def securities(self, unit: Unit) -> pd.DataFrame:
@@ -256,7 +252,7 @@ class Yahoo:
             if symbol not in self.asked.charts:
                 self._bars(symbol, _utc_now().date() - OVERLAP)
             meta = self.asked.charts[symbol]
-            return _frame(
+            return frame_of(
                 [
                     {
                         "ticker": symbol,
@@ -280,11 +276,11 @@ class Yahoo:
             "industry": info.get("industry"),
             "quote_type": info.get("quoteType"),
             "shares_outstanding": info.get("sharesOutstanding"),
-            "payload": _payload({n: answers.get(n) for n in ("assetProfile", "quoteType")}),
+            "payload": payload_of({n: answers.get(n) for n in ("assetProfile", "quoteType")}),
         }
         if not (row["name"] or row["exchange"] or row["quote_type"]):
             raise EmptyAnswer(f"Yahoo told neither name, exchange nor type of {symbol}.")
-        return _frame([row])
+        return frame_of([row])
 
     def ratings(self, unit: Unit) -> pd.DataFrame:
         """Return the rating events of a ticker; a target of 0 is Yahoo's way to tell of none."""
@@ -303,11 +299,11 @@ class Yahoo:
             graded_at, _, _ = told.index, told["Firm"], told["ToGrade"]  # without them no key
             frame = told.rename(columns=named).reset_index(drop=True)
             extra = [name for name in frame if name not in named.values()]
-            frame["payload"] = [_payload(row) for row in frame[extra].to_dict("records")]
+            frame["payload"] = [payload_of(row) for row in frame[extra].to_dict("records")]
             frame = frame.drop(columns=extra).assign(
                 ticker=symbol, graded_at=graded_at, graded_on=graded_at.date
             )
-        return _frame(frame.to_dict("records"))
+        return frame_of(frame.to_dict("records"))
 
     def consensus(self, unit: Unit) -> pd.DataFrame:
         """Return the vendor's snapshot: counts of four months, targets and mean of the current."""
@@ -329,7 +325,7 @@ class Yahoo:
                 "hold": item.get("hold"),
                 "sell": item.get("sell"),
                 "strong_sell": item.get("strongSell"),
-                "payload": _payload(item, but=_COUNTS),
+                "payload": payload_of(item, but=COUNTS),
             }
             for item in told
         ]
@@ -350,7 +346,7 @@ class Yahoo:
                     row.update(current, currency=info.get("currency"))
         if not rows:
             raise EmptyAnswer(f"Yahoo tells of no analysts for {symbol}.")
-        return _frame(rows)
+        return frame_of(rows)
 
     def valuations(self, unit: Unit) -> pd.DataFrame:
         """Return today's multiples as told, and the month-ends before where they are new."""
@@ -366,7 +362,7 @@ class Yahoo:
             "currency": info.get("currency"),
             "eps_currency": info.get("financialCurrency"),
         }
-        today = _moment(told_at).astimezone(_zone(zone)).date() if told_at else _today()
+        today = moment_of(told_at).astimezone(zone_of(zone)).date() if told_at else _today()
         figures: Record = {
             "price": price,
             "market_cap": info.get("marketCap"),
@@ -377,10 +373,10 @@ class Yahoo:
             "price_to_sales": info.get("priceToSalesTrailing12Months"),
             "peg_ratio": info.get("trailingPegRatio"),
         }
-        if all(_is_blank(figure) for figure in figures.values()):
+        if all(is_blank(figure) for figure in figures.values()):
             raise EmptyAnswer(f"Yahoo tells neither price, market value nor multiple of {symbol}.")
-        payload = _payload({a.name: a.content for a in answers if a.name in modules})
-        rows = [{**common, "valued_on": today, **figures, "payload": payload}]
+        kept = payload_of({a.name: a.content for a in answers if a.name in modules})
+        rows = [{**common, "valued_on": today, **figures, "payload": kept}]
         if self._wants_month_ends(symbol):
             with self._asking("valuations", symbol) as ticker:
                 measures = ticker.get_valuation_measures("monthly", None)
@@ -390,20 +386,20 @@ class Yahoo:
                 valued_on = datetime.strptime(str(month_end), "%m/%d/%Y").date()
                 if valued_on < today:
                     told = column.to_dict()
-                    named = {name: told.pop(label, None) for label, name in _MEASURES.items()}
+                    named = {name: told.pop(label, None) for label, name in MEASURES.items()}
                     rows.append(
-                        {**common, "valued_on": valued_on, **named, "payload": _payload(told)}
+                        {**common, "valued_on": valued_on, **named, "payload": payload_of(told)}
                     )
-        return _frame(rows)
+        return frame_of(rows)
 
     def estimates(self, unit: Unit) -> pd.DataFrame:
         """Return expected earnings and revenue of this and the next quarter and year."""
         symbol = _ticker(unit)
         with self._asking("estimates", symbol) as ticker:
-            earnings = _by_period(ticker.get_earnings_estimate())
-            trend = _by_period(ticker.get_eps_trend())
-            revisions = _by_period(ticker.get_eps_revisions())
-            revenue = _by_period(ticker.get_revenue_estimate())
+            earnings = by_period(ticker.get_earnings_estimate())
+            trend = by_period(ticker.get_eps_trend())
+            revisions = by_period(ticker.get_eps_revisions())
+            revenue = by_period(ticker.get_revenue_estimate())
             [told] = [a.content for a in self.asked.session.answers if a.name == "earningsTrend"]
             items = {item["period"]: item for item in told["trend"]}
         rows = []
@@ -421,7 +417,7 @@ class Yahoo:
                 "revisions_down_30d": revised.get("downLast30days"),
                 "revenue_mean": sales.get("avg"),
             }
-            if all(_is_blank(value) for value in row.values()):
+            if all(is_blank(value) for value in row.values()):
                 continue
             rows.append(
                 {
@@ -430,12 +426,12 @@ class Yahoo:
                     "period": period,
                     **row,
                     "currency": eps.get("currency"),
-                    "payload": _payload(items.get(period, {})),
+                    "payload": payload_of(items.get(period, {})),
                 }
             )
         if not rows:
             raise EmptyAnswer(f"Yahoo tells of no estimates for {symbol}.")
-        return _frame(rows)
+        return frame_of(rows)
 
     def earnings(self, unit: Unit) -> pd.DataFrame:
         """Return the results of the last quarters beside what was expected."""
@@ -456,11 +452,11 @@ class Yahoo:
                     "eps_actual": row.get("epsActual"),
                     "surprise": row.get("surprisePercent"),
                     "currency": item.get("currency"),
-                    "payload": _payload(item, but={"currency"}),
+                    "payload": payload_of(item, but={"currency"}),
                 }
                 for (quarter, row), item in zip(told.iterrows(), items, strict=True)
             ]
-        return _frame(rows)
+        return frame_of(rows)
 
     def earnings_dates(self, unit: Unit) -> pd.DataFrame:
         """Return the range in which the next results are expected, from all that was told of it.
@@ -472,23 +468,23 @@ class Yahoo:
             ticker.get_calendar()
             [told] = [a.content for a in self.asked.session.answers if a.name == "calendarEvents"]
             expected = told.get("earnings") or {}
-            moments = [_moment(stamp) for stamp in expected.get("earningsDate") or []]
+            moments = [moment_of(stamp) for stamp in expected.get("earningsDate") or []]
             info: Record = {}
             if self.asked.knows(symbol):
                 info = self.asked.info(symbol)[0]
             ends = [info.get("earningsTimestampStart"), info.get("earningsTimestampEnd")]
-            newest = [_moment(stamp) for stamp in ends if stamp]
+            newest = [moment_of(stamp) for stamp in ends if stamp]
             # The quote may still tell of the results before.
             moments += [moment for moment in newest if moments and moment >= min(moments)]
             if not moments:
                 raise EmptyAnswer(f"Yahoo tells of no coming results of {symbol}.")
             first, last = min(moments), max(moments)
-            local = first.astimezone(_zone(info.get("exchangeTimezoneName")))
+            local = first.astimezone(zone_of(info.get("exchangeTimezoneName")))
             timing = None
             if first == last and local.hour + local.minute:
                 is_early, is_late = local.hour + local.minute / 60 < 9.5, local.hour >= 16
                 timing = "before open" if is_early else "after close" if is_late else None
-        return _frame(
+        return frame_of(
             [
                 {
                     "ticker": symbol,
@@ -497,7 +493,7 @@ class Yahoo:
                     "announced_to": last.replace(tzinfo=None),
                     "timing": timing,
                     "eps_estimate": expected.get("earningsAverage"),
-                    "payload": _payload(told),
+                    "payload": payload_of(told),
                 }
             ]
         )
@@ -510,15 +506,15 @@ class Yahoo:
         if not settled or info.get("sharesShort") is None:
             raise EmptyAnswer(f"Yahoo tells of no short interest in {symbol}.")
         prior = ("sharesShortPriorMonth", "sharesShortPreviousMonthDate", "sharesPercentSharesOut")
-        return _frame(
+        return frame_of(
             [
                 {
                     "ticker": symbol,
-                    "settled_on": _moment(settled).date(),
+                    "settled_on": moment_of(settled).date(),
                     "shares_short": info["sharesShort"],
                     "short_share_of_float": info.get("shortPercentOfFloat"),
                     "days_to_cover": info.get("shortRatio"),
-                    "payload": _payload({name: info.get(name) for name in prior}),
+                    "payload": payload_of({name: info.get(name) for name in prior}),
                 }
             ]
         )
@@ -530,36 +526,10 @@ class Yahoo:
         for tab in NEWS_TABS:
             with self._asking("news", symbol) as ticker:
                 for item in ticker.get_news(NEWS_COUNT, tab):
-                    rows.setdefault(str(item.get("id")), _news_row(symbol, item, tab))
+                    rows.setdefault(str(item.get("id")), news_row(symbol, item, tab))
         if not rows:
             raise EmptyAnswer(f"Yahoo's stream of {symbol} has no items.")
-        return _frame(list(rows.values()))
-
-    # What we cover
-
-    def _listings(self) -> dict[str, str | None]:
-        """Tickers to keep current and their exchange codes: companies, benchmarks, rates."""
-        entries = universe.read(self.covered)
-        today = _utc_now().date().isoformat()
-        listed = [e for e in entries if not e["listed_to"] or e["listed_to"] >= today]
-        found: dict[str, str | None] = {e["ticker"]: e["exchange"] or None for e in listed}
-        for benchmark in [e["benchmark"] for e in listed if e["benchmark"]] + [RISK_FREE]:
-            found.setdefault(benchmark, None)
-        used = {e["currency"] for e in listed} | {
-            code
-            for row in self.con.execute(
-                """
-                select currency, financial_currency from raw.securities
-                where source = ? and list_contains(?, ticker)
-                """,
-                [self.name, list(found)],
-            ).fetchall()
-            for code in row
-        }
-        majors = _major_codes()
-        for code in sorted({majors[code] for code in used if code in majors} - {"USD"}):
-            found.setdefault(f"{code}=X", "CCY")
-        return found
+        return frame_of(list(rows.values()))
 
     def _kind(self, symbol: str) -> str | None:
         """Yahoo's type of a listing, such as EQUITY or ETF; None where nothing tells it yet."""
@@ -651,7 +621,7 @@ class Yahoo:
             bars.loc[bars["session_date"].isin(blank), "volume"] = None
             gains = told.get("Capital Gains")
             if gains is not None and (gains != 0).any():
-                bars["payload"] = [_payload({"capital_gain": g}) if g else None for g in gains]
+                bars["payload"] = [payload_of({"capital_gain": g}) if g else None for g in gains]
         return bars
 
     def _stored_bars(self, symbol: str) -> dict[date, tuple[float, float]]:
@@ -702,29 +672,9 @@ class Yahoo:
         return not times_asked or (not has_newest and today.day <= 10)
 
 
-_COUNTS = {"period", "strongBuy", "buy", "hold", "sell", "strongSell"}
-
-
 def _ticker(unit: Unit) -> str:
     assert unit.ticker is not None
     return unit.ticker
-
-
-@lru_cache(maxsize=64)
-def _newest_close(calendar: str | None, now: datetime) -> datetime:
-    """When the newest bar of a calendar became final; the day's begin where none is known."""
-    if calendar is None:
-        return datetime.combine(now.date(), datetime.min.time())
-    return last_close(calendar, now - FINAL_AFTER) + FINAL_AFTER
-
-
-def _is_final(calendar: str | None, day: date, asked_at: datetime) -> bool:
-    """Whether the bar of a day was final when it was asked for."""
-    if asked_at.date() - day > timedelta(days=3):
-        return True
-    closes = closes_at(calendar, day) if calendar else None
-    begins = datetime.combine(day, datetime.min.time())
-    return asked_at >= (closes + FINAL_AFTER if closes else begins + timedelta(days=1))
 
 
 def _ratios(stored: dict[date, tuple[float, float]], bars: pd.DataFrame) -> list[float]:
@@ -745,85 +695,10 @@ def _is_rebased(stored: dict[date, tuple[float, float]], bars: pd.DataFrame) -> 
     return not ratios or abs(ratios[len(ratios) // 2] - 1) > _REBASED
 
 
-def _by_period(frame: pd.DataFrame) -> dict[str, Record]:
-    return {str(period): dict(row) for period, row in frame.iterrows()}
-
-
-def _news_row(symbol: str, item: Record, tab: str) -> Record:
-    content = item.get("content") or {}
-    provider, address = content.get("provider") or {}, content.get("canonicalUrl") or {}
-    named = {"id", "title", "summary", "pubDate", "contentType"}
-    return {
-        "ticker": symbol,
-        "news_id": item.get("id"),
-        "published_at": content.get("pubDate"),
-        "title": content.get("title"),
-        "summary": content.get("summary") or content.get("description"),
-        "publisher": provider.get("displayName"),
-        "url": address.get("url") or (content.get("clickThroughUrl") or {}).get("url"),
-        "content_type": content.get("contentType"),
-        "payload": _payload(
-            {**{k: v for k, v in item.items() if k != "content"}, **content, "tab": tab}, but=named
-        ),
-    }
-
-
-def _payload(told: Record, but: set[str] | frozenset[str] = frozenset()) -> str | None:
-    """JSON of what was told besides the fields named, the same text for the same facts."""
-    left = _plain({name: value for name, value in told.items() if name not in but})
-    return json.dumps(left, sort_keys=True, default=str) if left else None
-
-
-def _plain(value: Any) -> Any:
-    """A value without formatted twins, blanks, and what changes with the clock alone."""
-    if isinstance(value, dict):
-        if "raw" in value and "fmt" in value:
-            return value["raw"]
-        kept = {str(k): _plain(v) for k, v in value.items() if k not in _CLOCKWORK}
-        return {k: v for k, v in kept.items() if v is not None and v != {} and v != []}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _frame(rows: list[Record]) -> pd.DataFrame:
-    """A frame in which a column of numbers and words is one of words, for the store to judge."""
-    frame = pd.DataFrame(rows)
-    for name in frame:
-        told = [value for value in frame[name] if not _is_blank(value)]
-        if len({isinstance(value, str) for value in told}) > 1 or any(
-            isinstance(value, dict | list) for value in told
-        ):
-            words = [None if _is_blank(value) else str(value) for value in frame[name]]
-            frame[name] = pd.Series(words, dtype=object)
-    return frame
-
-
-def _is_blank(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value)) or value is pd.NaT
-
-
-def _moment(stamp: Any) -> datetime:
-    return datetime.fromtimestamp(float(stamp), UTC)
-
-
-def _zone(name: Any) -> ZoneInfo:
-    try:
-        return ZoneInfo(str(name)) if name else _NEW_YORK
-    except (ValueError, LookupError):
-        return _NEW_YORK
-
-
 def _today() -> date:
     """The day of a snapshot: New York's, so that a run that passes midnight UTC has one."""
-    return _utc_now().replace(tzinfo=UTC).astimezone(_NEW_YORK).date()
+    return _utc_now().replace(tzinfo=UTC).astimezone(NEW_YORK).date()
 
 
 def _utc_now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
-
-
-@lru_cache(maxsize=1)
-def _major_codes() -> dict[str, str]:
-    with (SEEDS / "currencies.csv").open(newline="", encoding="utf-8") as file:
-        return {row["code"]: row["major_code"] for row in csv.DictReader(file)}
