@@ -57,9 +57,12 @@ are listed as, or a name that a firm goes by from a day since then.
         {{ touched_by_ratings() }}
         union
         select splits.ticker
-        from {{ ref("splits") }} as splits
+        from {{ ref("stg_splits") }} as splits
         inner join {{ ref("stg_changes") }} as changes on changes.ticker = splits.ticker
-        where changes.table_name = 'prices' and changes.changed_from <= splits.split_on
+        where
+            splits.is_known
+            and changes.table_name = 'prices'
+            and changes.changed_from <= splits.split_on
         union
         {{ restated_tickers() }}
         union
