@@ -1,8 +1,8 @@
 """Momentum beside its peers: the same bars, one run, one table.
 
-Every peer reads the same Parquet file, computes all columns of `marts.momentum_history` and writes them
-to disk, each in a process of its own. Ours is the pipeline as users run it: the raw store, dbt,
-tests, publishing.
+Every peer reads the same Parquet file, computes all columns of `marts.momentum_history` and writes
+them to disk, each in a process of its own. Ours is the pipeline as users run it: the raw store,
+dbt, tests, publishing.
 """
 
 import argparse

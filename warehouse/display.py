@@ -87,8 +87,9 @@ def print_scorecard(home: Home) -> None:
     older = f" Left out: {left_out} without a price of the last 30 days." if left_out else ""
     out.print(
         f"At the close of {newest} (* earlier), in USD unless said, changes in percent. "
-        "consensus: label (analysts); upside: median of the named firms' targets over the close; P/E: on forward "
-        "earnings; mom: percentile of 12-1 momentum; risk: open flags, red from severity 3."
+        "consensus: label (analysts); upside: median of the named firms' targets over the close; "
+        "P/E: on forward earnings; mom: percentile of 12-1 momentum; "
+        "risk: open flags, red from severity 3."
         f"{older}",
         style="dim",
     )
