@@ -5,6 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 HOME_FLAG := $(if $(DEMO),--demo,)
 PORT ?= 3000
+TICKERS ?= 1000
 
 # Set in some containers; without bytecode every start of dbt and Dagster takes twice as long.
 unexport PYTHONDONTWRITEBYTECODE
@@ -35,8 +36,8 @@ ui: setup  ## Start the Dagster UI on 127.0.0.1 (DEMO=1: on the demo's home).
 test: setup  ## Run all tests.
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
-bench: $(VENV)/.bench  ## Measure ours beside its peers (25.2 million rows: an hour and 30 GB; SMALL=1: minutes).
-	@$(BIN)/python -m bench.momentum $(if $(SMALL),--small,)
+bench: $(VENV)/.bench  ## Measure ours beside its peers (TICKERS=10000: 25.2 million rows).
+	@$(BIN)/python -m bench.momentum --tickers $(TICKERS)
 	@$(BIN)/python -m bench.consensus
 
 $(VENV)/.bench: $(VENV)/.ready requirements/bench.txt
