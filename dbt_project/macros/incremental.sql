@@ -11,7 +11,38 @@ hand, without these vars, every model is made anew. `orchestration/builds.py` de
     {%- endif -%}
 {%- endmacro %}
 
-{#- As the pre-hook of an incremental model: delete the rows that it is about to make anew. -#}
-{% macro delete_rows(condition) -%}
-    {%- if is_incremental() -%} delete from {{ this }} where {{ condition }}{%- endif -%}
+{#-
+As the pre-hook of an incremental model with a row per ticker and session: delete the rows it is about to make
+anew, from the day that column `first_day` of `changes` says for each ticker.
+-#}
+{% macro delete_changed(changes, first_day) -%}
+    {%- if is_incremental() -%}
+        delete from {{ this }} as kept
+        where
+            kept.session_date >= (select min({{ first_day }}) from {{ changes }})
+            and exists (
+                select 1
+                from {{ changes }} as changes
+                where changes.ticker = kept.ticker and kept.session_date >= changes.{{ first_day }}
+            )
+    {%- endif -%}
+{%- endmacro %}
+
+{#- The same where a session is made anew for all tickers. -#}
+{% macro delete_from_first_change(changes, first_day) -%}
+    {%- if is_incremental() -%}
+        delete from {{ this }}
+        where session_date >= (select min({{ first_day }}) from {{ changes }})
+    {%- endif -%}
+{%- endmacro %}
+
+{#- As a join: only the keys of alias `of` that `changes` tells of; all where no table is continued. -#}
+{% macro only_changed(changes, first_day, of) -%}
+    {%- if is_incremental() -%}
+        inner join
+            {{ changes }} as changes
+            on changes.ticker = {{ of }}.ticker
+            and {{ of }}.session_date >= changes.{{ first_day }}
+            and {{ of }}.session_date >= (select min({{ first_day }}) from {{ changes }})
+    {%- endif -%}
 {%- endmacro %}

@@ -7,8 +7,19 @@ the first successful load of its source and ticker brought years at once; it cou
 (`reconstructed`). Every other version is known from when we stored it (`observed`), or from when
 the vendor's file says it was (`vendor_stated`). Where several sources tell of one key,
 `source_priority` picks one. `every`: all versions known by `as_of`, not the newest alone.
+`first_loads`: a relation that holds when the first load of each source and owner started, where it
+is kept. `changes`: SQL by which only the versions of changed keys are read.
 -#}
-{% macro known_versions(table, key, happened_at=none, day=none, owner="ticker", every=false) %}
+{% macro known_versions(
+    table,
+    key,
+    happened_at=none,
+    day=none,
+    owner="ticker",
+    every=false,
+    first_loads=none,
+    changes=none
+) %}
     with
         loads as (
             select batch_id, min(started_at) over (partition by load_id) as load_started_at
@@ -28,12 +39,16 @@ the vendor's file says it was (`vendor_stated`). Where several sources tell of o
                     order by v.known_at asc nulls last
                 ) as superseded_at
             from {{ source("raw", table) }} as v
-            inner join loads on loads.batch_id = v.batch_id
+            inner join loads on loads.batch_id = v.batch_id {{ changes or "" }}
         ),
         first_loads as (
-            select source, {{ owner }}, min(load_started_at) as first_load_started_at
-            from versions
-            group by source, {{ owner }}
+            {% if first_loads %}
+                select source, {{ owner }}, first_load_started_at from {{ first_loads }}
+            {% else %}
+                select source, {{ owner }}, min(load_started_at) as first_load_started_at
+                from versions
+                group by source, {{ owner }}
+            {% endif %}
         ),
         timed as (
             select

@@ -15,6 +15,7 @@ import exchange_calendars
 import numpy as np
 import pandas as pd
 import pytest
+import talib
 from dbt.cli.main import dbtRunner
 from numpy.lib.stride_tricks import sliding_window_view
 
@@ -23,7 +24,16 @@ from warehouse.store import Counts, Warehouse
 
 REAL_PRICES = Path(__file__).parents[2].parent / "shared" / "data" / "prices" / "us_98_5y.parquet"
 PRICES = ["open", "high", "low", "close"]
-UNRANKED = {"BENCH", "FUND", "EURUSD=X", "GC=F", "^IRX", "SPY"}
+REAL_TICKERS = ["AAPL", "MSFT", "NVDA", "CSX", "PEP", "JD", "ARM"]
+BENCHMARKS = {
+    **{f"R{n:02d}": "BENCH" for n in range(32)},
+    **dict.fromkeys(["DIVI", "SHRT", "GAPP", "0700.HK", "FLAT", "BADD", "SPLT", "VEN2"], "BENCH"),
+    **{"GAP.HK": "FLT2", "DEAD": "NOAD"},
+    **dict.fromkeys(REAL_TICKERS, "SPY"),
+}
+DELISTED = {"DEAD": "2013-05-28"}
+DROPPED = {"R03": "2014-05-01"}
+UNRANKED = {"BENCH", "FLT2", "NOAD", "FUND", "EURUSD=X", "GC=F", "^IRX", "SPY"}
 HISTORY = [
     "close",
     "total_return_close",
@@ -48,15 +58,28 @@ HISTORY = [
     "total_return_12m",
     "total_return_ytd",
     "momentum_12_1",
+    "return_7m_1m",
+    "return_13m_1m",
     "high_52w",
     "high_52w_ratio",
     "high_52w_intraday",
     "drawdown_252d",
+    "max_drawdown_252d",
     "volatility_21d",
     "volatility_63d",
     "volatility_252d",
+    "beta_252d",
+    "relative_strength_63d",
+    "relative_strength_126d",
+    "relative_strength_252d",
     "volume_surge",
+    "rsi_14",
+    "macd",
+    "macd_signal",
+    "atr_14",
 ]
+# What is in the currency of the close is compared relative to it.
+IN_CURRENCY = {"macd", "macd_signal", "atr_14"}
 
 
 @dataclass
@@ -70,6 +93,7 @@ class Marts:
     sessions: dict[str, pd.DatetimeIndex]
     retold: Counts
     odd_numbers: int
+    blanks: pd.DataFrame
 
     def of(self, ticker: str) -> pd.DataFrame:
         return self.history[self.history.ticker == ticker].set_index("session_date").sort_index()
@@ -186,12 +210,13 @@ def synthetic(sessions: dict[str, pd.DatetimeIndex]) -> dict[str, pd.DataFrame]:
                 walk("ODD.QQ", nyse.delete([*range(100, 109), *range(200, 212)])),
                 bars_of("FLAT", nyse[:300], np.full(300, 20.0)),
                 bars_of("FLT2", nyse[:300], np.full(300, 30.0)),
+                bars_of("FLT3", nyse[:300], np.full(300, 30.0)),
                 bars_of("ZIGZ", nyse[:60], 100 * 1.1 ** (np.arange(60) % 2)),
                 quiet,
                 hand,
                 impossible,
-                *(walk(f"R{n:02d}", nyse[: 600 - n], drift=n / 10000) for n in range(24)),
-                *(walk(ticker, nyse) for ticker in sorted(UNRANKED - {"SPY"})),
+                *(walk(f"R{n:02d}", nyse[: 626 - n], drift=n / 10000) for n in range(32)),
+                *(walk(ticker, nyse) for ticker in ("BENCH", "FUND", "EURUSD=X", "GC=F", "^IRX")),
             ]
         ),
         "split": split,
@@ -239,9 +264,22 @@ def store(path: Path, frames: dict[str, pd.DataFrame], schedule: dict[str, pd.Da
             )
         warehouse.append(
             "universe",
-            pd.DataFrame({"ticker": ["R00", "AAPL", "BENCH"], "benchmark": ["BENCH", "SPY", None]}),
+            pd.DataFrame(
+                [
+                    {"ticker": ticker, "benchmark": benchmark}
+                    for ticker, benchmark in BENCHMARKS.items()
+                    if ticker not in {*DELISTED, *DROPPED}
+                ]
+            ),
             source="inbox",
         )
+        # The dead stay in the universe; what was dropped is in it until it was dropped.
+        for rows in (
+            {"ticker": "DEAD", "benchmark": "NOAD", "listed_to": DELISTED["DEAD"]},
+            {"ticker": "R03", "benchmark": "BENCH", "known_at": "2012-01-01"},
+            {"ticker": "R03", "is_covered": False, "known_at": f"{DROPPED['R03']} 09:00"},
+        ):
+            warehouse.append("universe", pd.DataFrame([rows]), source="inbox")
         warehouse.append(
             "securities",
             pd.DataFrame({"ticker": ["FUND", "R01"], "quote_type": ["ETF", "EQUITY"]}),
@@ -302,7 +340,7 @@ def marts(tmp_path_factory: pytest.TempPathFactory) -> Marts:
                 *("--profiles-dir", str(DBT_PROJECT)),
                 *("--target-path", str(folder / "target")),
                 *("--log-path", str(folder / "logs")),
-                *("--select", "+momentum", "+momentum_ranks"),
+                *("--select", "+momentum", "+momentum_ranks", "+momentum_blanks"),
             ]
         )
     assert result.success, result.exception or [
@@ -319,6 +357,7 @@ def marts(tmp_path_factory: pytest.TempPathFactory) -> Marts:
             sessions=sessions,
             retold=retold,
             odd_numbers=odd_numbers(con),
+            blanks=con.sql("select * from staging.momentum_blanks").df(),
         )
 
 
@@ -347,39 +386,70 @@ def gap_before(days: pd.DatetimeIndex, sessions: pd.DatetimeIndex | None) -> np.
     return np.concatenate([[False], far])
 
 
-def total_return(bars: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Total return closes and their basis."""
+@dataclass
+class TotalReturn:
+    """Growth of a share with dividends reinvested: steps, and how many are unknown so far."""
+
+    growth: np.ndarray
+    unknown: np.ndarray
+    vendor: np.ndarray
+    levels: np.ndarray
+
+    def since(self, anchor: np.ndarray, now: np.ndarray, is_valid: np.ndarray) -> np.ndarray:
+        anchor = np.maximum(anchor, 0)
+        known = self.unknown[now] == self.unknown[anchor]
+        return np.where(is_valid & known, self.growth[now] / self.growth[anchor] - 1, np.nan)
+
+
+def total_return(bars: pd.DataFrame) -> TotalReturn:
     close, dividend = bars.close.to_numpy(), bars.dividend.to_numpy()
-    if not np.isnan(dividend).any() and not (dividend[1:] >= close[:-1]).any():
-        levels = close.copy()
-        for ex in np.flatnonzero(dividend[1:]) + 1:
-            levels[:ex] *= 1 - dividend[ex] / close[ex - 1]
-        return levels, np.full(len(bars), "own", dtype=object)
-    adjusted = bars.adj_close.to_numpy()
-    levels, basis = np.full(len(bars), np.nan), np.full(len(bars), None, dtype=object)
-    usable = bars.vintage.where(bars.adj_close.notna())
-    if usable.notna().any():
-        chosen = (usable == usable.value_counts().idxmax()).to_numpy()
-        last = np.flatnonzero(chosen)[-1]
-        levels[chosen] = adjusted[chosen] / adjusted[last] * close[last]
-        basis[chosen] = "vendor"
-    return levels, basis
+    adjusted, vintage = bars.adj_close.to_numpy(), bars.vintage.to_numpy()
+    steps, is_vendor = np.ones(len(bars)), np.zeros(len(bars), dtype=bool)
+    for row in range(1, len(bars)):
+        if dividend[row] < close[row - 1]:
+            steps[row] = close[row] / (close[row - 1] - dividend[row])
+            continue
+        is_vendor[row] = True
+        same = vintage[row] == vintage[row - 1]
+        steps[row] = adjusted[row] / adjusted[row - 1] if same else np.nan
+    growth, levels = np.cumprod(np.nan_to_num(steps, nan=1.0)), np.full(len(bars), np.nan)
+    levels[-1] = close[-1]
+    for row in range(len(bars) - 1, 0, -1):
+        levels[row - 1] = levels[row] / steps[row]
+    return TotalReturn(growth, np.cumsum(np.isnan(steps)), np.cumsum(is_vendor), levels)
 
 
-def momentum_history(bars: pd.DataFrame, sessions: pd.DatetimeIndex | None) -> pd.DataFrame:
+def wilder_and_macd(bars: pd.DataFrame) -> dict[str, np.ndarray]:
+    """What TA-Lib says, where the definitions give a value."""
+    close, rows = bars.close.to_numpy(), np.arange(1, len(bars) + 1)
+    macd, signal, _ = talib.MACD(close, 12, 26, 9)
+    found = {
+        "rsi_14": np.where(rows >= 150, talib.RSI(close, 14), np.nan),
+        "macd": np.where(rows >= 200, macd, np.nan),
+        "macd_signal": np.where(rows >= 200, signal, np.nan),
+        "atr_14": talib.ATR(bars.high.to_numpy(), bars.low.to_numpy(), close, 14),
+    }
+    if len(set(close)) == 1:
+        # TA-Lib calls the strength of what never moved 0; by definition it is 50.
+        found["rsi_14"] = np.where(rows >= 150, 50.0, np.nan)
+    return found
+
+
+def momentum_history(
+    bars: pd.DataFrame, sessions: pd.DatetimeIndex | None, benchmark: pd.Series | None
+) -> pd.DataFrame:
     """Every column of `marts.momentum_history` for one ticker's final bars."""
     days = pd.DatetimeIndex(bars.session_date)
     close, volume = bars.close.to_numpy(), bars.volume.to_numpy()
     rows = np.arange(len(bars))
-    levels, basis = total_return(bars)
+    returns = total_return(bars)
     after_gap = gap_before(days, sessions)
     gaps_so_far = np.cumsum(after_gap)
     wanted: dict[str, object] = {
         "ticker": bars.ticker.to_numpy(),
         "session_date": days,
         "close": close,
-        "total_return_close": levels,
-        "total_return_basis": basis,
+        "total_return_close": returns.levels,
         "volume": volume,
     }
 
@@ -394,25 +464,35 @@ def momentum_history(bars: pd.DataFrame, sessions: pd.DatetimeIndex | None) -> p
     for price in ("high", "low", "open"):
         wanted[f"{price}_return_1d"] = bars[price].to_numpy() / before - 1
 
+    before_252 = np.maximum(rows - 252, 0)
+    basis = np.where(returns.vendor > returns.vendor[before_252], "vendor", "own").astype(object)
+    basis[returns.unknown > returns.unknown[before_252]] = None
+    wanted["total_return_basis"] = basis
+
     anchors = {}
-    for months in (1, 3, 6, 12):
+    for months in (1, 3, 6, 7, 12, 13):
         month_ago = days - pd.DateOffset(months=months)
         anchor = days.searchsorted(month_ago, side="right") - 1
         age = month_ago - days[np.maximum(anchor, 0)]
         anchors[months] = anchor, (anchor >= 0) & (age <= pd.Timedelta(days=7))
         wanted[f"return_{months}m"] = since(close, *anchors[months])
         if months in (1, 12):
-            wanted[f"total_return_{months}m"] = since(levels, *anchors[months])
+            anchor, is_valid = anchors[months]
+            wanted[f"total_return_{months}m"] = returns.since(anchor, rows, is_valid)
     anchor = days.year.searchsorted(days.year) - 1
-    is_valid = (anchor >= 0) & (days[np.maximum(anchor, 0)].year == days.year - 1)
+    year_start = days.to_period("Y").start_time.to_numpy()
+    age = year_start - days[np.maximum(anchor, 0)].to_numpy()
+    is_valid = (anchor >= 0) & (age <= np.timedelta64(8, "D"))
     wanted["return_ytd"] = since(close, anchor, is_valid)
-    wanted["total_return_ytd"] = since(levels, anchor, is_valid)
-    (recent, has_recent), (old, has_old) = anchors[1], anchors[12]
-    wanted["momentum_12_1"] = np.where(
-        has_recent & has_old & (rows + 1 >= 252),
-        levels[np.maximum(recent, 0)] / levels[np.maximum(old, 0)] - 1,
-        np.nan,
-    )
+    wanted["total_return_ytd"] = returns.since(anchor, rows, is_valid)
+    recent, has_recent = anchors[1]
+    for months, column in ((7, "return_7m_1m"), (13, "return_13m_1m")):
+        old, has_old = anchors[months]
+        ratio = close[np.maximum(recent, 0)] / close[np.maximum(old, 0)] - 1
+        wanted[column] = np.where(has_recent & has_old, ratio, np.nan)
+    old, has_old = anchors[12]
+    is_valid = has_recent & has_old & (rows + 1 >= 252)
+    wanted["momentum_12_1"] = returns.since(old, np.maximum(recent, 0), is_valid)
 
     wanted["sma_50"] = windows(close, 50).mean(axis=1)
     wanted["sma_200"] = windows(close, 200).mean(axis=1)
@@ -421,6 +501,25 @@ def momentum_history(bars: pd.DataFrame, sessions: pd.DatetimeIndex | None) -> p
     wanted["high_52w_ratio"] = close / high
     wanted["high_52w_intraday"] = np.nanmax(windows(bars.high.to_numpy(), 252), axis=1)
     wanted["drawdown_252d"] = close / high - 1
+    falls = windows(close, 252)
+    peaks = np.fmax.accumulate(falls, axis=1)
+    wanted["max_drawdown_252d"] = np.nanmin(falls / peaks, axis=1) - 1
+    wanted |= wilder_and_macd(bars)
+    levels = np.full(len(bars), np.nan)
+    if benchmark is not None:
+        levels = benchmark.reindex(days).to_numpy()
+    everywhere = np.full(len(bars), True)
+    own = np.where(after_gap, np.nan, returns.since(rows - 1, rows, everywhere))
+    own[0] = np.nan
+    market = np.concatenate([[np.nan], levels[1:] / levels[:-1] - 1])
+    pairs = np.stack([np.where(np.isnan(own + market), np.nan, x) for x in (own, market)])
+    wanted["beta_252d"] = np.array([beta(pairs[:, max(0, row - 251) : row + 1]) for row in rows])
+    for length in (63, 126, 252):
+        anchor = rows - length
+        unbroken = gaps_so_far == gaps_so_far[np.maximum(anchor, 0)]
+        own = np.log1p(returns.since(anchor, rows, (anchor >= 0) & unbroken))
+        market = np.log(levels / levels[np.maximum(anchor, 0)])
+        wanted[f"relative_strength_{length}d"] = own - market
     log_returns = np.log(close / before)
     for length in (21, 63, 252):
         window = windows(log_returns, length)
@@ -435,23 +534,89 @@ def momentum_history(bars: pd.DataFrame, sessions: pd.DatetimeIndex | None) -> p
     return pd.DataFrame(wanted)
 
 
+def beta(pairs: np.ndarray) -> float:
+    own, market = pairs[:, ~np.isnan(pairs[0])]
+    if len(own) < 120 or np.ptp(market) < 1e-9:
+        return np.nan
+    covariance = np.cov(own, market)
+    return float(covariance[0, 1] / covariance[1, 1])
+
+
 def expected_history(marts: Marts, tickers: set[str]) -> pd.DataFrame:
     final = marts.bars[marts.bars.is_final & marts.bars.ticker.isin(tickers)]
     frames = []
+    levels = {}
+    for ticker in set(BENCHMARKS.values()) & tickers:
+        bars = final[final.ticker == ticker]
+        returns = total_return(bars)
+        growth = np.where(returns.unknown > 0, np.nan, returns.growth)
+        levels[ticker] = pd.Series(growth, index=pd.DatetimeIndex(bars.session_date))
     for ticker, bars in final.groupby("ticker"):
         exchange = exchange_of(str(ticker))
-        frames.append(momentum_history(bars, marts.sessions[exchange] if exchange else None))
+        sessions = marts.sessions[exchange] if exchange else None
+        benchmark = levels.get(BENCHMARKS.get(str(ticker), ""))
+        frames.append(momentum_history(bars, sessions, benchmark))
     return pd.concat(frames, ignore_index=True)
 
 
-def expected_ranks(history: pd.DataFrame) -> pd.DataFrame:
-    ranked = history[history.momentum_12_1.notna() & ~history.ticker.isin(UNRANKED)]
-    groups = ranked.momentum_12_1.round(12).groupby(ranked.session_date)
-    count = groups.transform("size")
-    place = groups.rank(method="min") - 1
-    return ranked[["ticker", "session_date"]].assign(
-        momentum_percentile=(place / (count - 1)).where(count >= 20), universe_count=count
+def is_covered(rows: pd.DataFrame) -> pd.Series:
+    """Whether the universe covered a ticker on a session; of most it never told."""
+    gone = pd.Series({name: pd.Timestamp(day) for name, day in DELISTED.items()})
+    dropped = pd.Series({name: pd.Timestamp(day) for name, day in DROPPED.items()})
+    far = pd.Timestamp("2100-01-01")
+    return (
+        ~rows.ticker.isin(UNRANKED)
+        & (rows.session_date <= rows.ticker.map(gone).fillna(far))
+        & (rows.session_date < rows.ticker.map(dropped).fillna(far))
     )
+
+
+def expected_ranks(history: pd.DataFrame) -> pd.DataFrame:
+    rows = history[is_covered(history)].copy()
+    percentile = rows.momentum_12_1.round(12).groupby(rows.session_date)
+    rows["universe_count"] = percentile.transform("count")
+    place = percentile.rank(method="min") - 1
+    rows["momentum_percentile"] = (place / (rows.universe_count - 1)).where(
+        rows.universe_count >= 20
+    )
+    adjusted = risk_adjusted(rows, history).dropna()
+
+    def standardised(values: pd.DataFrame | pd.Series) -> pd.DataFrame:
+        days = values.groupby(rows.session_date.reindex(values.index))
+        return (values - days.transform("mean")) / days.transform("std")
+
+    z = standardised(standardised(adjusted).mean(axis=1)).clip(-3, 3)
+    is_many = z.groupby(rows.session_date.reindex(z.index)).transform("size") >= 30
+    score = pd.Series(np.where(z > 0, 1 + z, 1 / (1 - z)), index=z.index)
+    rows["momentum_score"] = score.where(is_many)
+    ranked = rows.momentum_12_1.notna() | rows.index.isin(adjusted.index)
+    columns = ["momentum_percentile", "momentum_score", "universe_count"]
+    return rows.loc[ranked, ["ticker", "session_date", *columns]]
+
+
+def risk_adjusted(rows: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
+    """Returns of 6 and 12 months up to a month ago, less bills, over weekly volatility."""
+    bills = history[history.ticker == "^IRX"].set_index("session_date").close.sort_index()
+    rates = {}
+    for day in rows.session_date.unique():
+        start, mid, end = (day - pd.DateOffset(months=months) for months in (13, 7, 1))
+        long, short = (bills[(bills.index > a) & (bills.index <= end)] for a in (start, mid))
+        rates[day] = (
+            (short.mean() / 100 / 2, long.mean() / 100) if len(short) and len(long) else (0, 0)
+        )
+    risks = {}
+    for ticker, bars in rows.groupby("ticker"):
+        close = history[history.ticker == ticker].set_index("session_date").close.sort_index()
+        weeks = close.groupby(close.index.to_period("W-SUN"))
+        ends, last_days = weeks.last(), weeks.apply(lambda week: week.index.max())
+        returns = ends.pct_change().where(last_days.diff() <= pd.Timedelta(days=15))
+        risk = returns.shift(1).rolling(156, min_periods=100).std() * np.sqrt(52)
+        found = risk.reindex(pd.PeriodIndex(bars.session_date, freq="W-SUN"))
+        risks[ticker] = pd.Series(found.to_numpy(), index=bars.index)
+    risk = pd.concat(risks.values())
+    rate = pd.DataFrame(rows.session_date.map(rates).tolist(), index=rows.index)
+    raw = rows[["return_7m_1m", "return_13m_1m"]].to_numpy() - rate.to_numpy()
+    return pd.DataFrame(raw, index=rows.index).div(risk.replace(0, np.nan), axis=0)
 
 
 def differences(
@@ -464,7 +629,8 @@ def differences(
     for column in columns:
         a = pairs[f"{column}_wanted"].to_numpy(dtype=float)
         b = pairs[f"{column}_got"].to_numpy(dtype=float)
-        size = np.abs(a - b) / np.maximum(np.abs(a), 1e-3)
+        scale = pairs.close_wanted.to_numpy(dtype=float) if column in IN_CURRENCY else 1e-3
+        size = np.abs(a - b) / np.maximum(np.abs(a), scale)
         size = np.where(np.isnan(a) & np.isnan(b), 0.0, size)
         found[column] = float(np.max(np.where(np.isnan(size), np.inf, size)))
     return found
@@ -512,17 +678,18 @@ def test_every_row_and_column_of_the_history(marts: Marts, case: Case) -> None:
 
 def test_every_row_of_the_ranks(marts: Marts, case: Case) -> None:
     wanted = expected_ranks(case.history)
-    columns = ["momentum_percentile", "universe_count"]
+    columns = ["momentum_percentile", "momentum_score", "universe_count"]
     found = differences(case.rows(marts.ranks), wanted, ["ticker", "session_date"], columns)
-    assert max(found.values()) < 1e-9
+    assert {column: size for column, size in found.items() if size > 1e-9} == {}
     assert len(wanted) > 1000
+    assert wanted.momentum_score.count() > 1000
 
 
 def test_momentum_is_the_newest_final_session(marts: Marts, case: Case) -> None:
     got = case.rows(marts.momentum)
     newest = case.rows(marts.history).sort_values("session_date").groupby("ticker").tail(1)
     newest = newest.merge(marts.ranks, on=["ticker", "session_date"], how="left")
-    columns = [*HISTORY, "momentum_percentile", "universe_count"]
+    columns = [*HISTORY, "momentum_percentile", "momentum_score", "universe_count"]
     assert max(differences(got, newest, ["ticker", "session_date"], columns).values()) == 0
 
     final = marts.bars[marts.bars.is_final]
@@ -561,6 +728,7 @@ def test_real_total_returns_follow_the_adjusted_closes(marts: Marts) -> None:
         rows = merged[merged.ticker == ticker].sort_values("session_date")
         ratio = rows.total_return_close / rows.adj_close
         assert ratio.max() / ratio.min() - 1 < 1e-3, ticker
+    merged = merged[merged.session_date > "2021-04-12"]
     bases = merged[merged.ticker.isin(["AAPL", "CSX"])].groupby("ticker").total_return_basis
     assert {ticker: set(basis) for ticker, basis in bases} == {"AAPL": {"own"}, "CSX": {"vendor"}}
 
@@ -627,7 +795,9 @@ def test_the_dead_stay(marts: Marts) -> None:
 
 
 def test_a_percentile_knows_its_universe(marts: Marts) -> None:
-    days = marts.ranks[marts.ranks.session_date < "2020-01-01"].groupby("session_date")
+    ranks = marts.ranks.merge(marts.history[["ticker", "session_date", "momentum_12_1"]])
+    ranks = ranks[(ranks.session_date < "2020-01-01") & ranks.momentum_12_1.notna()]
+    days = ranks.groupby("session_date")
     composition = days.agg(
         rows=("ticker", "size"),
         universe_count=("universe_count", "max"),
@@ -639,7 +809,7 @@ def test_a_percentile_knows_its_universe(marts: Marts) -> None:
     assert ((composition.universe_count >= 20) == (composition.ranked > 0)).all()
     assert (composition.lowest.dropna() == 0).all()
     assert not set(marts.ranks.ticker) & UNRANKED
-    flat = marts.ranks[marts.ranks.ticker.isin(["FLAT", "FLT2"])].groupby("session_date")
+    flat = marts.ranks[marts.ranks.ticker.isin(["FLAT", "FLT3"])].groupby("session_date")
     assert (flat.momentum_percentile.nunique() == 1).all()
 
 
@@ -661,16 +831,50 @@ def test_a_split_between_two_versions_leaves_no_step(marts: Marts) -> None:
 
 
 def test_the_vendors_vintages_are_not_mixed(marts: Marts) -> None:
-    assert (marts.of("VEND").total_return_basis == "vendor").all()
+    assert (marts.of("VEND").total_return_basis[1:] == "vendor").all()
     mixed = marts.of("VEN2")
-    assert (mixed.total_return_basis[:370] == "vendor").all()
-    assert mixed.total_return_close[370:].isna().all()
+    assert mixed.total_return_close[:370].isna().all()
+    assert mixed.total_return_close[370:].notna().all()
+    assert mixed.total_return_1m[340:369].notna().all()
+    # The step between the vintages is unknown, and so is every window that holds it.
+    assert mixed.total_return_1m[370:390].isna().all()
+    assert mixed.total_return_1m.iloc[-1] == pytest.approx(mixed.return_1m.iloc[-1])
     assert mixed.total_return_basis[370:].isna().all()
-    assert (marts.of("BADD").total_return_basis == "vendor").all()
+
+
+def test_one_unknown_dividend_takes_the_vendors_ratio_for_its_session_alone(marts: Marts) -> None:
+    impossible = marts.of("BADD")
+    assert (impossible.total_return_basis[:50] == "own").all()
+    assert (impossible.total_return_basis[50:302] == "vendor").all()
+    assert (impossible.total_return_basis[302:] == "own").all()
     unknown = marts.of("NOAD")
-    assert unknown[["total_return_close", "total_return_1m", "momentum_12_1"]].isna().all(axis=None)
+    assert unknown[["total_return_1m", "total_return_12m", "momentum_12_1"]].isna().all(axis=None)
+    assert unknown.total_return_close.count() == 1
     assert unknown.return_12m.notna().any()
 
 
 def test_no_number_is_nan_or_infinite(marts: Marts) -> None:
     assert marts.odd_numbers == 0
+
+
+def test_every_blank_has_its_reason(marts: Marts) -> None:
+    cells = marts.momentum.set_index("ticker").isna().stack()
+    told = marts.blanks.set_index(["ticker", "column_name"])
+    assert set(cells[cells].index) == set(told.index)
+    assert not told.index.duplicated().any()
+    assert told.reason.notna().all()
+    for ticker, column, words in (
+        ("SHRT", "return_63d", "too few final bars"),
+        ("SHRT", "return_3m", "history begins after"),
+        ("NOAD", "total_return_12m", "dividend in the window is unknown"),
+        ("NOAD", "beta_252d", "names no benchmark"),
+        ("DEAD", "relative_strength_63d", "a dividend in it is unknown"),
+        ("BENCH", "momentum_percentile", "benchmark is not ranked"),
+        ("FUND", "momentum_score", "fund"),
+        ("R03", "momentum_percentile", "does not cover it"),
+        ("R03", "universe_count", "does not cover it"),
+        ("GAP.HK", "beta_252d", "did not move"),
+    ):
+        assert words in told.loc[(ticker, column)].reason, (ticker, column)
+    few = told.loc[("SHRT", "return_63d")]
+    assert (few.observed_value, few.expected_value) == (30, 64)

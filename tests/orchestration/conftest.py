@@ -20,6 +20,8 @@ STAGING = (
     "listings",
     "calendar_days",
     "changes",
+    "price_changes",
+    "price_loads",
     "prices",
     "ratings",
 )

@@ -1,22 +1,5 @@
-{#- A column of marts.momentum, the final bars it needs, and whether it rests on dividends. -#}
-{%- set blanks = [
-    ("return_1d", 2, false),
-    ("return_21d", 22, false),
-    ("return_63d", 64, false),
-    ("return_126d", 127, false),
-    ("return_252d", 253, false),
-    ("return_1m", 20, false),
-    ("return_12m", 250, false),
-    ("return_ytd", 2, false),
-    ("total_return_12m", 250, true),
-    ("momentum_12_1", 253, true),
-    ("high_52w", 252, false),
-    ("sma_200", 200, false),
-    ("volatility_63d", 52, false),
-] -%}
-
 with
-    momentum as (select * from {{ ref("momentum") }}),
+    momentum_blanks as (select * from {{ ref("momentum_blanks") }}),
     prices as (select row_id, ticker, session_date from {{ ref("stg_prices") }} where is_final),
     valuations as (
         select row_id, ticker, valued_on, currency, eps_currency from {{ ref("stg_valuations") }}
@@ -48,43 +31,6 @@ with
             ticker in (select ticker from prices)
             or ticker in (select ticker from ratings)
             or ticker in (select ticker from snapshots)
-    ),
-    bars as (
-        select ticker, count(*) as bar_count, max(session_date) as session_date
-        from prices
-        group by ticker
-    ),
-    newest_bars as (
-        select prices.row_id, bars.ticker, bars.bar_count
-        from bars
-        inner join prices on prices.ticker = bars.ticker and prices.session_date = bars.session_date
-    ),
-    blank_columns as (
-        {%- for column, bars, rests_on_dividends in blanks %}
-            select
-                'momentum_{{ column }}' as check_name,
-                momentum.ticker,
-                newest_bars.row_id,
-                cast(newest_bars.bar_count as {{ dbt.type_float() }}) as observed_value,
-                cast({{ bars }} as {{ dbt.type_float() }}) as expected_value,
-                case
-                    when newest_bars.bar_count < {{ bars }}
-                    then 'too few final bars for this window'
-                    {%- if rests_on_dividends %}
-                        when momentum.total_return_basis is null
-                        then
-                            'dividends are unknown and no one vintage of adjusted closes covers the history'
-                    {%- endif %}
-                    else
-                        'a gap of more than 10 sessions lies in the window, or its first bar is missing'
-                end as reason
-            from momentum
-            inner join newest_bars on newest_bars.ticker = momentum.ticker
-            where momentum.{{ column }} is null
-            {%- if not loop.last %}
-                union all
-            {%- endif %}
-        {%- endfor %}
     ),
     unknown_listings as (
         select
@@ -141,15 +87,16 @@ with
     ),
     findings as (
         select
-            check_name,
+            concat('momentum_', column_name) as check_name,
             ticker,
-            'warn' as status,
+            -- A close that none before reached is a finding, not a lack.
+            case when column_name = 'highest_close_since' then 'ok' else 'warn' end as status,
             observed_value,
             expected_value,
             reason,
             'raw.prices' as table_name,
             row_id
-        from blank_columns
+        from momentum_blanks
         union all
         select
             check_name,

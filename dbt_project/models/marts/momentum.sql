@@ -1,16 +1,20 @@
 with
     momentum_history as (select * from {{ ref("momentum_history") }}),
     momentum_ranks as (
-        select ticker, session_date, momentum_percentile, universe_count
+        select ticker, session_date, momentum_percentile, momentum_score, universe_count
         from {{ ref("momentum_ranks") }}
     ),
     spans as (
-        select ticker, min(session_date) as history_start, max(session_date) as newest_session_date
+        select
+            ticker,
+            min(session_date) as history_start,
+            max(session_date) as newest_session_date,
+            count(*) as bar_count
         from momentum_history
         group by ticker
     ),
     newest as (
-        select momentum_history.*, spans.history_start
+        select momentum_history.*, spans.history_start, spans.bar_count
         from momentum_history
         inner join
             spans
@@ -34,6 +38,7 @@ with
             not_lower.highest_close_since,
             not_lower.highest_close_since is null as is_all_time_high,
             momentum_ranks.momentum_percentile,
+            momentum_ranks.momentum_score,
             momentum_ranks.universe_count
         from newest
         left join not_lower on not_lower.ticker = newest.ticker

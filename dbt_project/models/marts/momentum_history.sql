@@ -1,221 +1,371 @@
-{% set by_session = "partition by ticker order by session_date asc nulls last" %}
+{{
+    config(
+        materialized="incremental",
+        incremental_strategy="append",
+        pre_hook="{{ delete_changed(ref('momentum_changes'), 'replaced_from') }}",
+    )
+}}
+
+{#- Calendar anchors in months, and the rows that end a block of the deepest fall: 6 x 6 x 7 = 252. -#}
+{%- set anchors = [1, 3, 6, 7, 12, 13] -%}
+{%- set by_session = "partition by ticker order by session_date asc nulls last" -%}
+{#- Exponential averages: value, its position in the series, length of the seed, alpha. -#}
+{%- set averages = {
+    "gain": ("gain", "(bar_number - 1)", 14, 1 / 14),
+    "loss": ("loss", "(bar_number - 1)", 14, 1 / 14),
+    "range": ("true_range", "(bar_number - 1)", 14, 1 / 14),
+    "close_12": ("close", "bar_number", 12, 2 / 13),
+    "close_26": ("close", "bar_number", 26, 2 / 27),
+} -%}
 
 with
-    prices as (
-        select ticker, session_date, open, high, low, close, adj_close, volume, dividend, known_at
-        from {{ ref("stg_prices") }}
-        where is_final
+    changes as (
+        select ticker, replaced_from, read_from from {{ ref("momentum_changes") }} where not is_tail
     ),
-    listings as (select ticker, exchange from {{ ref("stg_listings") }}),
-    days as (select exchange, day, session_number from {{ ref("stg_calendar_days") }}),
-    bars as (
-        select prices.*, days.session_number
-        from prices
-        left join listings on listings.ticker = prices.ticker
-        left join days on days.exchange = listings.exchange and days.day = prices.session_date
-    ),
+    tails as (select * from {{ ref("momentum_tails") }}),
+    {{ momentum_bars("changes" if is_incremental() else none) }},
     lagged as (
         select
             *,
             row_number() over history as bar_number,
-            lead(session_date) over history as next_session_date,
             lag(session_date) over history as previous_session_date,
             lag(session_number) over history as previous_session_number,
-            lag(close, 1) over history as close_1d_ago,
-            lag(close, 5) over history as close_5d_ago,
-            lag(close, 21) over history as close_21d_ago,
-            lag(close, 63) over history as close_63d_ago,
-            lag(close, 126) over history as close_126d_ago,
-            lag(close, 252) over history as close_252d_ago
+            lag(adj_close) over history as adj_close_1d_ago,
+            lag(source) over history as source_1d_ago,
+            lag(known_at) over history as known_at_1d_ago,
+            {{ blocks_before(["close"], 6, 1) }}
+            {% for length in [1, 5, 21, 63, 126, 252] %}
+                lag(close, {{ length }}) over history as close_{{ length }}d_ago,
+            {% endfor %}
+            {% for length in [1, 63, 126, 252] %}
+                lag(benchmark_level, {{ length }}) over history
+                as benchmark_level_{{ length }}d_ago,
+                lag(benchmark_segment, {{ length }}) over history
+                as benchmark_segment_{{ length }}d_ago
+                {{- "," if not loop.last }}
+            {% endfor %}
         from bars
         window history as ({{ by_session }})
     ),
-    steps as (
-        select
-            *,
-            -- Where no calendar is known: eleven weekdays missing make at least 16 days.
-            coalesce(
-                session_number - previous_session_number - 1 > 10,
-                {{ dbt.datediff("previous_session_date", "session_date", "day") }} > 15,
-                true
-            ) as is_after_gap,
-            dividend is null or coalesce(dividend >= close_1d_ago, false) as is_dividend_unknown
-        from lagged
-    ),
     measured as (
         select
-            *,
-            case when is_after_gap then bar_number end as gap_bar_number,
-            case when not is_after_gap then ln(close / close_1d_ago) end as log_return,
+            ticker,
+            session_date,
+            close,
+            high,
+            volume,
+            bar_number,
+            previous_session_date,
+            close_1d_ago,
+            close_5d_ago,
+            close_21d_ago,
+            close_63d_ago,
+            close_126d_ago,
+            close_252d_ago,
+            open / close_1d_ago - 1 as open_return,
+            high / close_1d_ago - 1 as high_return,
+            low / close_1d_ago - 1 as low_return,
+            {{ is_after_gap() }} as is_after_gap,
+            ln(close / close_1d_ago) as log_return,
+            {{ log_dividend_factor() }} as log_dividend_factor,
+            dividend is null or dividend >= close_1d_ago as is_dividend_unknown,
+            case when close > close_1d_ago then close - close_1d_ago else 0.0 end as gain,
+            case when close < close_1d_ago then close_1d_ago - close else 0.0 end as loss,
+            {{ true_range() }} as true_range,
+            high is null or low is null as is_range_unknown,
             case
-                when dividend > 0 and not is_dividend_unknown then ln(1 - dividend / close_1d_ago)
-            end as log_dividend_factor
-        from steps
+                when benchmark_segment = benchmark_segment_1d_ago
+                then exp(benchmark_level - benchmark_level_1d_ago) - 1
+            end as benchmark_return,
+            {% for length in [63, 126, 252] %}
+                case
+                    when benchmark_segment = benchmark_segment_{{ length }}d_ago
+                    then benchmark_level - benchmark_level_{{ length }}d_ago
+                end as benchmark_log_return_{{ length }}d,
+            {% endfor %}
+            {{ over_blocks("greatest", "close", 6) }} as high_6,
+            {{ over_blocks("least", "close", 6) }} as low_6,
+            {{ deepest_fall("close", "close", none, 6) }} as fall_6
+        from lagged
+    ),
+    paired as (
+        select
+            *,
+            case when not is_after_gap then log_return end as step,
+            case
+                when not is_after_gap and benchmark_return is not null
+                then exp(log_return - log_dividend_factor) - 1
+            end as paired_return
+        from measured
     ),
     framed as (
         select
-            *,
-            bar_number - max(gap_bar_number) over so_far as step_count,
-            close * exp(coalesce(sum(log_dividend_factor) over later, 0)) as own_total_return_close,
-            case when bar_number >= 50 then avg(close) over last_50 end as sma_50,
-            case when bar_number >= 200 then avg(close) over last_200 end as sma_200,
-            max(close) over last_252 as high_52w,
+            ticker,
+            session_date,
+            close,
+            volume,
+            bar_number,
+            close_1d_ago,
+            close_5d_ago,
+            close_21d_ago,
+            close_63d_ago,
+            close_126d_ago,
+            close_252d_ago,
+            open_return,
+            high_return,
+            low_return,
+            benchmark_log_return_63d,
+            benchmark_log_return_126d,
+            benchmark_log_return_252d,
+            high_6,
+            low_6,
+            fall_6,
+            -- Bars since something happened last; NULL where it never did.
+            bar_number
+            - max(case when is_after_gap then bar_number end) over so_far as bars_since_gap,
+            max(case when log_dividend_factor is null then bar_number end) over so_far
+            as last_unknown_factor,
+            max(case when is_dividend_unknown and bar_number > 1 then bar_number end) over so_far
+            as last_vendor_factor,
+            max(case when is_range_unknown then bar_number end) over so_far as last_unknown_range,
+            max(case when volume is null then bar_number end) over so_far as last_unknown_volume,
+            max(
+                case
+                    when extract(year from previous_session_date) < extract(year from session_date)
+                    then bar_number - 1
+                end
+            ) over so_far as year_end_bar,
+            {% for months in anchors %}
+                count(*) over (
+                    {{ by_session }}
+                    range between unbounded preceding and interval '{{ months }}' month preceding
+                ) as anchor_bar_{{ months }}m,
+            {% endfor %}
+            count(step) over so_far as step_count,
+            coalesce(sum(log_dividend_factor) over so_far, 0) as log_factors,
+            coalesce(sum(log_dividend_factor) over whole, 0) as all_log_factors,
+            max(case when log_dividend_factor is null then bar_number end) over whole
+            as newest_unknown_factor,
+            avg(close) over last_50 as mean_50,
+            avg(close) over last_200 as mean_200,
             max(high) over last_252 as high_52w_intraday,
-            case
-                when count(log_return) over last_21 >= 0.8 * 21
-                then stddev_samp(log_return) over last_21 * sqrt(252)
-            end as volatility_21d,
-            case
-                when count(log_return) over last_63 >= 0.8 * 63
-                then stddev_samp(log_return) over last_63 * sqrt(252)
-            end as volatility_63d,
-            case
-                when count(log_return) over last_252 >= 0.8 * 252
-                then stddev_samp(log_return) over last_252 * sqrt(252)
-            end as volatility_252d,
-            case
-                when count(volume) over previous_60 = 60
-                then {{ rolling_median("volume") }} over previous_60
-            end as median_volume
-        from measured
+            stddev_samp(step) over last_21 as stddev_21,
+            stddev_samp(step) over last_63 as stddev_63,
+            stddev_samp(step) over last_252 as stddev_252,
+            count(paired_return) over last_252 as pair_count,
+            covar_samp(paired_return, benchmark_return) over last_252 as benchmark_covariance,
+            var_samp(case when paired_return is not null then benchmark_return end) over last_252
+            as benchmark_variance,
+            {{ blocks_before(["high_6", "low_6", "fall_6"], 6, 6) }}
+            {% for name, (value, position, seed, alpha) in averages.items() %}
+                sum({{ weighted(value, position, seed, alpha, true) }}) over last_512
+                as {{ name }}_even,
+                sum({{ weighted(value, position, seed, alpha, false) }}) over last_512
+                as {{ name }}_odd,
+            {% endfor %}
+            {{ rolling_median("volume") }} over previous_60 as median_volume
+        from paired
         window
+            history as ({{ by_session }}),
             so_far as ({{ by_session }} rows between unbounded preceding and current row),
-            later as ({{ by_session }} rows between 1 following and unbounded following),
+            whole as ({{ by_session }} rows between unbounded preceding and unbounded following),
             last_21 as ({{ by_session }} rows between 20 preceding and current row),
             last_50 as ({{ by_session }} rows between 49 preceding and current row),
             last_63 as ({{ by_session }} rows between 62 preceding and current row),
             last_200 as ({{ by_session }} rows between 199 preceding and current row),
             last_252 as ({{ by_session }} rows between 251 preceding and current row),
+            last_512 as ({{ by_session }} rows between 511 preceding and current row),
             previous_60 as ({{ by_session }} rows between 60 preceding and 1 preceding)
     ),
-    vendor_tickers as (select distinct ticker from steps where is_dividend_unknown),
-    vintages as (
-        select ticker, known_at, count(*) as bar_count, max(session_date) as newest_session_date
-        from steps
-        where adj_close is not null
-        group by ticker, known_at
-    ),
-    ranked_vintages as (
+    averaged as (
         select
             *,
-            row_number() over (
-                partition by ticker order by bar_count desc nulls last, known_at desc nulls last
-            ) as vintage_rank
-        from vintages
-    ),
-    vendor_scales as (
-        select
-            vendor_tickers.ticker,
-            ranked_vintages.known_at,
-            steps.close / steps.adj_close as adj_close_scale
-        from vendor_tickers
-        left join
-            ranked_vintages
-            on ranked_vintages.ticker = vendor_tickers.ticker
-            and ranked_vintages.vintage_rank = 1
-        left join
-            steps
-            on steps.ticker = ranked_vintages.ticker
-            and steps.session_date = ranked_vintages.newest_session_date
-    ),
-    levels as (
-        select
-            framed.*,
-            case
-                when vendor_scales.ticker is null
-                then framed.own_total_return_close
-                when vendor_scales.known_at = framed.known_at
-                then framed.adj_close * vendor_scales.adj_close_scale
-            end as total_return_close,
-            case
-                when vendor_scales.ticker is null
-                then 'own'
-                when vendor_scales.known_at = framed.known_at and framed.adj_close is not null
-                then 'vendor'
-            end as total_return_basis
+            {% for name, (value, position, seed, alpha) in averages.items() %}
+                {{ exponential_average(name, alpha) }} as average_{{ name }},
+            {% endfor %}
+            {{ over_blocks("greatest", "high_6", 6) }} as high_36,
+            {{ over_blocks("least", "low_6", 6) }} as low_36,
+            {{ deepest_fall("high_6", "low_6", "fall_6", 6) }} as fall_36
         from framed
-        left join vendor_scales on vendor_scales.ticker = framed.ticker
     ),
-    ages as (
-        {% for age in range(8) %}
-            {% if not loop.first %}
-                union all
-            {% endif %}
-            select {{ age }} as age
-        {% endfor %}
-    ),
-    anchors as (
+    converged as (
         select
-            levels.ticker,
-            levels.session_date + ages.age as day,
-            levels.close,
-            levels.total_return_close
-        from levels
-        cross join ages
-        where
-            levels.next_session_date is null
-            or levels.session_date + ages.age < levels.next_session_date
+            *,
+            case
+                when bar_number >= 26 then average_close_12 - average_close_26
+            end as average_difference
+        from averaged
     ),
-    year_ends as (
-        select ticker, extract(year from session_date) + 1 as next_year, close, total_return_close
-        from levels
-        where
-            next_session_date is null
-            or extract(year from next_session_date) > extract(year from session_date)
+    combined as (
+        select
+            *,
+            {% for length in [21, 63, 252] %}
+                step_count
+                - coalesce(lag(step_count, {{ length }}) over history, 0) as steps_{{ length }},
+            {% endfor %}
+            {% for length in [63, 126, 252] %}
+                log_factors
+                - lag(log_factors, {{ length }}) over history as log_factors_{{ length }}d,
+            {% endfor %}
+            {% for months in anchors %}
+                {% set back = "bar_number - anchor_bar_" ~ months ~ "m" %}
+                {{ rows_before("close", back) }} over history as close_{{ months }}m_ago,
+                {{ rows_before("session_date", back) }} over history as anchor_{{ months }}m,
+                {% if months in [1, 12] %}
+                    {{ rows_before("log_factors", back) }} over history
+                    as log_factors_{{ months }}m_ago,
+                {% endif %}
+            {% endfor %}
+            {{ rows_before("coalesce(last_unknown_factor, 0)", "bar_number - anchor_bar_1m") }}
+            over history as unknown_factor_1m_ago,
+            {{ rows_before("close", "bar_number - coalesce(year_end_bar, 0)") }} over history
+            as close_year_end,
+            {{ rows_before("session_date", "bar_number - coalesce(year_end_bar, 0)") }} over history
+            as year_end,
+            {{ rows_before("log_factors", "bar_number - coalesce(year_end_bar, 0)") }} over history
+            as log_factors_year_end,
+            {{ blocks_before(["high_36", "low_36", "fall_36"], 7, 36) }}
+            sum(
+                {{ weighted("average_difference", "(bar_number - 25)", 9, 0.2, true) }}
+            ) over last_512 as signal_even,
+            sum(
+                {{ weighted("average_difference", "(bar_number - 25)", 9, 0.2, false) }}
+            ) over last_512 as signal_odd
+        from converged
+        window
+            history as ({{ by_session }}),
+            last_512 as ({{ by_session }} rows between 511 preceding and current row)
+    ),
+    anchored as (
+        select
+            *,
+            {{ over_blocks("greatest", "high_36", 7) }} as high_252,
+            {{ deepest_fall("high_36", "low_36", "fall_36", 7) }} as fall_252,
+            {% for months in anchors %}
+                coalesce(
+                    anchor_{{ months }}m + 7
+                    >= cast(session_date - interval '{{ months }}' month as date),
+                    false
+                ) as has_{{ months }}m,
+            {% endfor %}
+            coalesce(
+                year_end + 8 >= cast({{ dbt.date_trunc("year", "session_date") }} as date), false
+            ) as has_year_end,
+            bar_number - coalesce(last_unknown_factor, 0) as bars_since_unknown_factor
+        from combined
     ),
     final as (
         select
-            levels.ticker,
-            levels.session_date,
-            levels.close,
-            levels.total_return_close,
-            levels.volume,
-            levels.sma_50,
-            levels.sma_200,
+            ticker,
+            session_date,
+            close,
+            case
+                when coalesce(newest_unknown_factor, 0) <= bar_number
+                then close * exp(all_log_factors - log_factors)
+            end as total_return_close,
+            volume,
+            case when bar_number >= 50 then mean_50 end as sma_50,
+            case when bar_number >= 200 then mean_200 end as sma_200,
             {% for length in [1, 5, 21, 63, 126, 252] %}
                 case
-                    when levels.step_count >= {{ length }}
-                    then levels.close / levels.close_{{ length }}d_ago - 1
+                    when bars_since_gap >= {{ length }} then close / close_{{ length }}d_ago - 1
                 end as return_{{ length }}d,
             {% endfor %}
-            levels.close / anchors_1m.close - 1 as return_1m,
-            levels.close / anchors_3m.close - 1 as return_3m,
-            levels.close / anchors_6m.close - 1 as return_6m,
-            levels.close / anchors_12m.close - 1 as return_12m,
-            levels.close / year_ends.close - 1 as return_ytd,
-            {% for price in ["high", "low", "open"] %}
+            {% for months in [1, 3, 6, 12] %}
                 case
-                    when levels.step_count >= 1 then levels.{{ price }} / levels.close_1d_ago - 1
-                end as {{ price }}_return_1d,
+                    when has_{{ months }}m then close / close_{{ months }}m_ago - 1
+                end as return_{{ months }}m,
             {% endfor %}
-            levels.total_return_close / anchors_1m.total_return_close - 1 as total_return_1m,
-            levels.total_return_close / anchors_12m.total_return_close - 1 as total_return_12m,
-            levels.total_return_close / year_ends.total_return_close - 1 as total_return_ytd,
-            levels.total_return_basis,
+            case when has_year_end then close / close_year_end - 1 end as return_ytd,
+            {% for price in ["high", "low", "open"] %}
+                case when bars_since_gap >= 1 then {{ price }}_return end as {{ price }}_return_1d,
+            {% endfor %}
+            {% for months in [1, 12] %}
+                case
+                    when
+                        has_{{ months }}m
+                        and bars_since_unknown_factor >= bar_number - anchor_bar_{{ months }}m
+                    then
+                        close
+                        / close_{{ months }}m_ago
+                        * exp(log_factors_{{ months }}m_ago - log_factors)
+                        - 1
+                end as total_return_{{ months }}m,
+            {% endfor %}
             case
-                when levels.bar_number >= 252
-                then anchors_1m.total_return_close / anchors_12m.total_return_close - 1
+                when has_year_end and bars_since_unknown_factor >= bar_number - year_end_bar
+                then close / close_year_end * exp(log_factors_year_end - log_factors) - 1
+            end as total_return_ytd,
+            case
+                when last_unknown_factor > bar_number - 252
+                then null
+                when last_vendor_factor > bar_number - 252
+                then 'vendor'
+                else 'own'
+            end as total_return_basis,
+            case
+                when
+                    bar_number >= 252
+                    and has_1m
+                    and has_12m
+                    and unknown_factor_1m_ago <= anchor_bar_12m
+                then
+                    close_1m_ago / close_12m_ago * exp(log_factors_12m_ago - log_factors_1m_ago) - 1
             end as momentum_12_1,
-            levels.high_52w,
-            levels.close / levels.high_52w as high_52w_ratio,
-            levels.high_52w_intraday,
-            levels.close / levels.high_52w - 1 as drawdown_252d,
-            levels.volatility_21d,
-            levels.volatility_63d,
-            levels.volatility_252d,
-            levels.volume / nullif(levels.median_volume, 0) as volume_surge
-        from levels
-        {% for months in [1, 3, 6, 12] %}
-            left join
-                anchors as anchors_{{ months }}m
-                on anchors_{{ months }}m.ticker = levels.ticker
-                and anchors_{{ months }}m.day
-                = cast(levels.session_date - interval '{{ months }}' month as date)
-        {% endfor %}
-        left join
-            year_ends
-            on year_ends.ticker = levels.ticker
-            and year_ends.next_year = extract(year from levels.session_date)
+            case when has_1m and has_7m then close_1m_ago / close_7m_ago - 1 end as return_7m_1m,
+            case when has_1m and has_13m then close_1m_ago / close_13m_ago - 1 end as return_13m_1m,
+            high_252 as high_52w,
+            close / high_252 as high_52w_ratio,
+            high_52w_intraday,
+            close / high_252 - 1 as drawdown_252d,
+            fall_252 - 1 as max_drawdown_252d,
+            {% for length in [21, 63, 252] %}
+                case
+                    when steps_{{ length }} >= 0.8 * {{ length }}
+                    then stddev_{{ length }} * sqrt(252)
+                end as volatility_{{ length }}d,
+            {% endfor %}
+            case
+                when pair_count >= 120 and benchmark_variance > 1e-18
+                then benchmark_covariance / benchmark_variance
+            end as beta_252d,
+            {% for length in [63, 126, 252] %}
+                case
+                    when
+                        bars_since_gap >= {{ length }} and bars_since_unknown_factor >= {{ length }}
+                    then
+                        ln(close / close_{{ length }}d_ago)
+                        - log_factors_{{ length }}d
+                        - benchmark_log_return_{{ length }}d
+                end as relative_strength_{{ length }}d,
+            {% endfor %}
+            case
+                when bar_number > 60 and coalesce(last_unknown_volume, 0) < bar_number - 60
+                then volume / nullif(median_volume, 0)
+            end as volume_surge,
+            case
+                when bar_number < 150
+                then null
+                when average_gain + average_loss > 0
+                then 100 * average_gain / (average_gain + average_loss)
+                else 50.0
+            end as rsi_14,
+            case when bar_number >= 200 then average_difference end as macd,
+            case
+                when bar_number >= 200 then {{ exponential_average("signal", 0.2) }}
+            end as macd_signal,
+            case
+                when
+                    bar_number >= 15
+                    and (last_unknown_range is null or last_unknown_range <= bar_number - 150)
+                then average_range
+            end as atr_14
+        from anchored
+        {% if is_incremental() %}
+            union all
+            select *
+            from tails
+        {% endif %}
     )
 select *
 from final

@@ -22,6 +22,8 @@ with
             stored_at,
             coalesce(exchange, '') as exchange,
             coalesce(currency, '') as currency,
+            coalesce(quote_type, '') as quote_type,
+            lag(coalesce(quote_type, ''), 1, '') over versions as quote_type_before,
             lag(coalesce(exchange, ''), 1, '') over versions as exchange_before,
             lag(coalesce(currency, ''), 1, '') over versions as currency_before
         from {{ source("raw", "securities") }}

@@ -1,4 +1,10 @@
-{{ config(materialized="table") }}
+{{
+    config(
+        materialized="incremental",
+        incremental_strategy="append",
+        pre_hook="{{ delete_changed(ref('stg_price_changes'), 'replaced_from') }}",
+    )
+}}
 
 with
     source as (
@@ -8,6 +14,8 @@ with
                 ["ticker", "session_date"],
                 happened_at="case when coalesce(v.is_final, true) then coalesce(d.closes_at + interval '15' minute, cast(v.session_date as timestamp) + interval '1' day) end",
                 day="v.session_date",
+                first_loads=ref("stg_price_loads"),
+                changes=only_changed(ref("stg_price_changes"), "replaced_from", "v"),
             )
         }}
     ),

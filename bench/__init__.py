@@ -1,0 +1,1 @@
+"""What the marts cost, beside what the same costs by other means."""

@@ -1,0 +1,78 @@
+{#-
+Import CTEs that end in `bars`: final bars with their session number and the level of their benchmark. `changes`:
+the CTE of the tickers that are read, each from its `read_from`; none for all.
+-#}
+{% macro momentum_bars(changes) -%}
+    prices as (
+        select
+            prices.ticker,
+            prices.session_date,
+            prices.open,
+            prices.high,
+            prices.low,
+            prices.close,
+            prices.adj_close,
+            prices.volume,
+            prices.dividend,
+            prices.source,
+            prices.known_at
+        from {{ ref("stg_prices") }} as prices
+        {% if changes %}
+            inner join
+                {{ changes }}
+                on {{ changes }}.ticker = prices.ticker
+                and prices.session_date >= {{ changes }}.read_from
+        {% endif %}
+        where
+            prices.is_final
+            {% if changes %}
+                and prices.session_date >= (select min(read_from) from {{ changes }})
+            {% endif %}
+    ),
+    listings as (select ticker, exchange from {{ ref("stg_listings") }}),
+    days as (select exchange, day, session_number from {{ ref("stg_calendar_days") }}),
+    -- A ticker that is no longer covered keeps its benchmark.
+    universe as (
+        select
+            ticker,
+            benchmark,
+            row_number() over (partition by ticker order by known_from desc nulls last) as age_rank
+        from {{ ref("stg_universe_history") }}
+    ),
+    benchmark_levels as (
+        select ticker, session_date, log_level, segment from {{ ref("benchmark_levels") }}
+    ),
+    bars as (
+        select
+            prices.*,
+            days.session_number,
+            benchmark_levels.log_level as benchmark_level,
+            benchmark_levels.segment as benchmark_segment
+        from prices
+        left join listings on listings.ticker = prices.ticker
+        left join days on days.exchange = listings.exchange and days.day = prices.session_date
+        left join universe on universe.ticker = prices.ticker and universe.age_rank = 1
+        left join
+            benchmark_levels
+            on benchmark_levels.ticker = universe.benchmark
+            and benchmark_levels.session_date = prices.session_date
+    )
+{%- endmacro %}
+
+{% macro is_after_gap() -%}
+    {#- Where no calendar is known: eleven weekdays missing make at least 16 days. -#}
+    coalesce(
+        session_number - previous_session_number - 1 > 10,
+        {{ dbt.datediff("previous_session_date", "session_date", "day") }} > 15,
+        true
+    )
+{%- endmacro %}
+
+{% macro true_range() -%}
+    case
+        when close_1d_ago is not null then greatest(high, close_1d_ago) - least(low, close_1d_ago)
+    end
+{%- endmacro %}
+
+{#- What is older weighs less than 1e-13 in any average; no window is longer. -#}
+{% macro tail_bars() -%} 420 {%- endmacro %}
