@@ -9,7 +9,7 @@ PORT ?= 3000
 # Set in some containers; without bytecode every start of dbt and Dagster takes twice as long.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo ui test lint format locks clean
+.PHONY: help setup demo ui test bench lint format locks clean
 
 help:  ## List these targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -35,6 +35,13 @@ ui: setup  ## Start the Dagster UI on 127.0.0.1 (DEMO=1: on the demo's home).
 test: setup  ## Run all tests.
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
+bench: $(VENV)/.bench  ## Measure momentum beside polars, pandas and bare DuckDB (ARGS="--tickers 10000").
+	@$(BIN)/python -m bench.momentum $(ARGS)
+
+$(VENV)/.bench: $(VENV)/.ready requirements/bench.txt
+	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/bench.txt
+	@touch $@
+
 lint: $(VENV)/.lint  ## Check style and types of Python and SQL.
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
 	@$(VENV)/sqlfmt/bin/sqlfmt -q --check dbt_project
@@ -52,7 +59,7 @@ LOCK = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-has
 
 locks: setup  ## Pin all dependencies anew, with hashes and without addresses.
 	@$(LOCK) pyproject.toml -o requirements/run.txt
-	@for group in build test lint; do $(LOCK) --group $$group -c requirements/run.txt -o requirements/$$group.txt; done
+	@for group in build test bench lint; do $(LOCK) --group $$group -c requirements/run.txt -o requirements/$$group.txt; done
 	@$(LOCK) --group sqlfmt -o requirements/sqlfmt.txt
 
 clean:  ## Remove the environment and what was compiled; data stay.
