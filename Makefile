@@ -41,7 +41,7 @@ bench: $(VENV)/.bench  ## Measure ours beside its peers (TICKERS=10000: 25.2 mil
 	@$(BIN)/python -m bench.consensus
 
 $(VENV)/.bench: $(VENV)/.ready requirements/bench.txt
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/bench.txt
+	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/bench.txt
 	@touch $@
 
 soak: setup  ## Load 500 tickers from the Yahoo emulator with every kind of fault (some minutes).

@@ -1,8 +1,8 @@
 """Momentum beside its peers: the same bars, one run, one table.
 
-Every peer reads the same Parquet file, computes all columns of `marts.momentum_history` and writes
-them to disk, each in a process of its own. Ours is the pipeline as users run it: the raw store,
-dbt, tests, publishing.
+Every peer reads the same Parquet file, computes all columns of `marts.momentum_history` and
+writes them to disk, each in a process of its own. Ours is the pipeline as users run it: the raw
+store, dbt, tests, publishing.
 """
 
 import argparse
@@ -29,7 +29,14 @@ from warehouse.store import Warehouse
 
 PEERS = ("polars", "pandas")
 MODEL = "marts.momentum_history"
-MODELS = ("stg_prices", "momentum_changes", "momentum_history", "momentum_ranks", "momentum")
+MODELS = (
+    "stg_prices",
+    "momentum_changes",
+    "momentum_tails",
+    "momentum_history",
+    "momentum_ranks",
+    "momentum",
+)
 FIRST_DAY = datetime(2016, 1, 4)
 # What a table in the currency of the close is compared relative to.
 IN_CURRENCY = ("macd", "macd_signal", "atr_14", "total_return_close", "sma_50", "sma_200")
@@ -217,7 +224,7 @@ def run(folder: Path, options: argparse.Namespace) -> None:
     last_day = f"{pd.Timestamp(FIRST_DAY) + pd.Timedelta(days=n // 5 * 7 + n % 5):%Y-%m-%d}"
     duckdb.sql(f"copy (from '{every}' where session_date < '{last_day}') to '{bars}'")
     python, here = sys.executable, Path(__file__).parent
-    console, table = Console(), Table()
+    console, table = Console(width=100), Table()
     for name in ("", "seconds", "processor seconds", "peak GB", "largest difference"):
         table.add_column(name, justify="left" if not name else "right")
     base = measured([python, "-m", "bench.momentum", "--ours", str(folder), str(every), last_day])

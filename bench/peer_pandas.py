@@ -11,10 +11,11 @@ ANCHORS = (1, 3, 6, 7, 12, 13)
 def main(source: str, target: str) -> None:
     """Read Parquet of bars, compute ticker by ticker, write Parquet."""
     bars = pd.read_parquet(source).sort_values(["ticker", "session_date"])
+    bars["session_date"] = pd.to_datetime(bars["session_date"])
     first = bars[bars.ticker == bars.ticker.iloc[0]]
     market = pd.Series(levels(first).to_numpy(), index=first.session_date)
     frames = [one(ticker_bars, market) for _, ticker_bars in bars.groupby("ticker", sort=False)]
-    pd.concat(frames).to_parquet(target, compression="lz4")
+    pd.concat(frames).to_parquet(target, compression="lz4", index=False)
 
 
 def factors(bars: pd.DataFrame) -> pd.Series:
@@ -78,7 +79,10 @@ def one(bars: pd.DataFrame, market: pd.Series) -> pd.DataFrame:
     }
     found["macd_signal"] = wilder(found["macd"], 9, 0.2)
     up, down = wilder(gain, 14, 1 / 14), wilder(loss, 14, 1 / 14)
-    found["rsi_14"] = (100 * up / (up + down)).where(np.arange(1, len(bars) + 1) >= 150)
+    bar = np.arange(1, len(bars) + 1)
+    found["rsi_14"] = (100 * up / (up + down)).where(bar >= 150)
+    for name in ("macd", "macd_signal"):
+        found[name] = found[name].where(bar >= 200)
     found["high_52w_ratio"] = close / found["high_52w"]
     found["drawdown_252d"] = close / found["high_52w"] - 1
     for length in (1, 5, 21, 63, 126, 252):

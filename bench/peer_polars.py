@@ -1,7 +1,6 @@
 """The columns of marts.momentum_history by hand in polars, on data without gaps."""
 
 import sys
-from datetime import date
 
 import polars as pl
 
@@ -90,6 +89,8 @@ def main(source: str, target: str) -> None:
         rsi_14=pl.when(pl.col("bar") >= 150).then(
             100 * pl.col("gain") / (pl.col("gain") + pl.col("loss"))
         ),
+        macd=pl.when(pl.col("bar") >= 200).then(pl.col("macd")),
+        macd_signal=pl.when(pl.col("bar") >= 200).then(pl.col("macd_signal")),
         high_52w_ratio=close / pl.col("high_52w"),
         drawdown_252d=close / pl.col("high_52w") - 1,
     ).drop("gain", "loss", "range", "own", "index", "market", "before", "step")
@@ -146,5 +147,4 @@ def with_anchors(bars: pl.DataFrame) -> pl.DataFrame:
 
 
 if __name__ == "__main__":
-    assert date
     main(*sys.argv[1:])

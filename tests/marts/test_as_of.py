@@ -106,6 +106,18 @@ def test_nothing_in_the_marts_is_of_later(con: duckdb.DuckDBPyConnection) -> Non
     assert graded <= moment_before_next_open(DAY)
 
 
+def test_every_blank_of_momentum_has_one_reason(con: duckdb.DuckDBPyConnection) -> None:
+    momentum = con.execute("select * from today.marts.momentum").df().set_index("ticker")
+    blanks = momentum.isna().stack()
+    told = con.execute(
+        "select ticker, check_name from today.marts.data_quality "
+        "where starts_with(check_name, 'momentum_') and reason is not null"
+    ).fetchall()
+    wanted = [(ticker, f"momentum_{column}") for ticker, column in blanks[blanks].index]
+    assert sorted(told) == sorted(wanted)
+    assert len(wanted) > 100
+
+
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Models, Path]]:
     """Every model, and a store with nothing but sessions and seeds."""

@@ -36,6 +36,10 @@ select ticker, {{ as_of() }} as made from {{ ref("stg_ratings") }}
 {% if is_incremental() %} where ticker in (select ticker from changes) {% endif %}
 group by ticker
 """
+DELETE_TICKERS = """{% macro delete_tickers(changes) -%}
+{%- if is_incremental() %} delete from {{ this }} where ticker in (select ticker from {{ changes }})
+{%- endif -%} {%- endmacro %}
+"""
 DOUBLED = "{% macro doubled(x) -%} {{ adapter.dispatch('doubled')(x) }} {%- endmacro %}\n"
 DOUBLED += "{% macro default__doubled(x) -%} 2 * {{ x }} {%- endmacro %}\n"
 NOON = datetime(2027, 1, 4, 12)
@@ -87,6 +91,7 @@ def parsed_project(small_project: Path, tmp_path_factory: pytest.TempPathFactory
     (folder / "models" / "marts" / "counts.sql").write_text(COUNTS)
     (folder / "models" / "marts" / "totals.sql").write_text(TOTALS)
     (folder / "macros" / "doubled.sql").write_text(DOUBLED)
+    (folder / "macros" / "delete_tickers.sql").write_text(DELETE_TICKERS)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(settings, "DBT_PROJECT", folder)
         dbt.prepare_manifest()
