@@ -240,8 +240,9 @@ with
             'warn' as status,
             cast(ticker_count as {{ dbt.type_float() }}) as observed_value,
             cast(0 as {{ dbt.type_float() }}) as expected_value,
-            concat('the vendor changed its format: ', expected, ' expected, ', found, ' found')
-            as reason,
+            concat(
+                'the vendor changed its format: ', expected, ' expected, ', found, ' found'
+            ) as reason,
             'raw.drifts' as table_name,
             cast(null as {{ dbt.type_string() }}) as row_id
         from newest_drifts
