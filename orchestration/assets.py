@@ -19,8 +19,12 @@ from warehouse.store import SCHEMA_SQL, SIMULATED, schema
 # Whom the schedule asks, and a run that does not say.
 DEFAULT_SOURCE = "yahoo"
 DRIFT_CHECK = "schema_drift"
-# What is asked for first, for the days on which a source does not let us ask for all.
-_FIRST = ("universe", "prices", "securities", "ratings", "consensus")
+# What is asked for first, for the days on which a source does not let us ask for all: what matters
+# most, and together what is made of the same answers.
+_FIRST = (
+    *("universe", "prices", "securities", "consensus", "valuations", "short_interest"),
+    "ratings",
+)
 # The tables whose tickers say which exchanges' sessions are needed.
 _NAMING_TICKERS = ("universe", "securities", "prices", "ratings", "consensus", "news")
 _LOG_TABLES = ("fetches", "rejects", "batches", "drifts")
