@@ -21,7 +21,7 @@ COUNTS = """{{
     config(
         materialized="incremental",
         incremental_strategy="append",
-        pre_hook="{{ delete_rows('ticker in (select ticker from ' ~ ref('stg_changes') ~ ')') }}"
+        pre_hook="{{ delete_tickers(ref('stg_changes')) }}"
     )
 }}
 with changes as (select ticker from {{ ref("stg_changes") }})
