@@ -37,17 +37,18 @@ def wilder(values: pd.Series, length: int, alpha: float) -> pd.Series:
     return seeded.ewm(alpha=alpha, adjust=False).mean().reindex(values.index)
 
 
-def deepest_fall(close: np.ndarray, length: int) -> np.ndarray:
-    """Deepest fall within the last `length` closes, in blocks that double up."""
+def deepest_fall(close: np.ndarray) -> np.ndarray:
+    """Deepest fall within the last 252 closes, in blocks that double up.
+
+    Blocks share one close at most, so that no low comes before the high it is held against.
+    """
     high, low, fall = close.copy(), close.copy(), np.ones(len(close))
-    have = 1
-    while have < length:
-        add = min(have, length - have)
+    for add in (1, 2, 4, 8, 16, 31, 63, 126):
         old_high, old_low, old_fall = (
             np.concatenate([np.full(add, np.nan), values[:-add]]) for values in (high, low, fall)
         )
         fall = np.fmin(np.fmin(fall, old_fall), low / old_high)
-        high, low, have = np.fmax(high, old_high), np.fmin(low, old_low), have + add
+        high, low = np.fmax(high, old_high), np.fmin(low, old_low)
     return fall - 1
 
 
@@ -70,7 +71,7 @@ def one(bars: pd.DataFrame, market: pd.Series) -> pd.DataFrame:
         "sma_200": close.rolling(200).mean(),
         "high_52w": close.rolling(252, min_periods=1).max(),
         "high_52w_intraday": bars.high.rolling(252, min_periods=1).max(),
-        "max_drawdown_252d": deepest_fall(close.to_numpy(), 252),
+        "max_drawdown_252d": deepest_fall(close.to_numpy()),
         "beta_252d": own.rolling(252, min_periods=120).cov(index)
         / index.where(own.notna()).rolling(252, min_periods=120).var(),
         "volume_surge": bars.volume / bars.volume.shift().rolling(60).median(),

@@ -115,7 +115,7 @@ def test_every_blank_of_momentum_has_one_reason(con: duckdb.DuckDBPyConnection) 
     ).fetchall()
     wanted = [(ticker, f"momentum_{column}") for ticker, column in blanks[blanks].index]
     assert sorted(told) == sorted(wanted)
-    assert len(wanted) > 100
+    assert len(wanted) > 50
 
 
 @pytest.fixture(scope="module")
