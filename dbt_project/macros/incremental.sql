@@ -11,6 +11,11 @@ hand, without these vars, every model is made anew. `orchestration/builds.py` de
     {%- endif -%}
 {%- endmacro %}
 
+{#- As the pre-hook of an incremental model: delete the rows that it is about to make anew. -#}
+{% macro delete_rows(condition) -%}
+    {%- if is_incremental() -%} delete from {{ this }} where {{ condition }}{%- endif -%}
+{%- endmacro %}
+
 {#-
 As the pre-hook of an incremental model with a row per ticker and session: delete the rows it is about to make
 anew, from the day that column `first_day` of `changes` says for each ticker.
