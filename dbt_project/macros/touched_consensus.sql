@@ -88,8 +88,7 @@ split may have gone, or one told of before has come into effect.
     select ticker
     from {{ ref("stg_changes") }}
     where
-        table_name = 'prices'
-        and not ({{ is_stored_since("cast(changed_from + 7 as timestamp)") }})
+        table_name = 'prices' and not ({{ is_stored_since("cast(changed_from + 7 as timestamp)") }})
     union
     select ticker
     from {{ ref("stg_price_changes") }}

@@ -28,7 +28,7 @@ REAL_TICKERS = ["AAPL", "MSFT", "NVDA", "CSX", "PEP", "JD", "ARM"]
 BENCHMARKS = {
     **{f"R{n:02d}": "BENCH" for n in range(32)},
     **dict.fromkeys(["DIVI", "SHRT", "GAPP", "0700.HK", "FLAT", "BADD", "SPLT", "VEN2"], "BENCH"),
-    "GAP.HK": "FLT2", "DEAD": "NOAD",
+    **{"GAP.HK": "FLT2", "DEAD": "NOAD"},
     **dict.fromkeys(REAL_TICKERS, "SPY"),
 }
 DELISTED = {"DEAD": "2013-05-28"}

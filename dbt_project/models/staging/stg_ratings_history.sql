@@ -6,7 +6,9 @@
     )
 }}
 
-{%- set is_absent = "ticker not in (select ticker from " ~ this ~ ")" if is_incremental() else "true" -%}
+{%- set is_absent = (
+    "ticker not in (select ticker from " ~ this ~ ")" if is_incremental() else "true"
+) -%}
 
 {#-
 A feed's version is visible from when it was known until its correction was; a call found in the
