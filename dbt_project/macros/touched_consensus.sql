@@ -10,16 +10,21 @@
     where {{ is_stored_since("anew.known_at") }}
 {% endmacro %}
 
-{#-
-Tickers whose calls versions stored since the last build may have changed: their ratings, what they
-are listed as, or a name that a firm goes by from a day since then.
--#}
-{% macro touched_by_ratings() %}
+{#- Tickers of which something was told since the last build that dates, names or moves a rating. -#}
+{% macro retold_tickers() %}
     select ticker
     from {{ ref("stg_changes") }}
     where table_name in ('ratings', 'broker_calls', 'news', 'securities', 'universe', 'sessions')
     union
     {{ rescored_tickers() }}
+{% endmacro %}
+
+{#-
+Tickers whose calls versions stored since the last build may have changed: their ratings, what they
+are listed as, or a name that a firm goes by from a day since then.
+-#}
+{% macro touched_by_ratings() %}
+    {{ retold_tickers() }}
     union
     select ratings.ticker
     from {{ ref("stg_ratings_history") }} as ratings
@@ -78,12 +83,19 @@ are listed as, or a name that a firm goes by from a day since then.
     )
 {% endmacro %}
 
-{#- Tickers with a bar told anew that is older than a week: a split may have gone. -#}
+{#-
+Tickers with a bar told anew that is older than a week, or whose every price is on another basis: a
+split may have gone, or one told of before has come into effect.
+-#}
 {% macro restated_tickers() %}
     select ticker
     from {{ ref("stg_changes") }}
     where
         table_name = 'prices' and not ({{ is_stored_since("cast(changed_from + 7 as timestamp)") }})
+    union
+    select ticker
+    from {{ ref("stg_price_changes") }}
+    where replaced_from = cast('0001-01-01' as date)
 {% endmacro %}
 
 {#-

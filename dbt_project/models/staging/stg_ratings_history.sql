@@ -1,4 +1,14 @@
-{{ config(materialized="table") }}
+{{
+    config(
+        materialized="incremental",
+        incremental_strategy="append",
+        pre_hook="{{ delete_rows('ticker in (' ~ retold_tickers() ~ ')') }}",
+    )
+}}
+
+{%- set is_absent = (
+    "ticker not in (select ticker from " ~ this ~ ")" if is_incremental() else "true"
+) -%}
 
 {#-
 A feed's version is visible from when it was known until its correction was; a call found in the
@@ -15,6 +25,7 @@ with
                 happened_at="case when cast(v.graded_at as time) <> time '00:00:00' then v.graded_at else d.next_opens_at end",
                 day="v.graded_on",
                 every=true,
+                changes="where " ~ is_absent | replace("ticker not", "v.ticker not"),
             )
         }}
     ),
@@ -45,7 +56,10 @@ with
             on ranked_scorers.news_id = told.news_id
             and ranked_scorers.ticker = told.ticker
             and ranked_scorers.scorer_version = told.scorer_version
-        where ranked_scorers.age_rank = 1 and not coalesce(told.is_soft, false)
+        where
+            ranked_scorers.age_rank = 1
+            and not coalesce(told.is_soft, false)
+            and {{ is_absent | replace("ticker not", "told.ticker not") }}
     ),
     news as (select ticker, news_id, published_at, title from {{ ref("stg_news") }}),
     priorities as (select source, table_name, priority from {{ ref("source_priority") }}),
