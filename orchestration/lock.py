@@ -25,6 +25,8 @@ DIED = "bellwether/died"
 _POLL_SECONDS = 0.1
 # A run says that it started a moment before it holds its lock.
 _GRACE_SECONDS = 30.0
+# … and gives it back a moment before it says that it ended.
+_ENDING_SECONDS = 3.0
 
 _COMING = (
     dg.DagsterRunStatus.QUEUED,
@@ -81,7 +83,12 @@ def unfinished(instance: dg.DagsterInstance, home: Home, *, job: str | None = No
 
 def bury_the_dead(instance: dg.DagsterInstance, home: Home) -> list[str]:
     """Mark runs as failed whose process died without saying so."""
-    records = instance.get_run_records(dg.RunsFilter(statuses=list(_HERE)), limit=100)
+    here = dg.RunsFilter(statuses=list(_HERE))
+    records = instance.get_run_records(here, limit=100)
+    if not any(_is_dead(record, home) for record in records):
+        return []
+    time.sleep(_ENDING_SECONDS)
+    records = instance.get_run_records(here, limit=100)
     dead = [record.dagster_run for record in records if _is_dead(record, home)]
     for run in dead:
         instance.add_run_tags(run.run_id, {DIED: "true"})
