@@ -60,12 +60,13 @@ class Teller:
         self.told.clear()
 
 
-# What these say is of the store and the last build, and shows in no mart.
+# What these say is of the store and of builds too, such as splits nobody knew of at the moment.
 BOOKKEEPING = (
     "staging.stg_changes",
     "staging.stg_price_changes",
     "staging.stg_price_loads",
     "staging.momentum_changes",
+    "staging.stg_splits",
 )
 
 

@@ -24,7 +24,6 @@ STAGING = (
     "price_loads",
     "splits",
     "prices",
-    "ratings",
 )
 CLOSES = """select ticker, max(session_date) as session_date, count(*) as bar_count
 from {{ ref("stg_prices") }}

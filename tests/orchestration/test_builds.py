@@ -36,6 +36,7 @@ select ticker, {{ as_of() }} as made from {{ ref("stg_ratings") }}
 {% if is_incremental() %} where ticker in (select ticker from changes) {% endif %}
 group by ticker
 """
+RATINGS = "select distinct ticker from {{ source('raw', 'ratings') }}\n"
 DELETE_TICKERS = """{% macro delete_tickers(changes) -%}
 {%- if is_incremental() %} delete from {{ this }} where ticker in (select ticker from {{ changes }})
 {%- endif -%} {%- endmacro %}
@@ -92,6 +93,7 @@ def parsed_project(small_project: Path, tmp_path_factory: pytest.TempPathFactory
     (folder / "models" / "marts" / "totals.sql").write_text(TOTALS)
     (folder / "macros" / "doubled.sql").write_text(DOUBLED)
     (folder / "macros" / "delete_tickers.sql").write_text(DELETE_TICKERS)
+    (folder / "models" / "staging" / "stg_ratings.sql").write_text(RATINGS)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(settings, "DBT_PROJECT", folder)
         dbt.prepare_manifest()

@@ -42,7 +42,7 @@ with
                 else live.target_currency
             end as target_currency,
             case
-                when distances.distance > 3 * 1.4826 * nullif(deviations.deviation, 0)
+                when distances.distance > 3 * 1.4826 * deviations.deviation
                 then 'outlier'
                 else live.target_status
             end as target_status,
