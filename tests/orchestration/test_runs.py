@@ -13,7 +13,7 @@ from orchestration import run
 from orchestration.automation import new_data
 from orchestration.inputs import INPUTS, inputs_key
 from tests.orchestration.conftest import BARS, MORE_BARS, Drop
-from warehouse.errors import HomeError
+from warehouse.errors import HomeError, UsageError
 from warehouse.publish import newest, reading
 from warehouse.settings import Home
 from warehouse.store import schema
@@ -152,9 +152,9 @@ def test_a_refresh_builds_tests_describes_and_publishes(
 
 
 def test_what_there_is_not_is_named(home: Home) -> None:
-    with pytest.raises(HomeError, match=r"no source 'nowhere'.*inbox, yahoo, sample"):
+    with pytest.raises(UsageError, match=r"no source 'nowhere'.*inbox, yahoo, sample"):
         run.run_ingest(home, "nowhere")
-    with pytest.raises(HomeError, match=r"no raw table 'price'.*prices"):
+    with pytest.raises(UsageError, match=r"no raw table 'price'.*prices"):
         run.run_ingest(home, "inbox", tables=["price"])
     with pytest.raises(HomeError, match=r"bellwether ingest.*bellwether demo"):
         run.run_refresh(home)
@@ -172,4 +172,4 @@ def test_a_database_in_use_elsewhere_fails_with_what_to_do(
 
 
 def _locked(*_: object) -> object:
-    raise HomeError("the file is in use by another process")
+    raise UsageError("the file is in use by another process")
