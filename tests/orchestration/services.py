@@ -124,7 +124,7 @@ def main() -> None:
     ):
         page.goto(address + arguments.page)
         page.get_by_text(arguments.wait_for).first.wait_for(timeout=60_000)
-        page.wait_for_timeout(4_000)
+        page.wait_for_timeout(8_000)
         page.screenshot(path=str(arguments.out))
     arguments.out.with_suffix(".log").unlink()
 
