@@ -16,7 +16,7 @@ from warehouse.settings import Home
 def test_the_lineage_shows_every_layer_and_asks_no_other_host(home: Home, tmp_path: Path) -> None:
     hosts: set[str] = set()
     # Dagster draws only what is in view.
-    size = "2600x2600"
+    size = "2600x6000"
     with web_server(home, tmp_path / "web.log") as address, browser_page(hosts, size) as page:
         page.goto(f"{address}/locations/bellwether/asset-groups/raw/lineage")
         for name in ("prices", "ratings", "sessions"):
