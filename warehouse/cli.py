@@ -13,6 +13,7 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from xml.sax.saxutils import escape as escape_xml
 
 import duckdb
 import typer
@@ -531,8 +532,3 @@ def _exit_if_failed(outcome: RunOutcome, quiet: bool) -> None:
             err.print(f"[red]{escape(failure)}[/red]", highlight=False)
         err.print(f"Run {outcome.run_id} failed; the published file stays as it was.")
     raise typer.Exit(FAILED)
-
-
-def escape_xml(text: str) -> str:
-    """Return `text` safe to stand inside an XML element."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
