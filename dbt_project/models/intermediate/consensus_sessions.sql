@@ -28,18 +28,6 @@ with
         from {{ ref("stg_calendar_days") }}
         where is_session
     ),
-    bars as (
-        select ticker, session_date, close, currency, pit_quality
-        from {{ ref("stg_prices") }}
-        where
-            is_final and close is not null
-            {% if is_incremental() %}
-                and session_date > (
-                    select min(session_date)
-                    from (select max(session_date) as session_date from {{ this }} group by ticker)
-                )
-            {% endif %}
-    ),
     told as (
         select ticker, first_number
         from calls
@@ -62,6 +50,11 @@ with
     {% else %}
         wanted as (select ticker, first_number, cast('0001-01-01' as date) as kept_to from firsts),
     {% endif %}
+    bars as (
+        select ticker, session_date, close, currency, pit_quality
+        from {{ ref("stg_prices") }}
+        where is_final and close is not null and session_date > (select min(kept_to) from wanted)
+    ),
     past as (
         select
             quotes.ticker,
