@@ -1,7 +1,7 @@
 """Raw assets: one for each fact table of the raw store, of the same name; each calls `ingest`."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 import dagster as dg
@@ -12,6 +12,7 @@ from orchestration.inputs import EMPTY, FAULT, key
 from orchestration.lock import Writer
 from orchestration.preview import preview
 from warehouse.ingest import Ingested, ingest
+from warehouse.news import SCORED_TABLES
 from warehouse.store import SCHEMA_SQL, SIMULATED, schema
 
 DEFAULT_SOURCE = "inbox"
@@ -46,7 +47,7 @@ def _raw_asset(table: str) -> dg.AssetsDefinition:
         group_name="raw",
         kinds={"duckdb", "python"},
         description=_comments()[table],
-        deps=[key(name) for name in _NAMING_TICKERS] if table == "sessions" else [],
+        deps=[key(name) for name in _after(table)],
         metadata={
             "dagster/table_name": f"raw.{table}",
             "dagster/column_schema": dg.TableSchema(
@@ -83,6 +84,15 @@ def _raw_asset(table: str) -> dg.AssetsDefinition:
         )
 
     return raw
+
+
+def _after(table: str) -> Sequence[str]:
+    """Tables that must be as new as a run makes them before this one is made."""
+    if table == "sessions":
+        return _NAMING_TICKERS
+    # Scores are of the news stored, and find companies by their names; the sentiment comes last.
+    scored = ("news", "securities") if table in SCORED_TABLES else ()
+    return (*scored, "news_topics", "broker_calls") if table == "news_signals" else scored
 
 
 def _source(name: str) -> Mapping[str, str]:

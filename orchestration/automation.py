@@ -7,6 +7,7 @@ Dagster's own records and in the folder of the inbox.
 import hashlib
 import json
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as dt_time
@@ -21,6 +22,7 @@ import pandas as pd
 from orchestration.assets import DEFAULT_SOURCE
 from orchestration.inputs import FILES, IF_NEW, INPUTS, inputs_key, key, next_fetch, next_refresh
 from orchestration.lock import bury_the_dead, unfinished
+from warehouse.news import SCORED_TABLES
 from warehouse.publish import newest
 from warehouse.settings import Home
 from warehouse.sources.calendars import REFERENCE, last_closed_session
@@ -56,6 +58,12 @@ refresh = dg.define_asset_job(
 def settings_of(source: str, tickers: list[str] | None = None) -> dict[str, object]:
     """Run configuration of an ingest that asks `source`."""
     return {"resources": {"settings": {"config": {"source": source, "tickers": tickers or []}}}}
+
+
+def with_followers(tables: Iterable[str]) -> list[str]:
+    """Return the raw tables and those that an ingest of them brings along: sessions, and scores."""
+    named = {*tables, "sessions"}
+    return sorted(named | set(SCORED_TABLES) if "news" in named else named)
 
 
 def next_scheduled_ingest(now: datetime) -> datetime:
@@ -153,7 +161,7 @@ def new_files(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipRea
             f"A run has tried {', '.join(file.name for file in landed[:5])} and could not; "
             "its log says why. Take it away, or drop it anew to have it tried again."
         )
-    tables = sorted({file.table for file in landed} | {"sessions"})
+    tables = with_followers(file.table for file in landed)
     return dg.RunRequest(
         run_key=run_key,
         run_config=settings_of("inbox"),

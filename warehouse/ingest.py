@@ -10,6 +10,8 @@ from dataclasses import astuple, dataclass, field
 import pandas as pd
 
 from warehouse.errors import EmptyAnswer, Malformed, SourceError
+from warehouse.news import SCORED_TABLES
+from warehouse.news.scorer import NewsScorer
 from warehouse.settings import Home
 from warehouse.sources import Source, Unit, open_source
 from warehouse.sources.calendars import Calendars
@@ -42,8 +44,9 @@ def ingest(
     """Bring what `source` has for `table` into the raw store of `home`.
 
     A unit that fails is recorded in `raw.fetches` and never stops the others; a table the source
-    does not know of is left as it is. `raw.sessions` always comes from exchange_calendars, and
-    `raw.universe` from universe.csv unless the source is the sample.
+    does not know of is left as it is. `raw.sessions` always comes from exchange_calendars,
+    `raw.universe` from universe.csv unless the source is the sample, and what the stored news say is
+    scored whatever the source.
     """
     done = Ingested(table)
     with Warehouse(home.build) as warehouse:
@@ -57,6 +60,10 @@ def ingest(
         if table in told_by.tables:
             for unit in told_by.pending(table, tickers):
                 _ingest_unit(warehouse, told_by, table, unit, load_id, tickers, done)
+        if table in SCORED_TABLES:
+            scorer = NewsScorer(warehouse.con)
+            for unit in scorer.pending(table):
+                _ingest_unit(warehouse, scorer, table, unit, load_id, (), done)
         done.data_version = warehouse.data_version(table)
         row = warehouse.con.execute(f"select count(*) from raw.{table}").fetchone()
         done.row_count = row[0] if row else 0
@@ -96,7 +103,8 @@ def _ingest_unit(
                 file=file,
                 file_hash=unit.file_hash,
             )
-            if not any(astuple(counts)):
+            # Of a part of what is stored there may be nothing to tell.
+            if not any(astuple(counts)) and unit.part is None:
                 raise EmptyAnswer("It holds no rows.")
             if counts.rejected:
                 rejects = warehouse.rejects(load_id, table, file)

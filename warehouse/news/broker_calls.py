@@ -1,0 +1,367 @@
+"""Broker calls that a headline reports: who, of which company, which grade and target, from what.
+
+A call needs a firm of `firm_aliases`, a company, and an official act: a grade given or changed, a
+coverage begun or ended, a target set. A firm that only says something has an opinion, which is soft
+and never becomes a vote.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from warehouse.news.linking import FIRM, Mention
+from warehouse.news.patterns import Hit, Patterns
+from warehouse.news.text import Word, shape
+from warehouse.news.vocabulary import rows, word_classes
+
+SPAN_CHARACTERS = 200
+_UP, _DOWN, _INITIATED, _REITERATED, _MAINTAINED, _DROPPED = "up", "down", "init", "reit", "main", "drop"
+_CURRENCIES = {"€": "EUR", "£": "GBP", "₹": "INR"}
+_CURRENCY_WORDS = {
+    "rs": "INR", "inr": "INR", "eur": "EUR", "euros": "EUR", "usd": None, "gbp": "GBP", "hkd": "HKD",
+    "cad": "CAD", "aud": "AUD", "chf": "CHF", "sek": "SEK", "nok": "NOK", "dkk": "DKK", "jpy": "JPY",
+}  # fmt: skip
+_DOLLARS = {"hk": "HKD", "c": "CAD", "ca": "CAD", "a": "AUD", "au": "AUD", "s": "SGD", "nt": "TWD"}
+_PRIOR_WORDS = frozenset("from was vs versus previously prior previous earlier".split())
+_TARGET_WORDS = frozenset("to at of new is : now with a".split())
+# Grades that are everyday words as well count only where a sentence puts a grade.
+_BEFORE_GRADE = frozenset(
+    "to from at with a an as its on : ( rating ratings rated rates it keeps keep kept maintains maintained "
+    "reiterates reiterated reaffirms reaffirmed recommendation repeats is now assigned , - strong".split()
+)
+_AFTER_GRADE = frozenset("rating ratings recommendation rated from on stance call ) , at by".split())
+_SURE_GRADES = frozenset(
+    "overweight underweight outperform underperform neutral equal market sector peer industry strong "
+    "accumulate buy hold sell".split()
+)
+# Credit grades are not calls.
+_CREDIT = frozenset("bond bonds notes debt credit junk moody fitch s&p issuer".split())
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call; `action` is up, down, init, reit, main or drop, and None for a soft opinion."""
+
+    ticker: str
+    firm: str
+    action: str | None
+    grade: str | None
+    prior_grade: str | None
+    target: float | None
+    prior_target: float | None
+    target_currency: str | None
+    is_soft: bool
+    span: str
+
+
+_ACTS = [
+    (_UP, "upgrad*|double-upgrad*|double-upgrade"),
+    (_DOWN, "downgrad*|double-downgrad*"),
+    (_INITIATED, "initiat*|reinitiat*|reinstat*"),
+    (_INITIATED, "start*|begin*|begun|began|assum*|resum*|launch*|pick*|re-start*|new ..2 coverage"),
+    (_INITIATED, "coverage ..2 initiated|started|resumed|assumed|begun|launched"),
+    (_INITIATED, "start*|assum*|resum* ..4 at|with"),
+    (_DROPPED, "suspend*|drop*|discontinu*|ceas*|terminat*|end|ends ..2 coverage|rating"),
+    (_DROPPED, "coverage ..1 suspended|dropped|discontinued|ceased|terminated"),
+    (_REITERATED, "reiterat*|reaffirm*|affirm*|maintain*|keep|keeps|kept|repeat*|stick|sticks|stay|stays|remain*|back|backs|confirm*"),
+    ("target up", "rais*|lift*|boost*|hik*|up|ups|upped|increas*|bump* ..5 target|targets|pt|value|tp|price-target|objective"),
+    ("target up", "target|targets|pt|value|tp|objective ..2 rais*|lift*|boost*|hik*|upped|increas*|up|bump*"),
+    ("target down", "cut*|lower*|trim*|slash*|reduc*|down|drop* ..5 target|targets|pt|value|tp|price-target|objective"),
+    ("target down", "target|targets|pt|value|tp|objective ..2 cut*|lower*|trim*|slash*|reduc*|down"),
+    ("adjusted", "adjust*|revise*|change*|tweak*|set|sets|new|announce*|updat*"),
+    ("target", "target|targets|pt|tp|price-target"),
+    ("target", "fair value"),
+    ("rated", "rate|rates|rated|rating|ratings|recommendation"),
+    ("raised to", "rais*|lift*|boost*|up|move*|rais* ..4 to"),
+    ("lowered to", "cut*|lower*|reduc*|trim*|slash* ..4 to"),
+    ("passive", "at|by"),
+    ("says", "say|says|said|see|sees|saw|think*|like|likes|prefer*|expect*|warn*|point*|note|notes|call|calls|argue*|believe*|flag|flags|view*|bullish|bearish|upbeat|cautious|optimistic|positive|negative|skeptical|recommend*|reel*"),
+]  # fmt: skip
+
+
+@cache
+def _acts() -> Patterns[str]:
+    return Patterns(_ACTS, word_classes())
+
+
+@cache
+def _grades() -> dict[str, list[tuple[str, ...]]]:
+    """Grades by their first word, the longest first."""
+    found: dict[str, list[tuple[str, ...]]] = {}
+    for row in rows("rating_grades"):
+        spelled = tuple(row["grade"].split())
+        found.setdefault(spelled[0], []).append(spelled)
+        if len(spelled) == 2:
+            found.setdefault("-".join(spelled), []).append(("-".join(spelled),))
+            found.setdefault("".join(spelled), []).append(("".join(spelled),))
+    for members in found.values():
+        members.sort(key=len, reverse=True)
+    return found
+
+
+def extract(
+    title: str, cut: Sequence[Word], mentions: Sequence[Mention], tickers: Sequence[str], primary: Sequence[str]
+) -> list[Call]:
+    """Return the calls of a headline on the companies `tickers`.
+
+    `mentions` are the names in it, brokers' included. Where it names no company at all, the item's only
+    `primary` ticker is meant.
+    """
+    if not any(mention.name.startswith(FIRM) for mention in mentions):
+        return []
+    calls: dict[tuple[str, str], Call] = {}
+    for start, end in _segments(cut):
+        within = [m for m in mentions if cut[start].start <= m.start and m.end <= cut[end - 1].end]
+        for call in _Segment(title, cut[start:end], within, tickers, primary).calls():
+            known = calls.get((call.firm, call.ticker))
+            if known is None or (known.is_soft and not call.is_soft):
+                calls[call.firm, call.ticker] = call
+    return [calls[key] for key in sorted(calls)]
+
+
+def _segments(cut: Sequence[Word]) -> list[tuple[int, int]]:
+    bounds, start = [], 0
+    for place, word in enumerate(cut):
+        if word.form in (";", "|"):
+            if place > start:
+                bounds.append((start, place))
+            start = place + 1
+    if start < len(cut):
+        bounds.append((start, len(cut)))
+    return bounds
+
+
+def _overlap(one: Mention, other: Mention) -> bool:
+    return one.start < other.end and other.start < one.end
+
+
+class _Segment:
+    """A part of a headline that stands for itself."""
+
+    def __init__(
+        self,
+        title: str,
+        cut: Sequence[Word],
+        mentions: Sequence[Mention],
+        tickers: Sequence[str],
+        primary: Sequence[str],
+    ) -> None:
+        self.title = title
+        self.cut = cut
+        self.tickers = tickers
+        self.primary = primary
+        self.mentions = mentions
+        self.shapes = [shape(word.form) for word in cut]
+        self.span = title[cut[0].start : cut[-1].end][:SPAN_CHARACTERS]
+
+    def calls(self) -> list[Call]:
+        acts = _acts().find(self.shapes)
+        if not acts:
+            return []
+        firms = self._firms(acts)
+        if not firms or not _CREDIT.isdisjoint(self.shapes):
+            return []
+        companies = [
+            m
+            for m in self.mentions
+            if not m.name.startswith(FIRM) and not any(_overlap(m, firm) for firm in firms)
+        ]
+        named = {m.name for m in companies}
+        spots = sorted({(m.start, m.end) for m in companies})
+        found = []
+        for ticker in self.tickers:
+            own = [m for m in companies if m.name == ticker]
+            if not own and (named or list(self.primary) != [ticker]):
+                continue
+            for number, firm in enumerate(firms):
+                if any(m.name == ticker and _overlap(m, firm) for m in self.mentions):
+                    continue  # nobody rates himself
+                words = self._range(own, companies, spots, firms, number)
+                call = self._call(ticker, firm.name[len(FIRM) :], words, acts)
+                if call is not None:
+                    found.append(call)
+        return found
+
+    def _firms(self, acts: Sequence[Hit[str]]) -> list[Mention]:
+        """Mentions of brokers that make a call: those after `at` or `by`, if there are such."""
+        firms = [m for m in self.mentions if m.name.startswith(FIRM)]
+        if len(firms) > 1:
+            after = {self.cut[hit.start].end + 1 for hit in acts if hit.label == "passive"}
+            passive = [m for m in firms if m.start in after]
+            if passive:
+                last = max(m.end for m in passive)
+                return passive + [m for m in firms if m.start > last]
+        return firms
+
+    def _range(
+        self,
+        own: Sequence[Mention],
+        companies: Sequence[Mention],
+        spots: Sequence[tuple[int, int]],
+        firms: Sequence[Mention],
+        number: int,
+    ) -> tuple[int, int]:
+        """Bounds, as places in the title, of what is said of one company by one firm."""
+        start, end = self.cut[0].start, self.cut[-1].end
+        if own and len({m.name for m in companies}) > 1:
+            place = own[0].start
+            others = [a for a, _ in spots if a > place and not any(m.start == a for m in own)]
+            before = [b for a, b in spots if a < place and not any(m.start == a for m in own)]
+            between = self.title[max(before, default=start) : place].strip(" ,&").lower()
+            if before and between not in ("", "and"):
+                start = max(before)
+            if others and self.title[own[-1].end : min(others)].strip(" ,&").lower() not in ("", "and"):
+                end = min(others)
+        if len(firms) > 1:
+            firm = firms[number]
+            following = firms[number + 1] if number + 1 < len(firms) else None
+            if following and len(self.title[firm.end : following.start].split()) > 2:
+                end = min(end, following.start)
+            preceding = firms[number - 1] if number else None
+            if preceding and len(self.title[preceding.end : firm.start].split()) > 2:
+                start = max(start, firm.start)
+        return start, max(end, start)
+
+    def _call(
+        self, ticker: str, firm: str, bounds: tuple[int, int], acts: Sequence[Hit[str]]
+    ) -> Call | None:
+        start, end = bounds
+        labels = {hit.label for hit in acts if start <= self.cut[hit.start].start < end}
+        everywhere = {hit.label for hit in acts}
+        grade, prior_grade = self._grade(start, end)
+        if grade is None and not labels & {_UP, _DOWN, _INITIATED, _DROPPED, "target"}:
+            # Of several companies the last may carry what is said of all.
+            start, end, labels = self.cut[0].start, self.cut[-1].end, everywhere
+            grade, prior_grade = self._grade(start, end)
+        target, prior_target, currency = self._targets(start, end, labels)
+        action = self._action(labels, grade, target)
+        if action is None:
+            if "says" not in labels:
+                return None
+            return Call(ticker, firm, None, None, None, None, None, None, True, self.span)
+        if action == _DROPPED and grade is None:
+            grade = "Coverage Suspended"
+        return Call(
+            ticker, firm, action, grade, prior_grade, target, prior_target, currency, False, self.span
+        )
+
+    @staticmethod
+    def _action(labels: set[str], grade: str | None, target: float | None) -> str | None:
+        for label in (_UP, _DOWN):
+            if label in labels:
+                return label
+        if _INITIATED in labels:
+            return _INITIATED
+        if _DROPPED in labels:
+            return _DROPPED
+        is_target = "target" in labels or "target up" in labels or "target down" in labels
+        if is_target and ("target up" in labels or "target down" in labels):
+            return _MAINTAINED
+        if grade and "raised to" in labels and not is_target:
+            return _UP
+        if grade and "lowered to" in labels and not is_target:
+            return _DOWN
+        if target is not None and is_target and "adjusted" in labels:
+            return _MAINTAINED
+        if grade and (_REITERATED in labels or "rated" in labels):
+            return _REITERATED
+        if target is not None and is_target:
+            return _MAINTAINED
+        if _REITERATED in labels and is_target:
+            return _REITERATED
+        if grade and not labels & {"says"}:
+            return _REITERATED
+        return None
+
+    def _grade(self, start: int, end: int) -> tuple[str | None, str | None]:
+        """The grade given, and the one before, as printed."""
+        now, before = None, None
+        place = 0
+        while place < len(self.cut):
+            word = self.cut[place]
+            length = self._grade_length(place) if start <= word.start < end else 0
+            if not length:
+                place += 1
+                continue
+            printed = self.title[word.start : self.cut[place + length - 1].end]
+            if place and any(w.form in _PRIOR_WORDS for w in self.cut[max(0, place - 2) : place]):
+                before = before or printed
+            else:
+                now = now or printed
+            place += length
+        return now, before
+
+    def _grade_length(self, place: int) -> int:
+        forms = [w.form for w in self.cut[place : place + 5]]
+        for spelled in _grades().get(forms[0], ()):
+            length = len(spelled)
+            if tuple(forms[:length]) != spelled:
+                continue
+            previous = self.cut[place - 1].form if place else ":"
+            following = self.cut[place + length].form if place + length < len(self.cut) else ")"
+            is_sure = spelled[0].split("-")[0] in _SURE_GRADES
+            after = following in _AFTER_GRADE
+            before = previous in _BEFORE_GRADE
+            if following in ("rating", "ratings", "recommendation"):
+                return length
+            if is_sure and self.cut[place].is_capital and (before or after):
+                return length
+            if is_sure and before and (after or place + length == len(self.cut)):
+                return length
+            if is_sure and spelled[0] not in ("buy", "hold", "sell", "market", "strong") and before and previous != "to":
+                return length
+            if not is_sure and self.cut[place].is_capital and before and after and previous not in (",", "-"):
+                return length
+        return 0
+
+    def _targets(
+        self, start: int, end: int, labels: set[str]
+    ) -> tuple[float | None, float | None, str | None]:
+        """The target set, the one before, and their currency where it is not the quote's."""
+        has_word = bool(labels & {"target", "target up", "target down"})
+        now: list[tuple[bool, float, str | None]] = []
+        before: list[float] = []
+        for place, word in enumerate(self.cut):
+            if not (start <= word.start < end) or word.form.endswith("%"):
+                continue
+            money = self._money(place)
+            if money is None:
+                continue
+            amount, currency, is_marked = money
+            previous = [w.form for w in self.cut[max(0, place - 2) : place]]
+            leads = bool(previous) and previous[-1] in _TARGET_WORDS
+            if any(form in _PRIOR_WORDS for form in previous):
+                if is_marked or has_word:
+                    before.append(amount)
+            elif is_marked and (has_word or self._is_after_grade(place)) or (has_word and leads):
+                now.append((leads, amount, currency))
+        best = next((one for one in now if one[0]), now[0] if now else None)
+        if best is None:
+            return None, None, None
+        return best[1], before[0] if before else None, best[2]
+
+    def _is_after_grade(self, place: int) -> bool:
+        return any(
+            self._grade_length(i) for i in range(max(0, place - 4), place)
+        )
+
+    def _money(self, place: int) -> tuple[float, str | None, bool] | None:
+        form = self.cut[place].form
+        mark = form.lstrip("+-")[:1]
+        digits = form.lstrip("+-$€£¥₹").replace(",", "")
+        if not digits[:1].isdigit():
+            return None
+        following = self.cut[place + 1].form if place + 1 < len(self.cut) else ""
+        if re.fullmatch(r"m|mn|mln|million|b|bn|billion|k|shares|x|days?|years?|months?", following):
+            return None
+        previous = self.cut[place - 1] if place else None
+        currency, is_marked = _CURRENCIES.get(mark), not mark.isdigit()
+        if previous is not None and mark == "$" and previous.end == self.cut[place].start:
+            currency = _DOLLARS.get(previous.form)
+        elif previous is not None and mark.isdigit() and previous.form in _CURRENCY_WORDS:
+            currency, is_marked = _CURRENCY_WORDS[previous.form], True
+        amount = float(digits)
+        return (amount, currency, is_marked) if 0 < amount < 1e7 else None
