@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from warehouse.news.linking import FIRM, Mention
 from warehouse.news.patterns import Hit, Patterns
@@ -18,6 +18,8 @@ from warehouse.news.text import Word, shape
 from warehouse.news.vocabulary import rows, word_classes
 
 SPAN_CHARACTERS = 200
+# In a summary a firm's grade stands at most so many words after its name.
+_GRADE_WITHIN = 8
 _UP, _DOWN, _INITIATED, _REITERATED, _MAINTAINED, _DROPPED = "up", "down", "init", "reit", "main", "drop"
 _CURRENCIES = {"€": "EUR", "£": "GBP", "₹": "INR"}
 _CURRENCY_WORDS = {
@@ -41,8 +43,7 @@ _SURE_GRADES = frozenset(
 _CREDIT = frozenset("bond bonds notes debt credit junk moody fitch s&p issuer".split())
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One call; `action` is up, down, init, reit, main or drop, and None for a soft opinion."""
 
     ticker: str
@@ -60,16 +61,16 @@ class Call:
 _ACTS = [
     (_UP, "upgrad*|double-upgrad*|double-upgrade"),
     (_DOWN, "downgrad*|double-downgrad*"),
-    (_INITIATED, "initiat*|reinitiat*|reinstat*"),
+    (_INITIATED, "initiate|initiates|initiated|initiating|initiation|initiations|reinitiat*|reinstat*"),
     (_INITIATED, "start*|begin*|begun|began|assum*|resum*|launch*|pick*|re-start*|new ..2 coverage"),
     (_INITIATED, "coverage ..2 initiated|started|resumed|assumed|begun|launched"),
     (_INITIATED, "start*|assum*|resum* ..4 at|with"),
     (_DROPPED, "suspend*|drop*|discontinu*|ceas*|terminat*|end|ends ..2 coverage|rating"),
     (_DROPPED, "coverage ..1 suspended|dropped|discontinued|ceased|terminated"),
     (_REITERATED, "reiterat*|reaffirm*|affirm*|maintain*|keep|keeps|kept|repeat*|stick|sticks|stay|stays|remain*|back|backs|confirm*"),
-    ("target up", "rais*|lift*|boost*|hik*|up|ups|upped|increas*|bump* ..5 target|targets|pt|value|tp|price-target|objective"),
+    ("target up", "rais*|lift*|boost*|hik*|up|ups|upped|increas*|bump* ..8 target|targets|pt|value|tp|price-target|objective"),
     ("target up", "target|targets|pt|value|tp|objective ..2 rais*|lift*|boost*|hik*|upped|increas*|up|bump*"),
-    ("target down", "cut*|lower*|trim*|slash*|reduc*|down|drop* ..5 target|targets|pt|value|tp|price-target|objective"),
+    ("target down", "cut*|lower*|trim*|slash*|reduc*|down|drop* ..8 target|targets|pt|value|tp|price-target|objective"),
     ("target down", "target|targets|pt|value|tp|objective ..2 cut*|lower*|trim*|slash*|reduc*|down"),
     ("adjusted", "adjust*|revise*|change*|tweak*|set|sets|new|announce*|updat*"),
     ("target", "target|targets|pt|tp|price-target"),
@@ -102,24 +103,49 @@ def _grades() -> dict[str, list[tuple[str, ...]]]:
     return found
 
 
-def extract(
-    title: str, cut: Sequence[Word], mentions: Sequence[Mention], tickers: Sequence[str], primary: Sequence[str]
-) -> list[Call]:
-    """Return the calls of a headline on the companies `tickers`.
+class Text(NamedTuple):
+    """A headline or summary, its words, and the names in it, brokers' included."""
 
-    `mentions` are the names in it, brokers' included. Where it names no company at all, the item's only
-    `primary` ticker is meant.
+    text: str
+    cut: Sequence[Word]
+    mentions: Sequence[Mention]
+
+
+def extract(
+    title: Text, summary: Text, tickers: Sequence[str], primary: Sequence[str]
+) -> list[Call]:
+    """Return the calls a headline reports on the companies `tickers`.
+
+    Where it names no company at all, the item's only `primary` ticker is meant. A grade it leaves out
+    is taken from the summary where that gives the firm's: "Barclays moved to Equal-Weight".
     """
-    if not any(mention.name.startswith(FIRM) for mention in mentions):
+    if not any(mention.name.startswith(FIRM) for mention in title.mentions):
         return []
     calls: dict[tuple[str, str], Call] = {}
-    for start, end in _segments(cut):
-        within = [m for m in mentions if cut[start].start <= m.start and m.end <= cut[end - 1].end]
-        for call in _Segment(title, cut[start:end], within, tickers, primary).calls():
+    for start, end in _segments(title.cut):
+        first, last = title.cut[start].start, title.cut[end - 1].end
+        within = [m for m in title.mentions if first <= m.start and m.end <= last]
+        part = Text(title.text, title.cut[start:end], within)
+        for call in _Segment(part, tickers, primary).calls():
             known = calls.get((call.firm, call.ticker))
             if known is None or (known.is_soft and not call.is_soft):
                 calls[call.firm, call.ticker] = call
-    return [calls[key] for key in sorted(calls)]
+    return [_completed(calls[key], summary) for key in sorted(calls)]
+
+
+def _completed(call: Call, summary: Text) -> Call:
+    if call.grade is not None or call.is_soft or call.action == _DROPPED or not summary.cut:
+        return call
+    told = _Segment(summary, (), ())
+    for mention in summary.mentions:
+        if mention.name == FIRM + call.firm:
+            others = [m.start for m in summary.mentions if m.start > mention.end and m.name.startswith(FIRM)]
+            following = [w.end for w in summary.cut if w.start > mention.end][:_GRADE_WITHIN]
+            end = min([*others, following[-1]]) if following else mention.end
+            grade, prior_grade = told.grade(mention.end, end)
+            if grade is not None:
+                return call._replace(grade=grade, prior_grade=call.prior_grade or prior_grade)
+    return call
 
 
 def _segments(cut: Sequence[Word]) -> list[tuple[int, int]]:
@@ -141,21 +167,12 @@ def _overlap(one: Mention, other: Mention) -> bool:
 class _Segment:
     """A part of a headline that stands for itself."""
 
-    def __init__(
-        self,
-        title: str,
-        cut: Sequence[Word],
-        mentions: Sequence[Mention],
-        tickers: Sequence[str],
-        primary: Sequence[str],
-    ) -> None:
-        self.title = title
-        self.cut = cut
+    def __init__(self, part: Text, tickers: Sequence[str], primary: Sequence[str]) -> None:
+        self.title, self.cut, self.mentions = part
         self.tickers = tickers
         self.primary = primary
-        self.mentions = mentions
-        self.shapes = [shape(word.form) for word in cut]
-        self.span = title[cut[0].start : cut[-1].end][:SPAN_CHARACTERS]
+        self.shapes = [shape(word.form) for word in self.cut]
+        self.span = self.title[self.cut[0].start : self.cut[-1].end][:SPAN_CHARACTERS]
 
     def calls(self) -> list[Call]:
         acts = _acts().find(self.shapes)
@@ -207,14 +224,13 @@ class _Segment:
         """Bounds, as places in the title, of what is said of one company by one firm."""
         start, end = self.cut[0].start, self.cut[-1].end
         if own and len({m.name for m in companies}) > 1:
-            place = own[0].start
-            others = [a for a, _ in spots if a > place and not any(m.start == a for m in own)]
-            before = [b for a, b in spots if a < place and not any(m.start == a for m in own)]
-            between = self.title[max(before, default=start) : place].strip(" ,&").lower()
-            if before and between not in ("", "and"):
-                start = max(before)
-            if others and self.title[own[-1].end : min(others)].strip(" ,&").lower() not in ("", "and"):
-                end = min(others)
+            places = {m.start for m in own}
+            before = [b for a, b in spots if a < own[0].start and a not in places]
+            after = [a for a, _ in spots if a > own[-1].end and a not in places]
+            if before and not self._is_list(max(before), own[0].start):
+                start = self._parting(max(before), own[0].start, max(before))
+            if after and not self._is_list(own[-1].end, min(after)):
+                end = self._parting(own[-1].end, min(after), min(after))
         if len(firms) > 1:
             firm = firms[number]
             following = firms[number + 1] if number + 1 < len(firms) else None
@@ -225,17 +241,26 @@ class _Segment:
                 start = max(start, firm.start)
         return start, max(end, start)
 
+    def _is_list(self, start: int, end: int) -> bool:
+        """Whether two names stand in one list, so that what is said is said of both."""
+        return self.title[start:end].strip(" ,&").lower() in ("", "and")
+
+    def _parting(self, start: int, end: int, otherwise: int) -> int:
+        """Where what is said of one name ends and of the next begins."""
+        marks = [self.title.rfind(mark, start, end) for mark in (",", " and ", " while ", " but ")]
+        return max(marks) if max(marks) >= 0 else otherwise
+
     def _call(
         self, ticker: str, firm: str, bounds: tuple[int, int], acts: Sequence[Hit[str]]
     ) -> Call | None:
         start, end = bounds
         labels = {hit.label for hit in acts if start <= self.cut[hit.start].start < end}
         everywhere = {hit.label for hit in acts}
-        grade, prior_grade = self._grade(start, end)
+        grade, prior_grade = self.grade(start, end)
         if grade is None and not labels & {_UP, _DOWN, _INITIATED, _DROPPED, "target"}:
             # Of several companies the last may carry what is said of all.
             start, end, labels = self.cut[0].start, self.cut[-1].end, everywhere
-            grade, prior_grade = self._grade(start, end)
+            grade, prior_grade = self.grade(start, end)
         target, prior_target, currency = self._targets(start, end, labels)
         action = self._action(labels, grade, target)
         if action is None:
@@ -276,7 +301,7 @@ class _Segment:
             return _REITERATED
         return None
 
-    def _grade(self, start: int, end: int) -> tuple[str | None, str | None]:
+    def grade(self, start: int, end: int) -> tuple[str | None, str | None]:
         """The grade given, and the one before, as printed."""
         now, before = None, None
         place = 0

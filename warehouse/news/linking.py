@@ -108,21 +108,32 @@ def symbols(text: str) -> list[Mention]:
     return found
 
 
-def names_before(text: str, cut: Sequence[Word], symbol: Mention) -> list[str]:
-    """Return what a text calls the company whose symbol follows in brackets, long and short."""
-    before = [word for word in cut if word.end <= symbol.start][-_NAME_BEFORE:]
+def names_before(
+    text: str, cut: Sequence[Word], found: Sequence[Mention], symbol: Mention, elsewhere: str
+) -> list[str]:
+    """Return what a text calls the company whose symbol follows in brackets, long and short.
+
+    The words of a headline are often all in capitals: of those before the symbol, as many as also stand
+    together `elsewhere` in the item, else the last two, and never those of another name.
+    """
+    taken = [m for m in found if not m.is_symbol and m.name != symbol.name]
     name: list[Word] = []
-    for word in reversed(before):
+    for word in reversed([word for word in cut if word.end <= symbol.start][-_NAME_BEFORE:]):
         if not (word.is_capital or word.form in ("of", "and", "&", ",")) or word.form in _STOPS:
             break
+        if any(m.start <= word.start < m.end for m in taken):
+            break
         name.insert(0, word)
+    while name and (name[-1].form in _FORMS or name[-1].form == ","):
+        name.pop()
+    known = next((i for i, w in enumerate(name) if text[w.start : name[-1].end] in elsewhere), None)
+    name = name[known:] if known is not None else name[-2:]
     while name and not name[0].is_capital:
         name.pop(0)
-    kept = [word for word in name if word.form not in _FORMS and word.form != ","]
-    if not kept or kept[0].start < 0:
+    if not name:
         return []
-    whole = text[kept[0].start : kept[-1].end]
-    short = text[kept[0].start : kept[0].end]
+    whole = text[name[0].start : name[-1].end]
+    short = text[name[0].start : name[0].end]
     return [whole, short] if len(short) > 3 and short.lower() not in _COMMON else [whole]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -21,9 +22,9 @@ import duckdb
 import pandas as pd
 
 from warehouse.errors import SourceError
-from warehouse.news import SCORED_TABLES, SCORER, broker_calls, duplicates, sentiment, topics
+from warehouse.news import SCORED_TABLES, SCORER, broker_calls, duplicates, finbert, sentiment, topics
 from warehouse.news.linking import FIRM, Mention, Names, names_before, names_of, relevance, masked
-from warehouse.news.text import SUMMARY_CHARACTERS, TITLE_CHARACTERS, Word, clean, sentences, words
+from warehouse.news.text import TARGET, SUMMARY_CHARACTERS, TITLE_CHARACTERS, Word, clean, sentences, words
 from warehouse.settings import SEEDS
 from warehouse.sources import Unit
 
@@ -37,7 +38,7 @@ _SEEDS = (
     "word_classes", "word_frequencies",
 )  # fmt: skip
 _CODE = (
-    "broker_calls", "duplicates", "features", "linking", "patterns", "scorer", "sentiment", "text", "topics",
+    "broker_calls", "duplicates", "features", "finbert", "linking", "patterns", "scorer", "sentiment", "text", "topics",
 )  # fmt: skip
 
 
@@ -87,13 +88,14 @@ class Item:
     def _learn_names(self) -> None:
         """Take from "Agilent Technologies (NYSE: A)" that this item calls A so."""
         learned: list[tuple[str, str]] = []
-        for text, cut, found in (
-            (self.title, self.cut, self.in_title),
-            (self.summary, self.summary_cut, self.in_summary),
+        for text, cut, found, elsewhere in (
+            (self.title, self.cut, self.in_title, self.summary),
+            (self.summary, self.summary_cut, self.in_summary, self.title),
         ):
             for mention in found:
                 if mention.is_symbol and mention.name in self.tickers and text[mention.start] != "$":
-                    learned += [(name, mention.name) for name in names_before(text, cut, mention)]
+                    told = names_before(text, cut, found, mention, elsewhere)
+                    learned += [(name, mention.name) for name in told]
         for name, ticker in dict.fromkeys(learned):
             for text, found in ((self.title, self.in_title), (self.summary, self.in_summary)):
                 place = text.find(name)
@@ -106,6 +108,14 @@ class Item:
                     place = text.find(name, end)
         self.in_title.sort(key=lambda m: (m.start, m.name))
         self.in_summary.sort(key=lambda m: (m.start, m.name))
+
+    def unnamed(self, cut: Sequence[Word], found: Sequence[Mention]) -> list[str]:
+        """Return the forms of words without the names of the item's own companies.
+
+        What a company is called is not what is said of it.
+        """
+        own = [(m.start, m.end) for m in found if m.name in self.tickers and not m.is_symbol]
+        return [TARGET if any(a <= w.start < b for a, b in own) else w.form for w in cut]
 
     def relevance(self, ticker: str) -> str | None:
         """How the item is about the ticker, None when only the query links them."""
@@ -142,9 +152,9 @@ class NewsScorer:
     tables: tuple[str, ...] = SCORED_TABLES
 
     def __init__(self, con: duckdb.DuckDBPyConnection, scorer: sentiment.Scorer | None = None) -> None:
-        """Read news through `con`; lean on `scorer` for sentiment, else on the default."""
+        """Read news through `con`; take sentiment from `scorer`, else from the one chosen."""
         self.con = con
-        self.scorer = scorer or sentiment.default_scorer()
+        self.scorer = scorer or _chosen()
         self.version = scorer_version(self.scorer.scorer_id)
 
     def pending(self, table: str, tickers: Sequence[str] = ()) -> list[Unit]:
@@ -223,7 +233,10 @@ class NewsScorer:
         items = self._items(unit)
         before = self._told(items, "news_topics", "topic || '.' || subtopic")
         for item in items:
-            found = topics.tag([w.form for w in item.cut], [w.form for w in item.summary_cut])
+            item.link(self._names)
+            found = topics.tag(
+                item.unnamed(item.cut, item.in_title), item.unnamed(item.summary_cut, item.in_summary)
+            )
             now = {f"{topic.topic}.{topic.subtopic}": topic for topic in found}
             for ticker in item.tickers:
                 # A corrected text may no longer say what it did: that is told as well.
@@ -243,12 +256,17 @@ class NewsScorer:
         for item in items:
             item.link(self._names)
             primary = [ticker for ticker in item.tickers if item.relevance(ticker) == "primary"]
-            calls = broker_calls.extract(item.title, item.cut, item.in_title, item.tickers, primary)
+            calls = broker_calls.extract(
+                broker_calls.Text(item.title, item.cut, item.in_title),
+                broker_calls.Text(item.summary, item.summary_cut, item.in_summary),
+                item.tickers,
+                primary,
+            )
             for ticker in item.tickers:
                 own = {call.firm: call for call in calls if call.ticker == ticker}
                 gone = before[item.news_id, ticker] - own.keys()
                 lines += [self._line(item, ticker, {"firm": firm, "is_soft": True}) for firm in gone]
-                lines += [self._line(item, ticker, asdict(call)) for call in own.values()]
+                lines += [self._line(item, ticker, call._asdict()) for call in own.values()]
                 before[item.news_id, ticker] = set(own)
         return _frame(lines, _CALLS)
 
@@ -364,6 +382,11 @@ class NewsScorer:
         for news_id, cluster_id in named:
             clusters.keep(news_id, cluster_id)
         return clusters
+
+
+def _chosen() -> sentiment.Scorer:
+    folder = os.environ.get(finbert.ENVIRONMENT_VARIABLE)
+    return finbert.open_finbert(Path(folder)) if folder else sentiment.default_scorer()
 
 
 _SIGNALS = (

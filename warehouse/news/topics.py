@@ -39,6 +39,12 @@ def _rules() -> Patterns[tuple[str, str]]:
     )
 
 
+@cache
+def _subtopic_rules() -> Patterns[tuple[str, str]]:
+    told = (row for row in rows("topic_patterns") if row["subtopic"])
+    return Patterns((((r["topic"], r["subtopic"]), r["pattern"]) for r in told), word_classes())
+
+
 def by_rule(shapes: Sequence[str]) -> set[tuple[str, str]]:
     """Return the topics and subtopics whose rules hold; a subtopic brings its topic."""
     found = {hit.label for hit in _rules().find(shapes)}
@@ -62,16 +68,20 @@ class _Table:
                 pair = (place[row["topic"]], float(row["weight"]))
                 self.weights.setdefault(row["term"], []).append(pair)
 
-    def probabilities(self, found: set[str]) -> dict[str, float]:
+    def probable(self, found: set[str], least: float) -> list[tuple[str, float]]:
+        """Return the topics of at least that probability for the terms of a text."""
         sums = [0.0] * len(self.topics)
         scale = 1 / math.sqrt(len(found) or 1)
         for term in found:
             for place, weight in self.weights.get(term, ()):
                 sums[place] += weight
-        return {
-            topic: 1 / (1 + math.exp(-max(-30.0, min(30.0, bias + scale * total))))
-            for topic, bias, total in zip(self.topics, self.bias, sums, strict=True)
-        }
+        odds = (bias + scale * total for bias, total in zip(self.bias, sums, strict=True))
+        floor = math.log(least / (1 - least))
+        return [
+            (topic, 1 / (1 + math.exp(-min(30.0, log_odds))))
+            for topic, log_odds in zip(self.topics, odds, strict=True)
+            if log_odds >= floor
+        ]
 
 
 @cache
@@ -93,13 +103,14 @@ def tag(title: Sequence[str], summary: Sequence[str] = ()) -> list[Topic]:
         if topic in passed_over:
             continue
         found[topic, subtopic] = Topic(topic, subtopic, RULE_CONFIDENCE, "rule")
-    for topic, subtopic in by_rule([shape(form) for form in summary[:MOST_WORDS]]):
-        # A summary says much in passing: only what has a name of its own counts.
-        if subtopic and (topic, subtopic) not in found:
+    # A summary says much in passing: only what has a name of its own counts.
+    told = _subtopic_rules().find([shape(form) for form in summary[:MOST_WORDS]])
+    for topic, subtopic in {hit.label for hit in told}:
+        if (topic, subtopic) not in found:
             found[topic, subtopic] = Topic(topic, subtopic, SUMMARY_CONFIDENCE, "rule")
             found.setdefault((topic, ""), Topic(topic, "", SUMMARY_CONFIDENCE, "rule"))
     least = settings()["topic_from"]
-    for topic, probability in _table().probabilities(word_terms(shapes)).items():
-        if probability >= least and (topic, "") not in found and topic not in passed_over:
+    for topic, probability in _table().probable(word_terms(shapes), least):
+        if (topic, "") not in found and topic not in passed_over:
             found[topic, ""] = Topic(topic, "", probability, "table")
     return [found[name] for name in sorted(found)]

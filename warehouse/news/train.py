@@ -128,13 +128,17 @@ def _fit_sentiment(texts: list[set[str]], labels: list[str]) -> tuple[list[str],
     """Fit on all terms, keep the weightiest, fit again on those."""
     from sklearn.linear_model import LogisticRegression
 
+    # Half way between the labels as frequent as they are and all alike.
+    counts = Counter(labels)
+    weights = {label: (len(labels) / len(counts) / count) ** 0.5 for label, count in counts.items()}
+
     def fit(terms: list[str]) -> Any:
-        model = LogisticRegression(C=SENTIMENT_C, max_iter=200, tol=1e-3)
+        model = LogisticRegression(C=SENTIMENT_C, max_iter=200, tol=1e-3, class_weight=weights)
         return model.fit(_Matrix(texts, terms).rows, labels)
 
     vocabulary = _vocabulary(texts)
-    weights = np.abs(fit(vocabulary).coef_).max(axis=0)
-    kept = sorted(vocabulary[i] for i in np.argsort(-weights, kind="stable")[:SENTIMENT_TERMS])
+    sizes = np.abs(fit(vocabulary).coef_).max(axis=0)
+    kept = sorted(vocabulary[i] for i in np.argsort(-sizes, kind="stable")[:SENTIMENT_TERMS])
     model = fit(kept)
     assert tuple(model.classes_) == LABELS
     return kept, model

@@ -5,6 +5,15 @@ with
     securities as (select row_id, ticker from {{ ref("stg_securities") }}),
     multiples as (select row_id, ticker, reason from {{ ref("forward_multiples") }}),
     peers as (select ticker, multiple_count from {{ ref("peer_multiples") }}),
+    stories as (
+        select
+            ticker,
+            count(*) as story_count,
+            count(case when relevance = 'primary' then 1 end) as primary_count
+        from {{ ref("news_events") }}
+        where first_published_at > {{ as_of() }} - interval '30' day
+        group by ticker
+    ),
     blanks as (
         {%- for column in ["name", "sector"] %}
             select
@@ -75,6 +84,26 @@ with
             cast(null as {{ dbt.type_string() }}) as row_id
         from scorecard
         where news_count_30d is null
+        union all
+        select
+            scorecard.ticker,
+            'news_sentiment_30d' as column_name,
+            case
+                when coalesce(scorecard.news_count_30d, 0) = 0
+                then 'no news of the last 30 days is stored'
+                when coalesce(stories.story_count, 0) = 0
+                then 'no stored item of the last 30 days was scored'
+                when stories.primary_count = 0
+                then 'no story of the last 30 days is about the company'
+                else 'every story of the last 30 days about the company abstains'
+            end as reason,
+            cast(stories.story_count as {{ dbt.type_float() }}) as observed_value,
+            cast(null as {{ dbt.type_float() }}) as expected_value,
+            'raw.news_signals' as table_name,
+            cast(null as {{ dbt.type_string() }}) as row_id
+        from scorecard
+        left join stories on stories.ticker = scorecard.ticker
+        where scorecard.news_sentiment_30d is null
         union all
         select
             scorecard.ticker,
