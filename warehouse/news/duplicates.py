@@ -26,8 +26,9 @@ _SUMMARY_SHARE = 0.35
 _TEXTS = 40_000
 # Numbers this near are one number told in two ways.
 _SAME_NUMBER = 0.05
-# At most so many earlier items are compared by one word, the newest first.
-_MOST_BY_WORD = 300
+# Earlier items are found by so many of the rarest words, by each the newest so many.
+_RAREST, _MOST_BY_WORD = 5, 50
+_LEAST_LIKENESS = 0.2
 _MOST_TITLE, _MOST_SUMMARY = 40, 60
 _ENDINGS = ("ing", "ed", "es", "s")
 
@@ -37,13 +38,28 @@ class Fingerprint:
     """What of an article is compared."""
 
     key: str
+    told: tuple[str, ...]
+    rarest: tuple[str, ...]
     title: dict[str, float]
-    whole: dict[str, float]
+    summary: tuple[str, ...]
     numbers: tuple[float, ...]
     marks: frozenset[str]
     directions: frozenset[str]
     firms: frozenset[str]
     is_template: bool
+    _whole: dict[str, float] | None = None
+
+    def whole(self) -> dict[str, float]:
+        """Return the weights of headline and summary together, worked out when first asked for."""
+        if self._whole is None:
+            if not self.summary:
+                self._whole = self.title
+            else:
+                weights = {w: _SUMMARY_SHARE * n for w, n in map(_rare_stem, self.summary)}
+                for word, weight in map(_rare_stem, self.told):
+                    weights[word] = weights.get(word, 0.0) + weight
+                self._whole = _unit(weights)
+        return self._whole
 
 
 @dataclass(slots=True)
@@ -64,7 +80,7 @@ class _Stream:
         place = len(self.entries)
         self.entries.append(entry)
         self.by_key[entry.print_.key].append(place)
-        for word in entry.print_.title:
+        for word in entry.print_.rarest:
             self.by_word[word].append(place)
 
 
@@ -114,23 +130,26 @@ class Clusters:
         stream = self._streams.get(ticker)
         if stream is None:
             return
-        dots: dict[int, float] = defaultdict(float)
-        for word, weight in seen.title.items():
-            for place in stream.by_word.get(word, ())[-_MOST_BY_WORD:]:
-                dots[place] += weight * stream.entries[place].print_.title[word]
-        for place in stream.by_key.get(seen.key, ())[-_MOST_BY_WORD:]:
-            dots[place] = 1.0
-        for place, dot in dots.items():
+        places: set[int] = set()
+        for word in seen.rarest:
+            places.update(stream.by_word.get(word, ())[-_MOST_BY_WORD:])
+        for place in places:
             entry = stream.entries[place]
-            if dot >= 0.2 and abs(published_at - entry.published_at) <= NOVEL_WITHIN:
-                yield entry, 1.0 if entry.print_.key == seen.key else likeness(seen, entry.print_, dot)
+            if abs(published_at - entry.published_at) <= NOVEL_WITHIN:
+                dot = _dot(seen.title, entry.print_.title)
+                if dot >= _LEAST_LIKENESS:
+                    yield entry, likeness(seen, entry.print_, dot)
+        for place in stream.by_key.get(seen.key, ())[-_MOST_BY_WORD:]:
+            entry = stream.entries[place]
+            if abs(published_at - entry.published_at) <= NOVEL_WITHIN:
+                yield entry, 1.0
 
 
 def likeness(one: Fingerprint, other: Fingerprint, dot: float | None = None) -> float:
     """Return how alike two articles are, 0 to 1; `dot` is what their titles share, where known."""
     if dot is None:
         dot = _dot(one.title, other.title)
-    return min(1.0, max(dot, (dot + _dot(one.whole, other.whole)) / 2))
+    return min(1.0, max(dot, (dot + _dot(one.whole(), other.whole())) / 2))
 
 
 def conflict(one: Fingerprint, other: Fingerprint) -> bool:
@@ -151,7 +170,11 @@ def _share_number(some: Sequence[float], others: Sequence[float]) -> bool:
 def _dot(one: dict[str, float], other: dict[str, float]) -> float:
     if len(other) < len(one):
         one, other = other, one
-    return sum(weight * other[word] for word, weight in one.items() if word in other)
+    total = 0.0
+    for word, weight in one.items():
+        if word in other:
+            total += weight * other[word]
+    return total
 
 
 @cache
@@ -201,17 +224,16 @@ def fingerprint(
 ) -> Fingerprint:
     """Return what of an article is compared; `own` says where its title names its own companies."""
     cut = cut[:_MOST_TITLE]
-    told = [w.form for w in cut if not any(start <= w.start < end for start, end in own)]
+    told = tuple(w.form for w in cut if not any(start <= w.start < end for start, end in own))
     title_words = dict(map(_rare_stem, told))
-    whole = {word: _SUMMARY_SHARE * n for word, n in map(_rare_stem, (w.form for w in summary[:_MOST_SUMMARY]))}
-    for word, weight in title_words.items():
-        whole[word] = whole.get(word, 0.0) + weight
     numbers = [n for form in told if (n := _number(form)) is not None]
     marks = {form for form in told if len(form) == 2 and form[0] in "qh" and form[1].isdigit()}
     return Fingerprint(
         plain(title),
+        told,
+        tuple(sorted(title_words, key=lambda word: (-title_words[word], word))[:_RAREST]),
         _unit(title_words),
-        _unit(whole),
+        tuple(word.form for word in summary[:_MOST_SUMMARY]),
         tuple(numbers[:8]),
         frozenset(marks),
         frozenset(way for form in told if (way := _way(form))),

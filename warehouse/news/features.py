@@ -91,8 +91,10 @@ def _around(shapes: Sequence[str], first: int, last: int) -> set[str]:
 
 def _compared(spelled: Sequence[str], shapes: Sequence[str]) -> set[str]:
     """Say of `profit … 13.1 from 8.7` which way the quantity went, and of what kind it is."""
+    found: set[str] = set()
+    if sum(word.endswith(("0", "0%")) for word in shapes) < 2:
+        return found
     hits = _comparisons().find(shapes)
-    found = set()
     for hit in hits:
         if hit.label != "from":
             continue

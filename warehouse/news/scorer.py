@@ -24,7 +24,7 @@ import pandas as pd
 from warehouse.errors import SourceError
 from warehouse.news import SCORED_TABLES, SCORER, broker_calls, duplicates, finbert, sentiment, topics
 from warehouse.news.linking import FIRM, Mention, Names, names_before, names_of, relevance, masked
-from warehouse.news.text import TARGET, SUMMARY_CHARACTERS, TITLE_CHARACTERS, Word, clean, sentences, words
+from warehouse.news.text import TARGET, SUMMARY_CHARACTERS, SUMMARY_WORDS, TITLE_CHARACTERS, Word, clean, sentences, words
 from warehouse.settings import SEEDS
 from warehouse.sources import Unit
 
@@ -72,7 +72,7 @@ class Item:
         """Clean the texts and cut them into words."""
         self.title = clean(self.title, TITLE_CHARACTERS)
         self.summary = clean(self.summary, SUMMARY_CHARACTERS)
-        self.cut, self.summary_cut = words(self.title), words(self.summary)
+        self.cut, self.summary_cut = words(self.title), words(self.summary, SUMMARY_WORDS)
 
     def link(self, names: Names) -> None:
         """Find the names in the texts, once; a doubtful one counts only in its own ticker's stream."""
@@ -115,6 +115,8 @@ class Item:
         What a company is called is not what is said of it.
         """
         own = [(m.start, m.end) for m in found if m.name in self.tickers and not m.is_symbol]
+        if not own:
+            return [w.form for w in cut]
         return [TARGET if any(a <= w.start < b for a, b in own) else w.form for w in cut]
 
     def relevance(self, ticker: str) -> str | None:

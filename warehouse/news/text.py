@@ -12,8 +12,8 @@ from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
-TITLE_CHARACTERS, SUMMARY_CHARACTERS = 400, 600
-MOST_WORDS = 80
+TITLE_CHARACTERS, SUMMARY_CHARACTERS = 400, 400
+MOST_WORDS, SUMMARY_WORDS = 80, 50
 # Words whose forms are kept at hand.
 REMEMBERED = 100_000
 
