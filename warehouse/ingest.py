@@ -45,8 +45,8 @@ def ingest(
 
     A unit that fails is recorded in `raw.fetches` and never stops the others; a table the source
     does not know of is left as it is. `raw.sessions` always comes from exchange_calendars,
-    `raw.universe` from universe.csv unless the source is the sample, and what the stored news say is
-    scored whatever the source.
+    `raw.universe` from universe.csv unless the source is the sample, and the stored news are scored
+    whatever the source.
     """
     done = Ingested(table)
     with Warehouse(home.build) as warehouse:

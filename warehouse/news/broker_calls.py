@@ -15,32 +15,28 @@ from typing import NamedTuple
 from warehouse.news.linking import FIRM, Mention
 from warehouse.news.patterns import Hit, Patterns
 from warehouse.news.text import Word, shape
-from warehouse.news.vocabulary import rows, word_classes
+from warehouse.news.vocabulary import rows, word_classes, word_set
 
 SPAN_CHARACTERS = 200
 # In a summary a firm's grade stands at most so many words after its name.
 _GRADE_WITHIN = 8
-_UP, _DOWN, _INITIATED, _REITERATED, _MAINTAINED, _DROPPED = "up", "down", "init", "reit", "main", "drop"
+_UP, _DOWN, _INITIATED, _REITERATED, _MAINTAINED, _DROPPED = (
+    "up",
+    "down",
+    "init",
+    "reit",
+    "main",
+    "drop",
+)
 _CURRENCIES = {"€": "EUR", "£": "GBP", "₹": "INR"}
 _CURRENCY_WORDS = {
-    "rs": "INR", "inr": "INR", "eur": "EUR", "euros": "EUR", "usd": None, "gbp": "GBP", "hkd": "HKD",
-    "cad": "CAD", "aud": "AUD", "chf": "CHF", "sek": "SEK", "nok": "NOK", "dkk": "DKK", "jpy": "JPY",
+    "rs": "INR", "inr": "INR", "eur": "EUR", "euros": "EUR", "usd": None, "gbp": "GBP",
+    "hkd": "HKD", "cad": "CAD", "aud": "AUD", "chf": "CHF", "sek": "SEK", "nok": "NOK",
+    "dkk": "DKK", "jpy": "JPY",
 }  # fmt: skip
 _DOLLARS = {"hk": "HKD", "c": "CAD", "ca": "CAD", "a": "AUD", "au": "AUD", "s": "SGD", "nt": "TWD"}
-_PRIOR_WORDS = frozenset("from was vs versus previously prior previous earlier".split())
-_TARGET_WORDS = frozenset("to at of new is : now with a".split())
 # Grades that are everyday words as well count only where a sentence puts a grade.
-_BEFORE_GRADE = frozenset(
-    "to from at with a an as its on : ( rating ratings rated rates it keeps keep kept maintains maintained "
-    "reiterates reiterated reaffirms reaffirmed recommendation repeats is now assigned , - strong".split()
-)
-_AFTER_GRADE = frozenset("rating ratings recommendation rated from on stance call ) , at by".split())
-_SURE_GRADES = frozenset(
-    "overweight underweight outperform underperform neutral equal market sector peer industry strong "
-    "accumulate buy hold sell".split()
-)
 # Credit grades are not calls.
-_CREDIT = frozenset("bond bonds notes debt credit junk moody fitch s&p issuer".split())
 
 
 class Call(NamedTuple):
@@ -58,34 +54,11 @@ class Call(NamedTuple):
     span: str
 
 
-_ACTS = [
-    (_UP, "upgrad*|double-upgrad*|double-upgrade"),
-    (_DOWN, "downgrad*|double-downgrad*"),
-    (_INITIATED, "initiate|initiates|initiated|initiating|initiation|initiations|reinitiat*|reinstat*"),
-    (_INITIATED, "start*|begin*|begun|began|assum*|resum*|launch*|pick*|re-start*|new ..2 coverage"),
-    (_INITIATED, "coverage ..2 initiated|started|resumed|assumed|begun|launched"),
-    (_INITIATED, "start*|assum*|resum* ..4 at|with"),
-    (_DROPPED, "suspend*|drop*|discontinu*|ceas*|terminat*|end|ends ..2 coverage|rating"),
-    (_DROPPED, "coverage ..1 suspended|dropped|discontinued|ceased|terminated"),
-    (_REITERATED, "reiterat*|reaffirm*|affirm*|maintain*|keep|keeps|kept|repeat*|stick|sticks|stay|stays|remain*|back|backs|confirm*"),
-    ("target up", "rais*|lift*|boost*|hik*|up|ups|upped|increas*|bump* ..8 target|targets|pt|value|tp|price-target|objective"),
-    ("target up", "target|targets|pt|value|tp|objective ..2 rais*|lift*|boost*|hik*|upped|increas*|up|bump*"),
-    ("target down", "cut*|lower*|trim*|slash*|reduc*|down|drop* ..8 target|targets|pt|value|tp|price-target|objective"),
-    ("target down", "target|targets|pt|value|tp|objective ..2 cut*|lower*|trim*|slash*|reduc*|down"),
-    ("adjusted", "adjust*|revise*|change*|tweak*|set|sets|new|announce*|updat*"),
-    ("target", "target|targets|pt|tp|price-target"),
-    ("target", "fair value"),
-    ("rated", "rate|rates|rated|rating|ratings|recommendation"),
-    ("raised to", "rais*|lift*|boost*|up|move*|rais* ..4 to"),
-    ("lowered to", "cut*|lower*|reduc*|trim*|slash* ..4 to"),
-    ("passive", "at|by"),
-    ("says", "say|says|said|see|sees|saw|think*|like|likes|prefer*|expect*|warn*|point*|note|notes|call|calls|argue*|believe*|flag|flags|view*|bullish|bearish|upbeat|cautious|optimistic|positive|negative|skeptical|recommend*|reel*"),
-]  # fmt: skip
-
-
 @cache
 def _acts() -> Patterns[str]:
-    return Patterns(_ACTS, word_classes())
+    return Patterns(
+        ((row["act"], row["pattern"]) for row in rows("broker_call_patterns")), word_classes()
+    )
 
 
 @cache
@@ -116,8 +89,8 @@ def extract(
 ) -> list[Call]:
     """Return the calls a headline reports on the companies `tickers`.
 
-    Where it names no company at all, the item's only `primary` ticker is meant. A grade it leaves out
-    is taken from the summary where that gives the firm's: "Barclays moved to Equal-Weight".
+    Where it names no company at all, the item's only `primary` ticker is meant. A grade it leaves
+    out is taken from the summary where that gives the firm's: "Barclays moved to Equal-Weight".
     """
     if not any(mention.name.startswith(FIRM) for mention in title.mentions):
         return []
@@ -139,7 +112,11 @@ def _completed(call: Call, summary: Text) -> Call:
     told = _Segment(summary, (), ())
     for mention in summary.mentions:
         if mention.name == FIRM + call.firm:
-            others = [m.start for m in summary.mentions if m.start > mention.end and m.name.startswith(FIRM)]
+            others = [
+                m.start
+                for m in summary.mentions
+                if m.start > mention.end and m.name.startswith(FIRM)
+            ]
             following = [w.end for w in summary.cut if w.start > mention.end][:_GRADE_WITHIN]
             end = min([*others, following[-1]]) if following else mention.end
             grade, prior_grade = told.grade(mention.end, end)
@@ -179,7 +156,7 @@ class _Segment:
         if not acts:
             return []
         firms = self._firms(acts)
-        if not firms or not _CREDIT.isdisjoint(self.shapes):
+        if not firms or not word_set("credit").isdisjoint(self.shapes):
             return []
         companies = [
             m
@@ -270,7 +247,16 @@ class _Segment:
         if action == _DROPPED and grade is None:
             grade = "Coverage Suspended"
         return Call(
-            ticker, firm, action, grade, prior_grade, target, prior_target, currency, False, self.span
+            ticker,
+            firm,
+            action,
+            grade,
+            prior_grade,
+            target,
+            prior_target,
+            currency,
+            False,
+            self.span,
         )
 
     @staticmethod
@@ -312,7 +298,8 @@ class _Segment:
                 place += 1
                 continue
             printed = self.title[word.start : self.cut[place + length - 1].end]
-            if place and any(w.form in _PRIOR_WORDS for w in self.cut[max(0, place - 2) : place]):
+            leading = {w.form for w in self.cut[max(0, place - 2) : place]}
+            if leading & word_set("before_prior"):
                 before = before or printed
             else:
                 now = now or printed
@@ -327,18 +314,29 @@ class _Segment:
                 continue
             previous = self.cut[place - 1].form if place else ":"
             following = self.cut[place + length].form if place + length < len(self.cut) else ")"
-            is_sure = spelled[0].split("-")[0] in _SURE_GRADES
-            after = following in _AFTER_GRADE
-            before = previous in _BEFORE_GRADE
+            is_sure = spelled[0].split("-")[0] in word_set("sure_grade")
+            after = following in word_set("after_grade")
+            before = previous in word_set("before_grade")
             if following in ("rating", "ratings", "recommendation"):
                 return length
             if is_sure and self.cut[place].is_capital and (before or after):
                 return length
             if is_sure and before and (after or place + length == len(self.cut)):
                 return length
-            if is_sure and spelled[0] not in ("buy", "hold", "sell", "market", "strong") and before and previous != "to":
+            if (
+                is_sure
+                and spelled[0] not in ("buy", "hold", "sell", "market", "strong")
+                and before
+                and previous != "to"
+            ):
                 return length
-            if not is_sure and self.cut[place].is_capital and before and after and previous not in (",", "-"):
+            if (
+                not is_sure
+                and self.cut[place].is_capital
+                and before
+                and after
+                and previous not in (",", "-")
+            ):
                 return length
         return 0
 
@@ -357,11 +355,11 @@ class _Segment:
                 continue
             amount, currency, is_marked = money
             previous = [w.form for w in self.cut[max(0, place - 2) : place]]
-            leads = bool(previous) and previous[-1] in _TARGET_WORDS
-            if any(form in _PRIOR_WORDS for form in previous):
+            leads = bool(previous) and previous[-1] in word_set("before_target")
+            if any(form in word_set("before_prior") for form in previous):
                 if is_marked or has_word:
                     before.append(amount)
-            elif is_marked and (has_word or self._is_after_grade(place)) or (has_word and leads):
+            elif (is_marked and (has_word or self._is_after_grade(place))) or (has_word and leads):
                 now.append((leads, amount, currency))
         best = next((one for one in now if one[0]), now[0] if now else None)
         if best is None:
@@ -369,9 +367,7 @@ class _Segment:
         return best[1], before[0] if before else None, best[2]
 
     def _is_after_grade(self, place: int) -> bool:
-        return any(
-            self._grade_length(i) for i in range(max(0, place - 4), place)
-        )
+        return any(self._grade_length(i) for i in range(max(0, place - 4), place))
 
     def _money(self, place: int) -> tuple[float, str | None, bool] | None:
         form = self.cut[place].form
@@ -380,7 +376,9 @@ class _Segment:
         if not digits[:1].isdigit():
             return None
         following = self.cut[place + 1].form if place + 1 < len(self.cut) else ""
-        if re.fullmatch(r"m|mn|mln|million|b|bn|billion|k|shares|x|days?|years?|months?", following):
+        if re.fullmatch(
+            r"m|mn|mln|million|b|bn|billion|k|shares|x|days?|years?|months?", following
+        ):
             return None
         previous = self.cut[place - 1] if place else None
         currency, is_marked = _CURRENCIES.get(mark), not mark.isdigit()

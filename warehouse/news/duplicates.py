@@ -1,9 +1,10 @@
 """Which articles tell the same story: clusters within 72 hours and a ticker's stream.
 
-Headlines are compared by the weight of the words they share, rare words counting most; the company's
-own name, which every item of its stream holds, does not count. Numbers, directions or brokers that
-contradict each other forbid a match, however alike the rest is. An article joins the cluster of the
-most similar earlier one or starts its own; clusters never merge and never change their name.
+Headlines are compared by the weight of the words they share, rare words counting most; the
+company's own name, which every item of its stream holds, does not count. Numbers, directions or
+brokers that contradict each other forbid a match, however alike the rest is. An article joins the
+cluster of the most similar earlier one or starts its own; clusters never merge and never change
+their name.
 """
 
 from __future__ import annotations
@@ -93,7 +94,12 @@ class Clusters:
         self._cluster_of: dict[str, str] = {}
 
     def remember(
-        self, news_id: str, tickers: Iterable[str], published_at: datetime, cluster_id: str, seen: Fingerprint
+        self,
+        news_id: str,
+        tickers: Iterable[str],
+        published_at: datetime,
+        cluster_id: str,
+        seen: Fingerprint,
     ) -> None:
         """Take in an article whose cluster was decided before."""
         self._cluster_of[news_id] = cluster_id
@@ -116,8 +122,17 @@ class Clusters:
                     continue
                 most = max(most, likeness)
                 apart = abs(published_at - entry.published_at)
-                least = SAME_TEMPLATE_FROM if seen.is_template or entry.print_.is_template else SAME_FROM
-                if apart <= SAME_WITHIN and likeness >= least and likeness > best[0] and not conflict(seen, entry.print_):
+                least = (
+                    SAME_TEMPLATE_FROM
+                    if seen.is_template or entry.print_.is_template
+                    else SAME_FROM
+                )
+                if (
+                    apart <= SAME_WITHIN
+                    and likeness >= least
+                    and likeness > best[0]
+                    and not conflict(seen, entry.print_)
+                ):
                     best = likeness, entry.cluster_id
             novelty[ticker] = max(0.0, 1.0 - most)
         cluster_id = self._cluster_of.get(news_id) or best[1] or news_id
@@ -180,7 +195,8 @@ def _dot(one: dict[str, float], other: dict[str, float]) -> float:
 @cache
 def _rarity() -> dict[str, float]:
     return {
-        row["word"]: math.log(_TEXTS / (1 + int(row["text_count"]))) for row in rows("word_frequencies")
+        row["word"]: math.log(_TEXTS / (1 + int(row["text_count"])))
+        for row in rows("word_frequencies")
     }
 
 
@@ -211,7 +227,9 @@ def _rare_stem(form: str) -> tuple[str, float]:
 
 @cache
 def _templates() -> Patterns[str]:
-    return Patterns(((row["template"], row["pattern"]) for row in rows("news_templates")), word_classes())
+    return Patterns(
+        ((row["template"], row["pattern"]) for row in rows("news_templates")), word_classes()
+    )
 
 
 def is_holding(shapes: Sequence[str]) -> bool:
@@ -220,7 +238,11 @@ def is_holding(shapes: Sequence[str]) -> bool:
 
 
 def fingerprint(
-    title: str, cut: Sequence[Word], summary: Sequence[Word], own: Sequence[tuple[int, int]], firms: Iterable[str]
+    title: str,
+    cut: Sequence[Word],
+    summary: Sequence[Word],
+    own: Sequence[tuple[int, int]],
+    firms: Iterable[str],
 ) -> Fingerprint:
     """Return what of an article is compared; `own` says where its title names its own companies."""
     cut = cut[:_MOST_TITLE]
@@ -252,4 +274,6 @@ def _number(form: str) -> float | None:
 
 def _unit(weights: dict[str, float]) -> dict[str, float]:
     length = math.sqrt(sum(weight * weight for weight in weights.values()))
-    return {word: weight / length for word, weight in weights.items() if weight > 0} if length else {}
+    return (
+        {word: weight / length for word, weight in weights.items() if weight > 0} if length else {}
+    )

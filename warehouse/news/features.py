@@ -9,23 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from itertools import pairwise
 
 from warehouse.news.patterns import Patterns
 from warehouse.news.text import OTHER, TARGET, shape, words
-from warehouse.news.vocabulary import rows, word_classes
+from warehouse.news.vocabulary import rows, word_classes, word_set
 
 MOST_WORDS = 60
 _WINDOW = 5
 _STEM = 5
-_BREAKS = frozenset(
-    ";:,|()!? but while whereas as after despite though although and on amid even".split()
-)
 _NUMBER_SPAN, _METRIC_SPAN = 8, 12
 
 
 @cache
 def _events() -> Patterns[str]:
-    return Patterns(((row["event"], row["pattern"]) for row in rows("event_patterns")), word_classes())
+    return Patterns(
+        ((row["event"], row["pattern"]) for row in rows("event_patterns")), word_classes()
+    )
 
 
 @cache
@@ -42,7 +42,7 @@ def forms(masked: str) -> list[str]:
 def word_terms(shapes: Sequence[str]) -> set[str]:
     """Return the words of a text, its runs of two and three, and the beginnings of long words."""
     found = set(shapes)
-    found.update(map(" ".join, zip(shapes, shapes[1:], strict=False)))
+    found.update(map(" ".join, pairwise(shapes)))
     found.update(map(" ".join, zip(shapes, shapes[1:], shapes[2:], strict=False)))
     found.update([f"{word[:_STEM]}*" for word in shapes if len(word) > _STEM])
     return found
@@ -69,8 +69,9 @@ def _clause(shapes: Sequence[str]) -> tuple[int, int]:
     if TARGET not in shapes:
         return 0, len(shapes)
     place = shapes.index(TARGET)
-    first = next((i + 1 for i in range(place, -1, -1) if shapes[i] in _BREAKS), 0)
-    last = next((i for i in range(place, len(shapes)) if shapes[i] in _BREAKS), len(shapes))
+    breaks = word_set("clause_break")
+    first = next((i + 1 for i in range(place, -1, -1) if shapes[i] in breaks), 0)
+    last = next((i for i in range(place, len(shapes)) if shapes[i] in breaks), len(shapes))
     return first, last
 
 
@@ -78,8 +79,8 @@ def _around(shapes: Sequence[str], first: int, last: int) -> set[str]:
     place = shapes.index(TARGET)
     left, right = shapes[max(0, place - _WINDOW) : place], shapes[place + 1 : place + 1 + _WINDOW]
     found = {f"<{word}" for word in left} | {f">{word}" for word in right}
-    found.update(f"<{a} {b}" for a, b in zip(left, left[1:], strict=False))
-    found.update(f">{a} {b}" for a, b in zip(right, right[1:], strict=False))
+    found.update(f"<{a} {b}" for a, b in pairwise(left))
+    found.update(f">{a} {b}" for a, b in pairwise(right))
     found.update(f"^{word}" for word in shapes[first:last])
     found.add(">" + " ".join(["", *right[:3]]))
     if OTHER in shapes[:place]:
@@ -98,12 +99,22 @@ def _compared(spelled: Sequence[str], shapes: Sequence[str]) -> set[str]:
     for hit in hits:
         if hit.label != "from":
             continue
-        before = [i for i in range(max(0, hit.start - _NUMBER_SPAN), hit.start) if _number(spelled[i])]
-        after = [i for i in range(hit.end, min(len(shapes), hit.end + _NUMBER_SPAN)) if _number(spelled[i])]
+        before = [
+            i for i in range(max(0, hit.start - _NUMBER_SPAN), hit.start) if _number(spelled[i])
+        ]
+        after = [
+            i
+            for i in range(hit.end, min(len(shapes), hit.end + _NUMBER_SPAN))
+            if _number(spelled[i])
+        ]
         if not before or not after:
             continue
         now, then = _number(spelled[before[-1]]), _number(spelled[after[0]])
-        kinds = [k.label for k in hits if hit.start - _METRIC_SPAN <= k.start < hit.start and k.label != "from"]
+        kinds = [
+            k.label
+            for k in hits
+            if hit.start - _METRIC_SPAN <= k.start < hit.start and k.label != "from"
+        ]
         if kinds and now and then:
             way = "up" if now > then else "down" if now < then else "same"
             found.add(f"@number {way} {kinds[-1]}")

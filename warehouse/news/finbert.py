@@ -1,8 +1,8 @@
-"""A heavier scorer of sentiment behind the same function: FinBERT, or a model like it, from a folder.
+"""A heavier scorer of sentiment behind the same function: FinBERT, or one like it, from a folder.
 
-Off unless `BELLWETHER_FINBERT` names a folder that holds the model. Nothing is ever downloaded and no
-model comes with us: the one of the folder, and its licence, are its owner's. Needs the dependency group
-`finbert`.
+Off unless `BELLWETHER_FINBERT` names a folder that holds the model. Nothing is ever downloaded and
+no model comes with us: the one of the folder, and its licence, are its owner's. Needs the
+dependency group `finbert`.
 """
 
 from __future__ import annotations

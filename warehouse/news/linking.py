@@ -14,17 +14,12 @@ from functools import cache
 from typing import NamedTuple
 
 from warehouse.news.text import OTHER, TARGET, Word, words
-from warehouse.news.vocabulary import rows
+from warehouse.news.vocabulary import rows, word_set
 
 TITLE_HIT, SUMMARY_HIT, QUERY_HIT, SYMBOL_HIT, PRIMARY_FROM = 3, 1, 1, 3, 3
 FIRM = "firm:"
 
 _LONGEST_NAME = 6
-_FORMS = frozenset(
-    "inc incorporated corp corporation co company companies ltd limited plc llc lp nv sa ag se asa ab "
-    "oyj spa kk gmbh bv holding holdings group class ordinary shares adr ads sponsored the trust "
-    "common stock depositary receipts new de".split()
-)
 _SYMBOL = re.compile(
     r"\$(?P<cash>[A-Z]{1,6}(?:[.-][A-Z]{1,2})?)(?![A-Za-z0-9])"
     r"|[(\[](?:(?P<exchange>[A-Z][A-Za-z]{1,9}(?: [A-Z][A-Za-z]{1,9})?): ?)?\$?"
@@ -70,7 +65,7 @@ class Names:
 
     def find(self, text: str, cut: Sequence[Word]) -> list[Mention]:
         """Return the names in a text, whose words are `cut`, in order; the longest one counts."""
-        found = [mention for mention in symbols(text)]
+        found = symbols(text)
         place = 0
         while place < len(cut):
             word = cut[place]
@@ -113,18 +108,20 @@ def names_before(
 ) -> list[str]:
     """Return what a text calls the company whose symbol follows in brackets, long and short.
 
-    The words of a headline are often all in capitals: of those before the symbol, as many as also stand
-    together `elsewhere` in the item, else the last two, and never those of another name.
+    The words of a headline often all begin with capitals: of those before the symbol, as many as
+    also stand together `elsewhere` in the item, else the last two, and never those of another name.
     """
     taken = [m for m in found if not m.is_symbol and m.name != symbol.name]
     name: list[Word] = []
     for word in reversed([word for word in cut if word.end <= symbol.start][-_NAME_BEFORE:]):
-        if not (word.is_capital or word.form in ("of", "and", "&", ",")) or word.form in _STOPS:
+        if not (word.is_capital or word.form in ("of", "and", "&", ",")):
+            break
+        if word.form in word_set("not_in_name"):
             break
         if any(m.start <= word.start < m.end for m in taken):
             break
         name.insert(0, word)
-    while name and (name[-1].form in _FORMS or name[-1].form == ","):
+    while name and (name[-1].form in word_set("legal_form") or name[-1].form == ","):
         name.pop()
     known = next((i for i, w in enumerate(name) if text[w.start : name[-1].end] in elsewhere), None)
     name = name[known:] if known is not None else name[-2:]
@@ -134,14 +131,8 @@ def names_before(
         return []
     whole = text[name[0].start : name[-1].end]
     short = text[name[0].start : name[0].end]
-    return [whole, short] if len(short) > 3 and short.lower() not in _COMMON else [whole]
-
-
-_STOPS = frozenset("why is how what should can will buy sell shares stock stocks as at in by for to on".split())
-_COMMON = frozenset(
-    "american national united general first international global new bank capital advanced applied "
-    "the best western eastern northern southern standard energy financial health digital".split()
-)
+    is_telling = len(short) > 3 and short.lower() not in word_set("common_name")
+    return [whole, short] if is_telling else [whole]
 
 
 def company_names(name: str) -> list[str]:
@@ -149,7 +140,7 @@ def company_names(name: str) -> list[str]:
     bare = re.sub(r"\([^()]*\)", " ", name)
     cut = [word for word in words(bare) if word.form not in (",", "(", ")")]
     kept = list(cut)
-    while len(kept) > 1 and kept[-1].form in _FORMS:
+    while len(kept) > 1 and kept[-1].form in word_set("legal_form"):
         kept.pop()
     while len(kept) > 1 and kept[0].form == "the":
         kept.pop(0)
@@ -165,9 +156,7 @@ def listed_aliases() -> tuple[Alias, ...]:
         Alias(row["alias"], row["ticker"], row["is_ambiguous"] == "true")
         for row in rows("security_aliases")
     ]
-    found += [
-        Alias(row["alias"], FIRM + row["firm"], False) for row in rows("firm_aliases")
-    ]
+    found += [Alias(row["alias"], FIRM + row["firm"], False) for row in rows("firm_aliases")]
     return tuple(found)
 
 
@@ -207,11 +196,15 @@ def relevance(
     score += SYMBOL_HIT if any(m.is_symbol for part in own for m in part) else 0
     score += TITLE_HIT if any(not m.is_symbol for m in own[0]) else 0
     score += SUMMARY_HIT if any(not m.is_symbol for m in own[1]) else 0
-    return "primary" if score >= PRIMARY_FROM and (own[0] or any(m.is_symbol for m in own[1])) else "mention"
+    return (
+        "primary"
+        if score >= PRIMARY_FROM and (own[0] or any(m.is_symbol for m in own[1]))
+        else "mention"
+    )
 
 
 def masked(text: str, mentions: Sequence[Mention], ticker: str) -> str:
-    """Return the text with the ticker's names replaced by one word and other companies' by another."""
+    """Return the text with the ticker's names replaced by one word, other companies' by another."""
     parts, position = [], 0
     own = {(m.start, m.end) for m in mentions if m.name == ticker}
     for mention in mentions:

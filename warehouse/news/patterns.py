@@ -1,6 +1,6 @@
-"""Rules over words: `cut*|lower* ..3 guidance|outlook` finds either word and, at most three words on,
-one of the others.
+"""Rules over words, found in one pass.
 
+`cut*|lower* ..3 guidance|outlook` finds either word and, at most three words on, one of the others.
 A pattern is a row of words with gaps. `a|b` is either word, `cut*` any word that begins so, `<up>`
 any word of that class, `0` any number, `..3` at most three words in between. There are no
 loops in it, so the time is bounded by the words of the text times the length of the pattern.
@@ -97,7 +97,8 @@ class Patterns(Generic[Label]):
         return found
 
     def _steps(self, pattern: str) -> list[_Step]:
-        steps, gap = [], 0
+        steps: list[_Step] = []
+        gap = 0
         for part in pattern.split():
             if part.startswith(".."):
                 if not part[2:].isdigit() or int(part[2:]) > MOST_GAP or not steps:

@@ -1,8 +1,8 @@
 """The source `news_scorer`: what the stored news items say, as facts for three raw tables.
 
-It scores each stored batch of `raw.news` once for every version of itself, so that only what is new is
-touched and a new version scores everything anew without fetching anything. A score is a function of
-the item's text, the names known, and for clusters the articles before it.
+It scores each stored batch of `raw.news` once for every version of itself, so that only what is new
+is touched and a new version scores everything anew without fetching anything. A score is a function
+of the item's text, the names known, and for clusters the articles before it.
 """
 
 from __future__ import annotations
@@ -22,9 +22,26 @@ import duckdb
 import pandas as pd
 
 from warehouse.errors import SourceError
-from warehouse.news import SCORED_TABLES, SCORER, broker_calls, duplicates, finbert, sentiment, topics
-from warehouse.news.linking import FIRM, Mention, Names, names_before, names_of, relevance, masked
-from warehouse.news.text import TARGET, SUMMARY_CHARACTERS, SUMMARY_WORDS, TITLE_CHARACTERS, Word, clean, sentences, words
+from warehouse.news import (
+    SCORED_TABLES,
+    SCORER,
+    broker_calls,
+    duplicates,
+    finbert,
+    sentiment,
+    topics,
+)
+from warehouse.news.linking import FIRM, Mention, Names, masked, names_before, names_of, relevance
+from warehouse.news.text import (
+    SUMMARY_CHARACTERS,
+    SUMMARY_WORDS,
+    TARGET,
+    TITLE_CHARACTERS,
+    Word,
+    clean,
+    sentences,
+    words,
+)
 from warehouse.settings import SEEDS
 from warehouse.sources import Unit
 
@@ -33,12 +50,13 @@ PART_ROWS = 20_000
 MOST_READ = 2 * PART_ROWS
 _READ: dict[tuple[str, int], list[Item]] = {}
 _SEEDS = (
-    "event_patterns", "firm_aliases", "news_templates", "rating_grades", "scorer_settings",
-    "security_aliases", "sentiment_term_weights", "topic_patterns", "topic_term_weights",
-    "word_classes", "word_frequencies",
+    "broker_call_patterns", "event_patterns", "firm_aliases", "news_templates", "rating_grades",
+    "scorer_settings", "security_aliases", "sentiment_term_weights", "topic_patterns",
+    "topic_term_weights", "word_classes", "word_frequencies",
 )  # fmt: skip
 _CODE = (
-    "broker_calls", "duplicates", "features", "finbert", "linking", "patterns", "scorer", "sentiment", "text", "topics",
+    "broker_calls", "duplicates", "features", "finbert", "linking", "patterns", "scorer",
+    "sentiment", "text", "topics", "vocabulary",
 )  # fmt: skip
 
 
@@ -47,7 +65,10 @@ def scorer_version(scorer_id: str = sentiment.TermWeights.scorer_id) -> str:
     """Return the version of the scorer: what it is called and a hash of all its code and seeds."""
     digest = hashlib.sha256(scorer_id.encode())
     here = Path(__file__).parent
-    for path in [*(here / f"{name}.py" for name in _CODE), *(SEEDS / f"{name}.csv" for name in _SEEDS)]:
+    for path in [
+        *(here / f"{name}.py" for name in _CODE),
+        *(SEEDS / f"{name}.csv" for name in _SEEDS),
+    ]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return f"{scorer_id}-{digest.hexdigest()[:12]}"
 
@@ -61,7 +82,7 @@ class Item:
     published_at: datetime
     known_at: datetime
     title: str
-    summary: str | None
+    summary: str
     cut: list[Word] = field(init=False)
     summary_cut: list[Word] = field(init=False)
     in_title: list[Mention] = field(init=False)
@@ -75,7 +96,7 @@ class Item:
         self.cut, self.summary_cut = words(self.title), words(self.summary, SUMMARY_WORDS)
 
     def link(self, names: Names) -> None:
-        """Find the names in the texts, once; a doubtful one counts only in its own ticker's stream."""
+        """Find the names in the texts, once; a doubtful one counts only in its ticker's stream."""
         if self.is_linked:
             return
         self.is_linked = True
@@ -93,7 +114,11 @@ class Item:
             (self.summary, self.summary_cut, self.in_summary, self.title),
         ):
             for mention in found:
-                if mention.is_symbol and mention.name in self.tickers and text[mention.start] != "$":
+                if (
+                    mention.is_symbol
+                    and mention.name in self.tickers
+                    and text[mention.start] != "$"
+                ):
                     told = names_before(text, cut, found, mention, elsewhere)
                     learned += [(name, mention.name) for name in told]
         for name, ticker in dict.fromkeys(learned):
@@ -101,7 +126,9 @@ class Item:
                 place = text.find(name)
                 while place >= 0:
                     end = place + len(name)
-                    whole = not text[place - 1 : place].isalnum() and not text[end : end + 1].isalnum()
+                    whole = (
+                        not text[place - 1 : place].isalnum() and not text[end : end + 1].isalnum()
+                    )
                     taken = any(m.start < end and place < m.end and m.name == ticker for m in found)
                     if whole and not taken:
                         found.append(Mention(place, end, ticker, False))
@@ -148,12 +175,17 @@ class Item:
 
 
 class NewsScorer:
-    """The source of scores: what `news_signals` says comes last. Its units are stored batches of news it has not scored in this version."""
+    """The source of scores; those of `news_signals` come last.
+
+    Its units are stored batches of news that it has not scored in this version.
+    """
 
     name = SCORER
     tables: tuple[str, ...] = SCORED_TABLES
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, scorer: sentiment.Scorer | None = None) -> None:
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, scorer: sentiment.Scorer | None = None
+    ) -> None:
         """Read news through `con`; take sentiment from `scorer`, else from the one chosen."""
         self.con = con
         self.scorer = scorer or _chosen()
@@ -237,7 +269,8 @@ class NewsScorer:
         for item in items:
             item.link(self._names)
             found = topics.tag(
-                item.unnamed(item.cut, item.in_title), item.unnamed(item.summary_cut, item.in_summary)
+                item.unnamed(item.cut, item.in_title),
+                item.unnamed(item.summary_cut, item.in_summary),
             )
             now = {f"{topic.topic}.{topic.subtopic}": topic for topic in found}
             for ticker in item.tickers:
@@ -267,7 +300,9 @@ class NewsScorer:
             for ticker in item.tickers:
                 own = {call.firm: call for call in calls if call.ticker == ticker}
                 gone = before[item.news_id, ticker] - own.keys()
-                lines += [self._line(item, ticker, {"firm": firm, "is_soft": True}) for firm in gone]
+                lines += [
+                    self._line(item, ticker, {"firm": firm, "is_soft": True}) for firm in gone
+                ]
                 lines += [self._line(item, ticker, call._asdict()) for call in own.values()]
                 before[item.news_id, ticker] = set(own)
         return _frame(lines, _CALLS)
@@ -285,13 +320,14 @@ class NewsScorer:
         self, items: Sequence[Item], table: str, what: str
     ) -> dict[tuple[str, str], set[str]]:
         """What was stored in this version of the items before, by item and ticker."""
-        own = pd.DataFrame({"news_id": sorted({item.news_id for item in items})}, dtype=object)
+        own = sorted({item.news_id for item in items})
         rows = self.con.execute(
             f"""
-            select t.news_id, t.ticker, {what} from raw.{table} t join own on own.news_id = t.news_id
+            select t.news_id, t.ticker, {what}
+            from raw.{table} t join (select unnest(?) as news_id) own on own.news_id = t.news_id
             where t.source = ? and t.scorer_version = ?
             """,
-            [self.name, self.version],
+            [own, self.name, self.version],
         ).fetchall()
         told: dict[tuple[str, str], set[str]] = defaultdict(set)
         for news_id, ticker, told_of in rows:
@@ -313,10 +349,15 @@ class NewsScorer:
         return self.con.execute(
             """
             with numbered as (
-                select *, row_number() over (order by known_at, published_at, news_id, ticker, row_id) as n
+                select
+                    *,
+                    row_number() over (
+                        order by known_at, published_at, news_id, ticker, row_id
+                    ) as n
                 from raw.news where batch_id = ?
             )
-            select news_id, list(ticker order by ticker), min(published_at), known_at, title, summary
+            select news_id, list(ticker order by ticker), min(published_at), known_at, title,
+                coalesce(summary, '') as summary
             from numbered where n > ? and n <= ?
             group by news_id, known_at, title, summary
             order by known_at, min(published_at), news_id
@@ -336,14 +377,15 @@ class NewsScorer:
         clusters = duplicates.Clusters()
         if not items:
             return clusters
-        wanted = pd.DataFrame(
-            [(t, i.published_at.date()) for i in items for t in i.tickers], columns=["ticker", "day"]
-        ).drop_duplicates()
+        wanted = sorted({(t, i.published_at.date()) for i in items for t in i.tickers})
         told = self.con.execute(
             """
             with
+                wanted as (select unnest(?) as ticker, unnest(?) as day),
                 near as (
-                    select distinct n.ticker, n.news_id, n.title, n.summary, n.published_at, n.known_at
+                    select distinct
+                        n.ticker, n.news_id, n.title, coalesce(n.summary, '') as summary,
+                        n.published_at, n.known_at
                     from raw.news n
                     where exists (
                         select 1 from wanted w
@@ -359,21 +401,24 @@ class NewsScorer:
                         on s.news_id = near.news_id and s.ticker = near.ticker
                         and s.known_at = near.known_at and s.source = ? and s.scorer_version = ?
                 )
-            select news_id, list(ticker order by ticker), published_at, known_at, title, summary, cluster_id
+            select
+                news_id, list(ticker order by ticker), published_at, known_at, title, summary,
+                cluster_id
             from scored group by news_id, published_at, known_at, title, summary, cluster_id
             order by known_at, published_at, news_id
             """,
-            [self.name, self.version],
+            [[t for t, _ in wanted], [day for _, day in wanted], self.name, self.version],
         ).fetchall()
         # In another ticker's stream, or under another title, an item may have its cluster already.
-        own = pd.DataFrame({"news_id": sorted({item.news_id for item in items})})
+        own = sorted({item.news_id for item in items})
         named = self.con.execute(
             """
             select s.news_id, min(s.cluster_id)
-            from raw.news_signals s join own on own.news_id = s.news_id
+            from raw.news_signals s
+            join (select unnest(?) as news_id) own on own.news_id = s.news_id
             where s.source = ? and s.scorer_version = ? group by s.news_id
             """,
-            [self.name, self.version],
+            [own, self.name, self.version],
         ).fetchall()
         for *line, cluster_id in told:
             item = Item(*line)
@@ -392,11 +437,12 @@ def _chosen() -> sentiment.Scorer:
 
 
 _SIGNALS = (
-    "news_id", "ticker", "scorer_version", "sentiment", "sentiment_score", "confidence", "relevance",
-    "cluster_id", "known_at", "payload",
+    "news_id", "ticker", "scorer_version", "sentiment", "sentiment_score", "confidence",
+    "relevance", "cluster_id", "known_at", "payload",
 )  # fmt: skip
 _TOPICS = (
-    "news_id", "ticker", "scorer_version", "topic", "subtopic", "confidence", "found_by", "known_at",
+    "news_id", "ticker", "scorer_version", "topic", "subtopic", "confidence", "found_by",
+    "known_at",
 )  # fmt: skip
 _CALLS = (
     "news_id", "ticker", "firm", "scorer_version", "grade", "prior_grade", "target", "prior_target",

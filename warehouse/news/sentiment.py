@@ -1,7 +1,7 @@
 """How a text leans for one company: probabilities from a table of weighted terms.
 
-A scorer is anything with `score(list[(text, names' mask applied)]) -> probabilities`; this one is the
-table `sentiment_term_weights`, made by `warehouse.news.train`. Its rows add up, so that every score can
+A scorer is anything with a function `score(masked texts) -> probabilities`; this one is the table
+`sentiment_term_weights`, made by `warehouse.news.train`. Its rows add up, so that every score can
 name the terms that caused it.
 """
 
@@ -36,7 +36,7 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True)
 class Sentiment:
-    """What a scorer says of one text: `score` from -1 to 1, `confidence` that the label is right."""
+    """What a scorer says of one text: score from -1 to 1, confidence that the label is right."""
 
     label: str
     score: float

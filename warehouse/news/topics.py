@@ -15,8 +15,9 @@ from warehouse.news.text import shape
 from warehouse.news.vocabulary import rows, settings, word_classes
 
 TOPICS = (
-    "ANALYST EARN GUID MA PART PROD CAPEX LEAD RETURN FIN DISTRESS LIT REG LIST OPS GEO MACRO MOVE"
-).split()
+    "ANALYST", "EARN", "GUID", "MA", "PART", "PROD", "CAPEX", "LEAD", "RETURN", "FIN", "DISTRESS",
+    "LIT", "REG", "LIST", "OPS", "GEO", "MACRO", "MOVE",
+)  # fmt: skip
 _NOT_OF_A_HOLDING = frozenset({"MA", "MOVE", "CAPEX", "PART", "FIN"})
 RULE_CONFIDENCE, SUMMARY_CONFIDENCE = 0.9, 0.7
 
@@ -52,7 +53,7 @@ def by_rule(shapes: Sequence[str]) -> set[tuple[str, str]]:
 
 
 class _Table:
-    """Weights of terms by topic; a text's sum over its known terms goes through a logistic curve."""
+    """Weights of terms by topic; a text's sum over its terms goes through a logistic curve."""
 
     def __init__(self) -> None:
         self.weights: dict[str, list[tuple[int, float]]] = {}

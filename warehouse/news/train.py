@@ -2,10 +2,10 @@
 
     python -m warehouse.news.train FOLDER [--check]
 
-FOLDER holds `twitter_sentiment_train.csv` and `twitter_topic_train.csv` (zeroshot's Twitter financial
-news sentiment and topic, MIT) and `sentfin/SEntFiN.csv` (SEntFiN 1.0, MIT). The seeds are written in
-place; with `--check` nothing is, and what the recipe scores on folds it was not trained on is printed.
-Needs the dependency group `train`.
+FOLDER holds `twitter_sentiment_train.csv` and `twitter_topic_train.csv` (zeroshot's Twitter
+financial news sentiment and topic, MIT) and `sentfin/SEntFiN.csv` (SEntFiN 1.0, MIT). What the
+recipe scores on folds it was not trained on is printed, and the seeds are written in place, with
+`--check` not. Needs the dependency group `train`.
 """
 
 from __future__ import annotations
@@ -161,7 +161,9 @@ def _softmax(logits: Any) -> Any:
     return powers / powers.sum(axis=1, keepdims=True)
 
 
-def train_sentiment(folder: Path) -> tuple[dict[str, list[float]], dict[str, float], dict[str, Any]]:
+def train_sentiment(
+    folder: Path,
+) -> tuple[dict[str, list[float]], dict[str, float], dict[str, Any]]:
     """Return the weights by term, the settings, and what the recipe scored on unseen folds."""
     examples = sentiment_examples(folder)
     texts = [features.terms(features.forms(example.text)) for example in examples]
@@ -178,7 +180,9 @@ def train_sentiment(folder: Path) -> tuple[dict[str, list[float]], dict[str, flo
     told, confidence = chances.argmax(axis=1), chances.max(axis=1)
     right = told == truth
     abstain_below = next(
-        level for level in np.arange(0.34, 1.0, 0.01) if right[confidence >= level].mean() >= KEPT_RIGHT
+        level
+        for level in np.arange(0.34, 1.0, 0.01)
+        if right[confidence >= level].mean() >= KEPT_RIGHT
     )
     report: dict[str, Any] = {"temperature": round(temperature, 2)}
     groups = {
@@ -234,7 +238,7 @@ def _calibration_error(confidence: Any, right: Any) -> float:
 
 
 def train_topics(folder: Path) -> tuple[dict[str, dict[str, float]], dict[str, Any]]:
-    """Return the weights by topic and term, and how well the topic set's own classes are found again.
+    """Return the weights by topic and term, and how well the topic set's classes are found again.
 
     A text is of a topic when its class in the topic set is, or when a rule holds; texts of the two
     other sets have their rules only.
@@ -262,7 +266,12 @@ def train_topics(folder: Path) -> tuple[dict[str, dict[str, float]], dict[str, A
         start, end = matrix.indptr[i], matrix.indptr[i + 1]
         matrix.data[start:end] = 1 / np.sqrt(len(one) or 1)
     for topic in topics.TOPICS:
-        known = np.array([_TOPIC_CLASSES.get(label) == topic if label is not None else False for label in classes])
+        known = np.array(
+            [
+                _TOPIC_CLASSES.get(label) == topic if label is not None else False
+                for label in classes
+            ]
+        )
         truth = known | np.array([topic in one for one in ruled])
         if truth.sum() < TOPIC_LEAST:
             continue
@@ -276,7 +285,8 @@ def train_topics(folder: Path) -> tuple[dict[str, dict[str, float]], dict[str, A
         own = known[unseen]
         elsewhere = np.array(
             [
-                label is not None and label in (9, 16, 18) or _TOPIC_CLASSES.get(label or -1, topic) != topic
+                (label is not None and label in (9, 16, 18))
+                or _TOPIC_CLASSES.get(label or -1, topic) != topic
                 for label in (classes[i] for i in unseen)
             ]
         )
@@ -343,7 +353,11 @@ def main() -> None:
     _write(
         "topic_term_weights",
         ["topic", "term", "weight"],
-        [[topic, term, w] for topic, of in sorted(by_topic.items()) for term, w in sorted(of.items())],
+        [
+            [topic, term, w]
+            for topic, of in sorted(by_topic.items())
+            for term, w in sorted(of.items())
+        ],
     )
     _write(
         "scorer_settings",

@@ -26,6 +26,12 @@ def word_classes() -> dict[str, tuple[str, ...]]:
 
 
 @cache
+def word_set(name: str) -> frozenset[str]:
+    """Return the words of one class."""
+    return frozenset(word_classes()[name])
+
+
+@cache
 def settings() -> dict[str, float]:
     """Numbers of `scorer_settings` by name."""
     return {row["name"]: float(row["value"]) for row in rows("scorer_settings")}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Unit:
-    """What one attempt fetches: a ticker's rows, a file's rows, a part of a stored batch, or all."""
+    """What one attempt fetches: a ticker's rows, a file's, a part of a stored batch, or all."""
 
     ticker: str | None = None
     file: Path | None = None

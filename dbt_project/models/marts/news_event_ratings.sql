@@ -27,7 +27,8 @@ with
         inner join
             ratings
             on ratings.ticker = calls.ticker
-            and ratings.graded_on between cast(articles.published_at as date)
+            and ratings.graded_on
+            between cast(articles.published_at as date)
             - 3 and cast(articles.published_at as date)
             + 1
         left join
@@ -38,10 +39,8 @@ with
     causes as (
         select distinct events.cluster_id, events.ticker, events.first_published_at
         from events
-        inner join
-            topics on topics.cluster_id = events.cluster_id and topics.ticker = events.ticker
-        where
-            events.relevance = 'primary' and topics.topic not in ('ANALYST', 'MOVE', 'MACRO')
+        inner join topics on topics.cluster_id = events.cluster_id and topics.ticker = events.ticker
+        where events.relevance = 'primary' and topics.topic not in ('ANALYST', 'MOVE', 'MACRO')
     ),
     followed as (
         select

@@ -4,9 +4,7 @@ with
     universe as (select ticker, benchmark from {{ ref("stg_universe") }}),
     days as (select exchange, day, closes_at from {{ ref("stg_calendar_days") }} where is_session),
     bars as (
-        select ticker, session_date, close
-        from {{ ref("stg_prices") }}
-        where is_final and close > 0
+        select ticker, session_date, close from {{ ref("stg_prices") }} where is_final and close > 0
     ),
     -- A copy of the same headline adds no publisher: the first one's counts for all of them.
     stories as (
@@ -18,8 +16,9 @@ with
             max(published_at) as last_published_at,
             max(case when cluster_position = 1 then title end) as headline,
             count(*) as article_count,
-            nullif(count(distinct case when text_position = 1 then publisher end), 0)
-            as publisher_count,
+            nullif(
+                count(distinct case when text_position = 1 then publisher end), 0
+            ) as publisher_count,
             max(case when relevance = 'primary' then 1 else 0 end) as is_primary,
             max(case when cluster_position = 1 then novelty end) as novelty,
             coalesce(
@@ -46,8 +45,9 @@ with
             closes_at,
             lag(day) over (partition by exchange order by day asc nulls last) as day_before,
             lead(day) over (partition by exchange order by day asc nulls last) as day_after,
-            lag(closes_at) over (partition by exchange order by day asc nulls last)
-            as closed_before_at
+            lag(closes_at) over (
+                partition by exchange order by day asc nulls last
+            ) as closed_before_at
         from days
     ),
     windows as (

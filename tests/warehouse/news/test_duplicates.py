@@ -20,9 +20,7 @@ def seen(title: str, summary: str = "") -> Fingerprint:
 
 def clusters(*told: tuple[str, datetime]) -> list[str]:
     known = Clusters()
-    return [
-        known.place(str(n), ["ACM"], at, seen(title))[0] for n, (title, at) in enumerate(told)
-    ]
+    return [known.place(str(n), ["ACM"], at, seen(title))[0] for n, (title, at) in enumerate(told)]
 
 
 SAME = [
@@ -36,9 +34,11 @@ SAME = [
 DIFFERENT = [
     ("Acme Robotics profit rises in Q2", "Acme Robotics profit rises in Q3"),
     ("UBS raises Acme Robotics target to $45", "Citi raises Acme Robotics target to $45"),
-    ("Acme Robotics recalls 2,000 trucks over brakes", "Acme Robotics recalls 90,000 trucks over brakes"),
+    ("Acme Robotics recalls 2,000 trucks over brakes",
+     "Acme Robotics recalls 90,000 trucks over brakes"),
     ("Acme Robotics raises full-year guidance", "Acme Robotics cuts full-year guidance"),
-    ("Alpha Capital LLC sells 1,604 shares of Acme Robotics", "Beta Wealth LLC sells 1,604 shares of Acme Robotics"),
+    ("Alpha Capital LLC sells 1,604 shares of Acme Robotics",
+     "Beta Wealth LLC sells 1,604 shares of Acme Robotics"),
     ("Acme Robotics unveils a truck", "Acme Robotics names a new finance chief"),
 ]  # fmt: skip
 
@@ -64,12 +64,19 @@ def test_novelty_is_what_is_left_of_the_greatest_likeness_in_thirty_days() -> No
     told = seen("Acme Robotics unveils a truck")
     first, second, third = (
         known.place(news_id, ["ACM"], at, told)[1]["ACM"]
-        for news_id, at in (("a", AT), ("b", AT + timedelta(days=5)), ("c", AT + timedelta(days=40)))
+        for news_id, at in (
+            ("a", AT),
+            ("b", AT + timedelta(days=5)),
+            ("c", AT + timedelta(days=40)),
+        )
     )
     assert (first, second, third) == (1.0, 0.0, 1.0)
 
 
-WORDS = "Acme Robotics raises cuts guidance profit truck Brazil Q2 Q3 $45 $90 UBS".split()
+WORDS = [
+    "Acme", "Robotics", "raises", "cuts", "guidance", "profit", "truck", "Brazil", "Q2", "Q3",
+    "$45", "$90", "UBS",
+]  # fmt: skip
 TOLD = st.lists(
     st.tuples(st.lists(st.sampled_from(WORDS), min_size=1, max_size=7), st.integers(0, 200)),
     max_size=25,

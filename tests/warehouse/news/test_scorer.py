@@ -55,7 +55,9 @@ def rows(home: Home, sql: str) -> list[tuple[Any, ...]]:
 
 
 def test_only_what_is_new_is_scored(home: Home) -> None:
-    tell(home, told(0, "Alibaba profit beats estimates"), told(1, "Alibaba names a chief executive"))
+    tell(
+        home, told(0, "Alibaba profit beats estimates"), told(1, "Alibaba names a chief executive")
+    )
     assert score(home)["news_signals"] == 2
     assert score(home) == dict.fromkeys(("news_topics", "broker_calls", "news_signals"), 0)
     attempts = rows(home, "select count(*) from raw.fetches")
@@ -106,7 +108,9 @@ def test_a_corrected_headline_keeps_its_story_and_takes_back_what_it_said(home: 
     score(home)
     assert rows(home, "select distinct cluster_id from raw.news_signals") == [("n0",)]
     assert rows(
-        home, "select topic, confidence > 0 from raw.news_topics where subtopic = '' order by known_at, 1"
+        home,
+        "select topic, confidence > 0 from raw.news_topics where subtopic = '' "
+        "order by known_at, 1",
     ) == [("ANALYST", True), ("ANALYST", False), ("EARN", True)]
     calls = rows(home, "select grade, is_soft from raw.broker_calls order by known_at")
     assert calls == [("Buy", False), (None, True)]
@@ -129,7 +133,10 @@ def test_the_sample_is_scored_and_stays_apart(home: Home) -> None:
     with Warehouse(home.build) as store:
         assert store.is_simulated()
     topics = dict(
-        rows(home, "select news_id, string_agg(topic || subtopic, ' ') from raw.news_topics group by 1")
+        rows(
+            home,
+            "select news_id, string_agg(topic || subtopic, ' ') from raw.news_topics group by 1",
+        )
     )
     assert "GUIDcut" in topics["s0039"]
     assert "REGantitrust" in topics["s0017"]
@@ -205,7 +212,7 @@ def test_the_version_follows_all_code_and_seeds_it_rests_on() -> None:
         if path.stem not in ("train", "__init__"):
             modules.add(path.stem)
             read |= set(re.findall(r'\brows\("(\w+)"\)', path.read_text()))
-    assert modules - {"vocabulary"} == set(scorer._CODE)
+    assert modules == set(scorer._CODE)
     assert read == set(scorer._SEEDS)
 
 

@@ -77,7 +77,9 @@ def test_the_direction_of_fiqa_headlines_is_told() -> None:
         if float(info["sentiment_score"]) != 0
     ]
     chances = sentiment.default_scorer().score([clean(text, 400) for text, _ in pairs])
-    right = [(c[2] > c[0]) == (score > 0) for (c, _), (_, score) in zip(chances, pairs, strict=True)]
+    right = [
+        (c[2] > c[0]) == (score > 0) for (c, _), (_, score) in zip(chances, pairs, strict=True)
+    ]
     assert sum(right) / len(right) > 0.68
 
 
