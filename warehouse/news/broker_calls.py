@@ -20,6 +20,7 @@ from warehouse.news.vocabulary import rows, word_classes, word_set
 SPAN_CHARACTERS = 200
 # In a summary a firm's grade stands at most so many words after its name.
 _GRADE_WITHIN = 8
+_YEARS = range(1990, 2101)
 _UP, _DOWN, _INITIATED, _REITERATED, _MAINTAINED, _DROPPED = (
     "up",
     "down",
@@ -95,10 +96,7 @@ def extract(
     if not any(mention.name.startswith(FIRM) for mention in title.mentions):
         return []
     calls: dict[tuple[str, str], Call] = {}
-    for start, end in _segments(title.cut):
-        first, last = title.cut[start].start, title.cut[end - 1].end
-        within = [m for m in title.mentions if first <= m.start and m.end <= last]
-        part = Text(title.text, title.cut[start:end], within)
+    for part in _segments(title):
         for call in _Segment(part, tickers, primary).calls():
             known = calls.get((call.firm, call.ticker))
             if known is None or (known.is_soft and not call.is_soft):
@@ -125,16 +123,20 @@ def _completed(call: Call, summary: Text) -> Call:
     return call
 
 
-def _segments(cut: Sequence[Word]) -> list[tuple[int, int]]:
-    bounds, start = [], 0
-    for place, word in enumerate(cut):
-        if word.form in (";", "|"):
-            if place > start:
-                bounds.append((start, place))
-            start = place + 1
-    if start < len(cut):
-        bounds.append((start, len(cut)))
-    return bounds
+def _segments(title: Text) -> list[Text]:
+    """Cut a headline at semicolons and bars, where another broker speaks behind them."""
+    bounds = [i for i, word in enumerate(title.cut) if word.form in (";", "|")]
+    parts: list[Text] = []
+    end = len(title.cut)
+    for start in [*reversed(bounds), -1]:
+        cut = title.cut[start + 1 : end]
+        if not cut:
+            continue
+        within = [m for m in title.mentions if cut[0].start <= m.start and m.end <= cut[-1].end]
+        if start < 0 or any(m.name.startswith(FIRM) for m in within):
+            parts.insert(0, Text(title.text, cut, within))
+            end = start
+    return parts
 
 
 def _overlap(one: Mention, other: Mention) -> bool:
@@ -387,4 +389,6 @@ class _Segment:
         elif previous is not None and mark.isdigit() and previous.form in _CURRENCY_WORDS:
             currency, is_marked = _CURRENCY_WORDS[previous.form], True
         amount = float(digits)
+        if not is_marked and amount in _YEARS:
+            return None
         return (amount, currency, is_marked) if 0 < amount < 1e7 else None

@@ -170,7 +170,7 @@ TITLES = [
 ]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(
     told_=st.lists(
         st.tuples(st.sampled_from(TITLES), st.integers(0, 120)), min_size=1, max_size=12
