@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -196,11 +196,7 @@ def relevance(
     score += SYMBOL_HIT if any(m.is_symbol for part in own for m in part) else 0
     score += TITLE_HIT if any(not m.is_symbol for m in own[0]) else 0
     score += SUMMARY_HIT if any(not m.is_symbol for m in own[1]) else 0
-    return (
-        "primary"
-        if score >= PRIMARY_FROM and (own[0] or any(m.is_symbol for m in own[1]))
-        else "mention"
-    )
+    return "primary" if score >= PRIMARY_FROM else "mention"
 
 
 def masked(text: str, mentions: Sequence[Mention], ticker: str) -> str:
@@ -214,8 +210,3 @@ def masked(text: str, mentions: Sequence[Mention], ticker: str) -> str:
         parts += [text[position : mention.start], f" {mark} "]
         position = mention.end
     return "".join([*parts, text[position:]])
-
-
-def by_alias(known: Mapping[str, Sequence[str]]) -> Names:
-    """Return names from a mapping of names by ticker."""
-    return Names(Alias(alias, ticker, False) for ticker, found in known.items() for alias in found)
