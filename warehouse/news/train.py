@@ -28,7 +28,7 @@ from warehouse.news.text import OTHER, TARGET, TITLE_CHARACTERS, clean, plain, s
 from warehouse.settings import SEEDS
 
 FOLDS = 5
-SENTIMENT_TERMS = 18_000
+SENTIMENT_TERMS = 60_000
 SENTIMENT_C = 5.0
 TOPIC_C = 12.0
 TOPIC_LEAST = 60
