@@ -6,9 +6,7 @@ with
     ratings as (
         select row_id, ticker, firm, graded_on, graded_at, known_from from {{ ref("stg_ratings") }}
     ),
-    aliases as (
-        select lower(trim(alias)) as alias_key, firm from {{ ref("firm_aliases") }}
-    ),
+    aliases as (select lower(trim(alias)) as alias_key, firm from {{ ref("firm_aliases") }}),
     -- An article that tells of the call itself, by the firm's name.
     reported as (
         select distinct

@@ -50,8 +50,7 @@ with
                     scorings.scorer_version desc nulls last
             ) as scorer_rank
         from scorings
-        left join
-            priorities on priorities.source = scorings.source and priorities.table_name = '*'
+        left join priorities on priorities.source = scorings.source and priorities.table_name = '*'
         group by scorings.news_id, scorings.ticker, scorings.scorer_version
     ),
     calls as (
