@@ -1,3 +1,5 @@
+{{ config(tags="always") }}
+
 {#- A blank column, or the mart without a row: when it is blank, why, the raw table and row to look in,
     what was found and what would have been enough. -#}
 {%- set unknown_name = "case when securities.ticker is null then 'no master data of the security are known' else 'no source tells it' end" -%}

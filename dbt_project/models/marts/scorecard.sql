@@ -1,3 +1,5 @@
+{{ config(tags="always") }}
+
 with
     momentum as (select * from {{ ref("momentum") }}),
     consensus as (select * from {{ ref("consensus") }}),

@@ -1,4 +1,4 @@
-{{ config(materialized="table") }}
+{{ config(materialized="table", tags="always") }}
 
 {#- Where no table is continued nothing is asked of it. -#}
 {%- set is_continued = var("stored_until") is not none -%}

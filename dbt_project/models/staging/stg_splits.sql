@@ -1,4 +1,4 @@
-{{ config(materialized="table") }}
+{{ config(materialized="table", tags="always") }}
 
 {%- set split_days -%}
     inner join
