@@ -158,7 +158,7 @@ def listed_aliases() -> tuple[Alias, ...]:
     ]
     firms: dict[str, str] = {}
     for row in rows("firm_aliases"):
-        # Whom an acquired firm's name means depends on the day, and staging says it.
+        # Whom the name of an acquired firm means depends on the day; staging says it.
         firms.setdefault(row["alias"], row["alias"] if row["valid_from"] else row["firm"])
     found += [Alias(alias, FIRM + firm, False) for alias, firm in firms.items()]
     return tuple(found)
