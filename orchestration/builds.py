@@ -23,7 +23,7 @@ import duckdb
 
 from warehouse import settings
 from warehouse.settings import Home
-from warehouse.store import Warehouse
+from warehouse.store import Warehouse, quoted
 
 # The note of the whole project.
 _WHOLE = "*"
@@ -34,9 +34,9 @@ class Plan:
     """What a build goes on from.
 
     `continued` are the models whose tables fit; `stored_until` is the newest batch that all of
-    them know of, None where there is no such table. `changed` are the raw tables whose readers
-    are to be run; None means that all models are. `as_of` and `stored_at_start`, the newest
-    batch there is, are what `finish` notes of the models of `code_versions`.
+    them know of, None where there is no such table. `affected` are the models that are to be run,
+    None where all are. `as_of` and `stored_at_start`, the newest batch there is, are what `finish`
+    notes of the models of `code_versions`.
     """
 
     as_of: datetime
@@ -44,7 +44,7 @@ class Plan:
     code_versions: Mapping[str, str]
     continued: list[str] = field(default_factory=list)
     stored_until: datetime | None = None
-    changed: list[str] | None = None
+    affected: list[str] | None = None
 
     @property
     def variables(self) -> dict[str, object]:
@@ -77,7 +77,7 @@ def begin(
         notes = con.execute(
             "select model, code_version, as_of, stored_until from raw.builds"
         ).fetchall()
-        changed = None
+        affected = None
         if select is not None:
             continued, stored_until = [], None
             forgotten = [model for model, *_ in notes if model in (*select, _WHOLE)]
@@ -95,7 +95,7 @@ def begin(
                 and not _has_time_changed(con, shown_at[_WHOLE], as_of)
                 and not _missing(con, manifest)
             ):
-                changed = _changed_since(con, built_until)
+                affected = _affected(con, manifest, built_until)
             continued = sorted(fitting)
             stored_until = min(fitting.values(), default=None)
             forgotten = [model for model, *_ in notes if model not in fitting]
@@ -107,7 +107,7 @@ def begin(
         )
         con.execute("commit")
     noted = versions if select is None else {}
-    return Plan(as_of, newest, noted, continued, stored_until, changed)
+    return Plan(as_of, newest, noted, continued, stored_until, affected)
 
 
 def finish(home: Home, plan: Plan, built: Mapping[str, bool], is_good: bool) -> None:
@@ -117,7 +117,7 @@ def finish(home: Home, plan: Plan, built: Mapping[str, bool], is_good: bool) -> 
     and tests did. What did not need to be run is as new as what was.
     """
     built_at = datetime.now(UTC).replace(tzinfo=None)
-    standing = plan.continued if plan.changed is not None else []
+    standing = plan.continued if plan.affected is not None else []
     succeeded = {model for model, has_succeeded in built.items() if has_succeeded}
     succeeded |= {model for model in standing if model not in built}
     if is_good:
@@ -179,16 +179,52 @@ def _missing(con: duckdb.DuckDBPyConnection, manifest: Mapping[str, Any]) -> set
     return wanted - set(found)
 
 
-def _changed_since(con: duckdb.DuckDBPyConnection, moment: datetime) -> list[str]:
-    """Return the raw tables with rows of batches that ended after a moment."""
-    rows = con.execute(
-        """
-        select distinct replace(asset, 'raw/', '') from raw.batches
-        where finished_at > ? and new + changed > 0 order by 1
-        """,
+def _affected(
+    con: duckdb.DuckDBPyConnection, manifest: Mapping[str, Any], moment: datetime
+) -> list[str]:
+    """Return the models that batches which ended after a moment may change, or that always run."""
+    told = con.execute(
+        "select asset, batch_id from raw.batches where finished_at > ? and new + changed > 0",
         [moment],
     ).fetchall()
-    return [table for (table,) in rows]
+    batches: dict[str, list[str]] = {}
+    for asset, batch_id in told:
+        batches.setdefault(f"source.bellwether.{asset.replace('/', '.')}", []).append(batch_id)
+    models = {
+        unique_id: node
+        for unique_id, node in manifest["nodes"].items()
+        if node["resource_type"] == "model"
+    }
+    affected: set[str] = set()
+    waiting = list(batches)
+    while waiting:
+        parent = waiting.pop()
+        for unique_id in models.keys() - affected:
+            node = models[unique_id]
+            if parent not in node["depends_on"]["nodes"]:
+                continue
+            if parent in batches and node["config"]["meta"].get("only_tickers"):
+                known = f"{quoted(node['schema'])}.{quoted(node['name'])}"
+                if not _has_new_ticker(con, parent, batches[parent], known):
+                    continue
+            affected.add(unique_id)
+            waiting.append(unique_id)
+    affected |= {unique_id for unique_id in models if "always" in models[unique_id]["tags"]}
+    return sorted(models[unique_id]["name"] for unique_id in affected)
+
+
+def _has_new_ticker(
+    con: duckdb.DuckDBPyConnection, source: str, batches: Collection[str], known: str
+) -> bool:
+    """Whether batches of a raw table tell of a ticker that a relation has no row of."""
+    rows = con.execute(
+        f"""
+        select count(*) from raw.{quoted(source.rpartition(".")[2])} as told
+        where list_contains(?, told.batch_id) and told.ticker not in (select ticker from {known})
+        """,
+        [list(batches)],
+    ).fetchall()
+    return bool(rows[0][0])
 
 
 def code_versions(manifest: Mapping[str, Any]) -> dict[str, str]:

@@ -177,8 +177,8 @@ def build(
     arguments += ["--vars", json.dumps(plan.variables)]
     if select:
         arguments += ["--select", *select]
-    elif plan.changed is not None:
-        arguments += ["--select", "tag:always", *(f"source:raw.{t}+" for t in plan.changed)]
+    elif plan.affected is not None:
+        arguments += ["--select", *plan.affected]
     if manifest.is_unit_tested:
         arguments += ["--exclude-resource-type", "unit_test"]
     home.dbt.mkdir(parents=True, exist_ok=True)
@@ -193,7 +193,7 @@ def build(
     built = [_built(result) for result in results]
     models = {node.name.split(".")[-1]: node.is_good for node in built if node.is_asset}
     builds.finish(home, plan, models, all(node.is_good for node in built))
-    if not select and plan.changed is None:
+    if not select and plan.affected is None:
         manifest.note_unit_tests(built)
     return built
 
