@@ -246,7 +246,11 @@ def fingerprint(
 ) -> Fingerprint:
     """Return what of an article is compared; `own` says where its title names its own companies."""
     cut = cut[:_MOST_TITLE]
-    told = tuple(w.form for w in cut if not any(start <= w.start < end for start, end in own))
+    if own:
+        taken = {w.start for w in cut for start, end in own if start <= w.start < end}
+        told = tuple([w.form for w in cut if w.start not in taken])
+    else:
+        told = tuple([w.form for w in cut])
     title_words = dict(map(_rare_stem, told))
     numbers = [n for form in told if (n := _number(form)) is not None]
     marks = {form for form in told if len(form) == 2 and form[0] in "qh" and form[1].isdigit()}
@@ -264,6 +268,7 @@ def fingerprint(
     )
 
 
+@lru_cache(maxsize=REMEMBERED)
 def _number(form: str) -> float | None:
     digits = form.lstrip("+-$€£¥₹").rstrip("%").replace(",", "")
     if not digits[:1].isdigit():

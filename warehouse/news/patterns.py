@@ -36,6 +36,9 @@ class _Step(NamedTuple):
     gap: int
 
 
+_Rule = tuple[Label, tuple[_Step, ...]]
+
+
 class Patterns(Generic[Label]):
     """Many patterns, each with a label, looked for in one pass."""
 
@@ -49,8 +52,10 @@ class Patterns(Generic[Label]):
         self._exact: dict[str, list[int]] = defaultdict(list)
         self._prefix: dict[str, list[int]] = defaultdict(list)
         self._atoms: dict[str, int] = {}
-        self._starts: dict[int, list[tuple[Label, tuple[_Step, ...]]]] = defaultdict(list)
+        self._starts: dict[int, list[_Rule[Label]]] = defaultdict(list)
+        # Of words met: the atoms each fits, and the rules that begin with one of them.
         self._known: dict[str, frozenset[int]] = {}
+        self._begun: dict[str, tuple[_Rule[Label], ...]] = {}
         self._classes = classes or {}
         for label, pattern in rules:
             first, *rest = self._steps(pattern)
@@ -59,17 +64,21 @@ class Patterns(Generic[Label]):
 
     def find(self, shapes: Sequence[str]) -> list[Hit[Label]]:
         """Return every place a pattern holds, the shortest at each start, in order."""
-        known = []
-        for word in shapes:
-            atoms = self._known.get(word)
-            known.append(self._look_up(word) if atoms is None else atoms)
-        hits = []
-        for start, atoms in enumerate(known):
-            for atom in atoms:
-                for label, steps in self._starts.get(atom, ()):
-                    end = self._follow(known, start + 1, steps)
-                    if end is not None:
-                        hits.append(Hit(label, start, end))
+        if len(self._begun) >= REMEMBERED:
+            self._begun.clear()
+            self._known.clear()
+        begun = list(map(self._begun.get, shapes))
+        if None in begun:
+            begun = [self._look_up(word) for word in shapes]
+        hits: list[Hit[Label]] = []
+        if not any(begun):
+            return hits
+        known = [self._known[word] for word in shapes]
+        for start, rules in enumerate(begun):
+            for label, steps in rules or ():
+                end = self._follow(known, start + 1, steps)
+                if end is not None:
+                    hits.append(Hit(label, start, end))
         return hits
 
     @staticmethod
@@ -86,14 +95,17 @@ class Patterns(Generic[Label]):
                 return None
         return position
 
-    def _look_up(self, word: str) -> frozenset[int]:
+    def _look_up(self, word: str) -> tuple[_Rule[Label], ...]:
+        found = self._begun.get(word)
+        if found is not None:
+            return found
         atoms = set(self._exact.get(word, ()))
         for length in self._lengths:
             if length <= len(word):
                 atoms.update(self._prefix.get(word[:length], ()))
-        if len(self._known) >= REMEMBERED:
-            self._known.clear()
-        found = self._known[word] = frozenset(atoms)
+        self._known[word] = frozenset(atoms)
+        found = tuple(rule for atom in sorted(atoms) for rule in self._starts.get(atom, ()))
+        self._begun[word] = found
         return found
 
     def _steps(self, pattern: str) -> list[_Step]:

@@ -14,7 +14,7 @@ import json
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache, cached_property
 from pathlib import Path
@@ -158,7 +158,8 @@ class Item:
         own = [(m.start, m.end) for m in found if m.name in self.tickers and not m.is_symbol]
         if not own:
             return [w.form for w in cut]
-        return [TARGET if any(a <= w.start < b for a, b in own) else w.form for w in cut]
+        taken = {w.start for a, b in own for w in cut if a <= w.start < b}
+        return [TARGET if w.start in taken else w.form for w in cut]
 
     def relevance(self, ticker: str) -> str | None:
         """How the item is about the ticker, None when only the query links them."""
@@ -296,8 +297,8 @@ class NewsScorer:
                 for gone in before[item.news_id, ticker] - now.keys():
                     topic, _, subtopic = gone.partition(".")
                     now_gone = topics.Topic(topic, subtopic, 0.0, "rule")
-                    lines.append(self._line(item, ticker, asdict(now_gone)))
-                lines += [self._line(item, ticker, asdict(topic)) for topic in found]
+                    lines.append(self._line(item, ticker, now_gone._asdict()))
+                lines += [self._line(item, ticker, topic._asdict()) for topic in found]
                 before[item.news_id, ticker] = set(now)
         return _frame(lines, _TOPICS)
 

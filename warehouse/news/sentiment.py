@@ -66,6 +66,7 @@ class TermWeights:
             for row in rows("sentiment_term_weights")
         }
         self.bias = self.weights.pop(BIAS)
+        self._known = frozenset(self.weights)
 
     def score(self, texts: Sequence[str]) -> list[tuple[Probabilities, tuple[str, ...]]]:
         """Return probabilities, and the terms that moved each text most towards its label."""
@@ -74,15 +75,14 @@ class TermWeights:
     def _score(self, text: str) -> tuple[Probabilities, tuple[str, ...]]:
         sums = [[0.0, 0.0, 0.0, 0] for _ in BLOCK_SCALES]
         found = []
-        for term in terms(forms(text)):
-            weight = self.weights.get(term)
-            if weight is not None:
-                total = sums[block(term)]
-                total[0] += weight[0]
-                total[1] += weight[1]
-                total[2] += weight[2]
-                total[3] += 1
-                found.append((term, weight))
+        for term in terms(forms(text)) & self._known:
+            weight = self.weights[term]
+            total = sums[block(term)]
+            total[0] += weight[0]
+            total[1] += weight[1]
+            total[2] += weight[2]
+            total[3] += 1
+            found.append((term, weight))
         scores = list(self.bias)
         for scale, total in zip(BLOCK_SCALES, sums, strict=True):
             if total[3]:

@@ -24,8 +24,8 @@ _URL = re.compile(r"(?:https?://|www\.|t\.co/|pic\.twitter\.com/)\S*", re.IGNORE
 _BLANK = re.compile(r"\s+")
 _QUOTES = str.maketrans("‘’ʼ‛“”„–—‑‐−", "''''\"\"\"-----", "\u200b\u200e\u200f\ufeff\u00ad")
 _WORD = re.compile(
-    r"[$#](?=[A-Za-z])|[+-]?[$€£¥₹]?\d[\d,]*(?:\.\d+)?%?|[A-Za-z][A-Za-z0-9]*(?:[&'.-][A-Za-z0-9]+)*"
-    r"|[^\W\d_]+|[;:,|!?()%/]"
+    r"[A-Za-z][A-Za-z0-9]*(?:[&'.-][A-Za-z0-9]+)*|[;:,|!?()%/]"
+    r"|[+-]?[$€£¥₹]?\d[\d,]*(?:\.\d+)?%?|[$#](?=[A-Za-z])|[^\W\d_]+"
 )
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z\"'(])")
 
@@ -37,6 +37,10 @@ class Word(NamedTuple):
     end: int
     form: str
     is_capital: bool
+
+
+# A tuple's own way is twice as fast as a named one's, and most of the time goes here.
+_make = tuple.__new__
 
 
 def clean(text: str | None, most: int) -> str:
@@ -56,7 +60,7 @@ def clean(text: str | None, most: int) -> str:
 def words(text: str, most: int = MOST_WORDS) -> list[Word]:
     """Cut `text` into at most `most` words, numbers and marks of punctuation that end a clause."""
     return [
-        Word(match.start(), match.end(), *_looked_up(match.group()))
+        _make(Word, (*match.span(), *_looked_up(match[0])))
         for match in islice(_WORD.finditer(text), most)
     ]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from warehouse.news import duplicates
 from warehouse.news.features import MOST_WORDS, word_terms
@@ -22,8 +22,7 @@ _NOT_OF_A_HOLDING = frozenset({"MA", "MOVE", "CAPEX", "PART", "FIN"})
 RULE_CONFIDENCE, SUMMARY_CONFIDENCE = 0.9, 0.7
 
 
-@dataclass(frozen=True, slots=True)
-class Topic:
+class Topic(NamedTuple):
     """A code, a subtopic or none, how sure it is, and whether a rule or the table found it."""
 
     topic: str
@@ -68,13 +67,14 @@ class _Table:
             if row["term"] != BIAS:
                 pair = (place[row["topic"]], float(row["weight"]))
                 self.weights.setdefault(row["term"], []).append(pair)
+        self._known = frozenset(self.weights)
 
     def probable(self, found: set[str], least: float) -> list[tuple[str, float]]:
         """Return the topics of at least that probability for the terms of a text."""
         sums = [0.0] * len(self.topics)
         scale = 1 / math.sqrt(len(found) or 1)
-        for term in found:
-            for place, weight in self.weights.get(term, ()):
+        for term in found & self._known:
+            for place, weight in self.weights[term]:
                 sums[place] += weight
         odds = (bias + scale * total for bias, total in zip(self.bias, sums, strict=True))
         floor = math.log(least / (1 - least))
