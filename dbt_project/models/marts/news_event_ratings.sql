@@ -6,6 +6,9 @@ with
     ratings as (
         select row_id, ticker, firm, graded_on, graded_at, known_from from {{ ref("stg_ratings") }}
     ),
+    reactions as (
+        select row_id, abnormal_return_0_1, is_influential from {{ ref("rating_reactions") }}
+    ),
     aliases as (select lower(trim(alias)) as alias_key, firm from {{ ref("firm_aliases") }}),
     -- An article that tells of the call itself, by the firm's name.
     reported as (
@@ -63,7 +66,7 @@ with
             or ratings.graded_at = cast(ratings.graded_on as timestamp)
             or ratings.graded_at >= causes.first_published_at
     ),
-    final as (
+    told as (
         select *
         from reported
         union all
@@ -75,6 +78,11 @@ with
             and reported.ticker = followed.ticker
             and reported.row_id = followed.row_id
         where reported.row_id is null
+    ),
+    final as (
+        select told.*, reactions.abnormal_return_0_1, reactions.is_influential
+        from told
+        left join reactions on reactions.row_id = told.row_id
     )
 select *
 from final
