@@ -1,1 +1,1 @@
-with final as ({{ changes_of() }}) select * from final
+{{ config(tags="always") }} with final as ({{ changes_of() }}) select * from final
