@@ -135,7 +135,7 @@ def test_us_prices(tmp_path: Path) -> None:
     assert shown.keys() == again.keys()
     for mart, rows in shown.items():
         pd.testing.assert_frame_equal(rows, again[mart], rtol=1e-12, obj=mart)
-    assert shown["votes"]["firm"].tolist() == ["Goldman Sachs"]
+    assert shown["news_event_ratings"]["firm"].tolist() == ["Goldman Sachs"]
 
 
 def test_rating_events(tmp_path: Path) -> None:
