@@ -3,19 +3,19 @@ Whose facts of `tables` (none: all), of the security or of its exchange's sessio
 build that is continued, by raw table, and the first day such a version tells of.
 -#}
 {% macro changes_of(tables=none) %}
-    {#- Tables by ticker, and the day that a version of each tells of. -#}
+    {#- Tables by ticker, the day that a version of each tells of, and whose word it is. -#}
     {%- set days = [
-        ("prices", "session_date"),
-        ("ratings", "graded_on"),
-        ("consensus", "snapshot_date"),
-        ("valuations", "valued_on"),
-        ("estimates", "snapshot_date"),
-        ("earnings", "period_end"),
-        ("earnings_dates", "snapshot_date"),
-        ("short_interest", "settled_on"),
-        ("news", "cast(published_at as date)"),
-        ("broker_calls", "cast(null as date)"),
-        ("universe", "cast(null as date)"),
+        ("prices", "session_date", "''"),
+        ("ratings", "graded_on", "firm"),
+        ("consensus", "snapshot_date", "''"),
+        ("valuations", "valued_on", "''"),
+        ("estimates", "snapshot_date", "''"),
+        ("earnings", "period_end", "''"),
+        ("earnings_dates", "snapshot_date", "''"),
+        ("short_interest", "settled_on", "''"),
+        ("news", "cast(published_at as date)", "''"),
+        ("broker_calls", "cast(null as date)", "''"),
+        ("universe", "cast(null as date)", "''"),
     ] -%}
 
     with
@@ -45,21 +45,26 @@ build that is continued, by raw table, and the first day such a version tells of
             group by exchange
         ),
         final as (
-            {% for table, day in days if tables is none or table in tables %}
-                select '{{ table }}' as table_name, ticker, min({{ day }}) as changed_from
+            {% for table, day, firm in days if tables is none or table in tables %}
+                select
+                    '{{ table }}' as table_name,
+                    ticker,
+                    {{ firm }} as firm,
+                    min({{ day }}) as changed_from
                 from {{ source("raw", table) }}
                 where {{ is_stored_since() }}
-                group by ticker
+                group by ticker{% if firm == "firm" %}, firm{% endif %}
                 union all
             {% endfor %}
-            select 'securities' as table_name, ticker, cast(null as date) as changed_from
+            select
+                'securities' as table_name, ticker, '' as firm, cast(null as date) as changed_from
             from securities
             where
                 {{ is_stored_since() }}
                 and (exchange <> exchange_before or currency <> currency_before)
             group by ticker
             union all
-            select 'sessions' as table_name, listings.ticker, sessions.changed_from
+            select 'sessions' as table_name, listings.ticker, '' as firm, sessions.changed_from
             from sessions
             inner join listings on listings.exchange = sessions.exchange
         )

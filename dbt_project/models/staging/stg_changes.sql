@@ -1,1 +1,5 @@
-{{ config(tags="always") }} with final as ({{ changes_of() }}) select * from final
+{{ config(materialized="table", tags="always") }}
+
+with final as ({{ changes_of() }})
+select *
+from final

@@ -2,13 +2,9 @@
     config(
         materialized="incremental",
         incremental_strategy="append",
-        pre_hook="{{ delete_rows('ticker in (' ~ retold_tickers() ~ ')') }}",
+        pre_hook="{{ delete_rows(touched_ratings()) }}",
     )
 }}
-
-{%- set is_absent = (
-    "ticker not in (select ticker from " ~ this ~ ")" if is_incremental() else "true"
-) -%}
 
 {#-
 A feed's version is visible from when it was known until its correction was; a call found in the
@@ -26,7 +22,7 @@ with
                 happened_at="case when cast(v.graded_at as time) <> time '00:00:00' then v.graded_at else d.next_opens_at end",
                 day="v.graded_on",
                 every=true,
-                changes="where " ~ is_absent | replace("ticker not", "v.ticker not"),
+                changes="where " ~ is_absent({"ticker": "v.ticker", "graded_on": "v.graded_on"}),
             )
         }}
     ),
@@ -61,10 +57,7 @@ with
             on ranked_scorers.news_id = told.news_id
             and ranked_scorers.ticker = told.ticker
             and ranked_scorers.scorer_version = told.scorer_version
-        where
-            ranked_scorers.scorer_rank = 1
-            and not coalesce(told.is_soft, false)
-            and {{ is_absent | replace("ticker not", "told.ticker not") }}
+        where ranked_scorers.scorer_rank = 1 and not coalesce(told.is_soft, false)
     ),
     news as (select ticker, news_id, published_at, title from {{ ref("stg_news") }}),
     aliases as (
@@ -122,6 +115,12 @@ with
             calls.pit_quality
         from calls
         inner join news on news.ticker = calls.ticker and news.news_id = calls.news_id
+        where
+            {{
+                is_absent(
+                    {"ticker": "calls.ticker", "graded_on": "cast(news.published_at as date)"}
+                )
+            }}
     ),
     ranked as (
         select
