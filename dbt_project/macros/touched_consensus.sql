@@ -7,7 +7,7 @@
         on found.news_id = anew.news_id
         and found.ticker = anew.ticker
         and found.scorer_version <> anew.scorer_version
-    where {{ is_stored_since("anew.known_at") }}
+    where {{ is_stored_since("anew.stored_at") }}
 {% endmacro %}
 
 {#- Tickers of which something was told since the last build that dates, names or moves all ratings. -#}
@@ -350,9 +350,10 @@ ticker's newest, which stands for the moment it was built: as a condition on a r
                     and changes.ticker like '%=X'
                 group by events.ticker
                 union all
-                select ticker, graded_on
-                from {{ ref("stg_ratings_history") }}
-                where table_name = 'raw.broker_calls' and {{ is_stored_since("known_at") }}
+                select ratings.ticker, ratings.graded_on
+                from {{ ref("stg_ratings_history") }} as ratings
+                inner join {{ ref("stg_broker_calls") }} as calls on calls.row_id = ratings.row_id
+                where {{ is_stored_since("calls.stored_at") }}
                 union all
                 -- Another scorer may no longer find a call.
                 select ticker, {{ first_day }}

@@ -8,11 +8,12 @@
 
 {#-
 A feed's version is visible from when it was known until its correction was; a call found in the
-news from when its item was, as the newest scorer reads it. Once a source that `source_priority` puts
+news from when its item was, as the scorer of the source put first, the newest of several, reads it. Once a source that `source_priority` puts
 first tells of the same event, the others are hidden: of the same key in the feeds; of a graded call
 of the same firm, under its name of that day, and day between feed and news.
 -#}
 with
+    priorities as (select source, table_name, priority from {{ ref("source_priority") }}),
     feed as (
         {{
             known_versions(
@@ -26,23 +27,27 @@ with
         }}
     ),
     scorings as (
-        select news_id, ticker, scorer_version, known_at
+        select source, news_id, ticker, scorer_version, stored_at
         from {{ ref("stg_broker_calls") }}
         union all
-        select news_id, ticker, scorer_version, known_at
+        select source, news_id, ticker, scorer_version, stored_at
         from {{ ref("stg_news_signals") }}
     ),
     ranked_scorers as (
         select
-            news_id,
-            ticker,
-            scorer_version,
+            scorings.news_id,
+            scorings.ticker,
+            scorings.scorer_version,
             row_number() over (
-                partition by news_id, ticker
-                order by max(known_at) desc nulls last, scorer_version desc nulls last
-            ) as age_rank
+                partition by scorings.news_id, scorings.ticker
+                order by
+                    min(priorities.priority) asc nulls last,
+                    max(scorings.stored_at) desc nulls last,
+                    scorings.scorer_version desc nulls last
+            ) as scorer_rank
         from scorings
-        group by news_id, ticker, scorer_version
+        left join priorities on priorities.source = scorings.source and priorities.table_name = '*'
+        group by scorings.news_id, scorings.ticker, scorings.scorer_version
     ),
     calls as (
         select told.*
@@ -52,10 +57,9 @@ with
             on ranked_scorers.news_id = told.news_id
             and ranked_scorers.ticker = told.ticker
             and ranked_scorers.scorer_version = told.scorer_version
-        where ranked_scorers.age_rank = 1 and not coalesce(told.is_soft, false)
+        where ranked_scorers.scorer_rank = 1 and not coalesce(told.is_soft, false)
     ),
     news as (select ticker, news_id, published_at, title from {{ ref("stg_news") }}),
-    priorities as (select source, table_name, priority from {{ ref("source_priority") }}),
     aliases as (
         select
             lower(trim(alias)) as alias_key,

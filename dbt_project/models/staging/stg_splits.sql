@@ -1,4 +1,4 @@
-{{ config(materialized="table") }}
+{{ config(materialized="table", tags="always") }}
 
 {%- set of_split_days -%}
     where (v.ticker, v.session_date) in (
