@@ -43,7 +43,10 @@ with
                 min(case when state = 0 then observed_on end), cast('9999-12-31' as date)
             ) as ends_on,
             max(case when state = 1 then observed_on end) as last_observed_on,
-            max(case when state = 1 and state_after = 0 then severity end) as severity,
+            max(
+                case when state = 1 and severity is not null then observation * 10 + severity end
+            )
+            % 10 as severity,
             max(case when state = 1 then severity end) as peak_severity,
             max(case when state = 1 and state_after = 0 then value end) as newest_value,
             {% for column in [
@@ -122,6 +125,7 @@ with
                 case when ranked.ends_on = openings.episode_ends_on then ranked.severity end
             ) as severity,
             max(ranked.peak_severity) as peak_severity,
+            openings.opening_severity,
             openings.opening_value,
             openings.opening_sample_count,
             openings.opening_qualifier,
@@ -142,6 +146,7 @@ with
             openings.metric,
             openings.opened_on,
             openings.episode_ends_on,
+            openings.opening_severity,
             openings.opening_value,
             openings.opening_sample_count,
             openings.opening_qualifier,

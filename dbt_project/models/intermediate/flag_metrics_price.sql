@@ -299,7 +299,6 @@ with
             session_date,
             row_id,
             cast(first_known_from as date) as known_on,
-            cast(first_known_from as date) as known_on,
             told_open,
             told_close,
             told_volume,

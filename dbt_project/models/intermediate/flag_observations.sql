@@ -32,7 +32,7 @@ with
                 when rules.sign * metrics.value >= rules.sign * rules.severity_2_at
                 then 2
                 else rules.base_severity
-            end as severity
+            end as value_severity
         from metrics
         inner join rules on rules.metric = metrics.metric
         where rules.min_count is null or metrics.sample_count >= rules.min_count
@@ -47,7 +47,9 @@ with
                 when exit_at is null
                 then not is_entered
                 else is_beyond_exit and not is_entered
-            end as is_left
+            end as is_left,
+            -- How bad an event was, the days after it do not tell.
+            case when is_entered or exit_at is not null then value_severity end as severity
         from compared
         where quiet_days is null or is_entered
     ),
