@@ -31,7 +31,9 @@ with
         select
             *,
             log_rate - lag(log_rate) over history as log_change,
-            log_rate - lag(log_rate, 20) over history as log_move
+            log_rate - lag(log_rate, 20) over history as log_move,
+            lag(row_id, 20) over history as row_id_20d_ago,
+            lag(told_close, 20) over history as told_close_20d_ago
         from crossed
         window
             history as (
@@ -61,6 +63,8 @@ with
             change_count,
             row_id,
             told_close,
+            row_id_20d_ago,
+            told_close_20d_ago,
             pit_quality
         from measured
         where log_move is not null and change_count >= 2

@@ -28,7 +28,7 @@
 ] -%}
 
 with
-    prices as (select * from {{ ref("flag_metrics_price") }}),
+    prices as (select * from {{ ref("flag_metrics_price") }} where {{ is_share("ticker") }}),
     liquidity as (select * from {{ ref("flag_metrics_liquidity") }}),
     staleness as (select * from {{ ref("flag_metrics_staleness") }}),
     analysts as (select * from {{ ref("flag_metrics_analyst") }}),

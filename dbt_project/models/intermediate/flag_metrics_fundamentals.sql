@@ -201,8 +201,9 @@ with
             days.day as observed_on,
             standing_dates.row_id,
             standing_dates.pit_quality,
-            {{ dbt.datediff("days.day", "standing_dates.announced_from", "day") }}
-            as days_to_earnings,
+            greatest(
+                {{ dbt.datediff("days.day", "standing_dates.announced_from", "day") }}, 0
+            ) as days_to_earnings,
             {{
                 dbt.datediff(
                     "days.day",

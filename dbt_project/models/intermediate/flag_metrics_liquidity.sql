@@ -1,5 +1,5 @@
 with
-    prices as (select * from {{ ref("flag_metrics_price") }}),
+    prices as (select * from {{ ref("flag_metrics_price") }} where {{ is_share("ticker") }}),
     rates as (select * from {{ ref("dollar_rates") }}),
     listings as (select ticker, currency from {{ ref("stg_listings") }}),
     currencies as (select code, major_code, units_per_major from {{ ref("currencies") }}),
@@ -8,7 +8,6 @@ with
         from {{ ref("stg_prices") }}
         where split_ratio <> 1 and is_final
     ),
-    -- Rates, yields and futures have no turnover of their own.
     shares as (
         select
             prices.*,
@@ -17,10 +16,6 @@ with
         from prices
         left join listings on listings.ticker = prices.ticker
         left join currencies as quoted on quoted.code = coalesce(prices.currency, listings.currency)
-        where
-            prices.ticker not like '%=X'
-            and prices.ticker not like '%=F'
-            and prices.ticker not like '^%'
     ),
     -- A rate serves the sessions after it was known, for a week.
     known_rates as (

@@ -25,7 +25,12 @@ with
         where is_final
     ),
     unsettled as (
-        select ticker, bar_number, settled_at, first_known_from > cut_off_at as is_late
+        select
+            ticker,
+            bar_number,
+            settled_at,
+            first_known_from > cut_off_at as is_late,
+            settled_at > first_known_from as is_restated
         from bars
         where settled_at > cut_off_at
     ),
@@ -34,7 +39,8 @@ with
         from unsettled
         group by ticker
     ),
-    -- Sessions at whose cut-off a bar of their windows was not yet known as it is now.
+    -- Sessions at whose cut-off a bar of their windows was not yet known as it is now. Their own
+    -- counts even where it came late: nothing else is to be computed then.
     touched as (
         select distinct
             bars.ticker, bars.session_date, bars.bar_number, bars.cut_off_at, late_counts.late_count
@@ -43,7 +49,10 @@ with
         inner join
             bars
             on bars.ticker = unsettled.ticker
-            and bars.bar_number >= unsettled.bar_number
+            and (
+                bars.bar_number > unsettled.bar_number
+                or (unsettled.is_restated and bars.bar_number = unsettled.bar_number)
+            )
             and bars.bar_number < unsettled.bar_number + {{ tail }} + late_counts.late_count
             and bars.cut_off_at < unsettled.settled_at
     ),
@@ -77,7 +86,6 @@ with
         left join
             versions on versions.ticker = bars.ticker and versions.session_date = bars.session_date
     ),
-    -- The session's own bar counts even where it arrived after the cut-off.
     windows as (
         select
             touched.ticker,

@@ -51,7 +51,13 @@ with
             tickers.ticker,
             flags.flag,
             case when evaluated.ticker is null then 'not_evaluable' else 'evaluated' end as status,
-            case when evaluated.ticker is null then flags.reason end as reason
+            case
+                when evaluated.ticker is not null
+                then null
+                when {{ is_share("tickers.ticker") }}
+                then flags.reason
+                else 'a currency, a future or an index is no company'
+            end as reason
         from tickers
         cross join flags
         left join evaluated on evaluated.ticker = tickers.ticker and evaluated.flag = flags.flag

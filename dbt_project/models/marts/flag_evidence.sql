@@ -34,6 +34,9 @@ with
     told_snapshots as (
         select row_id, strong_buy, buy from {{ ref("stg_consensus_history") }}
     ),
+    currency_moves as (
+        select row_id, row_id_20d_ago, told_close_20d_ago from {{ ref("currency_moves") }}
+    ),
     moments as (
         select flag_episode_id, flag, kind, ticker, 'open' as role, opened_on as observed_on
         from episodes
@@ -115,6 +118,17 @@ with
             and known_prices.session_date = observed.observed_on
         where observed.metric = 'opening_gap_in_atr'
     ),
+    -- The rate that a currency moved from.
+    rates_before as (
+        select distinct
+            observed.flag_episode_id,
+            observed.role,
+            currency_moves.row_id_20d_ago,
+            currency_moves.told_close_20d_ago
+        from observed
+        inner join currency_moves on currency_moves.row_id = observed.row_id
+        where observed.metric = 'fx_move_20d_sigmas'
+    ),
     -- Items of the same story that were known by then.
     stories as (
         select distinct
@@ -137,7 +151,8 @@ with
             and news.cluster_id = item.cluster_id
             and news.observed_on <= item.observed_on
     ),
-    -- What analysts say is numbered by session; the newest row knows all that `as_of` does.
+    -- What analysts say is numbered by session; the newest row knows all that `as_of` does. Calls
+    -- that left their window within 30 days are evidence of its having closed.
     numbered as (
         select
             observed.flag_episode_id,
@@ -145,6 +160,7 @@ with
             observed.ticker,
             observed.observed_on,
             observed.metric,
+            case when observed.role = 'close' then 30 else 0 end as days_after,
             case
                 when observed.observed_on = quotes.session_date
                 then {{ newest() }}
@@ -196,17 +212,17 @@ with
             (
                 numbered.metric = 'firms_down_10d'
                 and events.score > events.prior_score
-                and (numbered.day_10_before is null or events.graded_on > numbered.day_10_before)
+                and (numbered.day_10_before is null or events.graded_on + numbered.days_after > numbered.day_10_before)
             )
             or (
                 numbered.metric = 'net_upgrade_share_30d'
                 and events.score <> events.prior_score
-                and events.graded_on + 30 > numbered.observed_on
+                and events.graded_on + 30 + numbered.days_after > numbered.observed_on
             )
             or (
                 numbered.metric = 'target_breadth_30d'
                 and events.target <> coalesce(events.prior_target, events.last_target)
-                and events.graded_on + 30 > numbered.observed_on
+                and events.graded_on + 30 + numbered.days_after > numbered.observed_on
             )
             or (
                 numbered.metric = 'action_conflicts_90d'
@@ -280,6 +296,9 @@ with
         select flag_episode_id, role, 'raw.prices', row_id, 'close', told_close
         from closes_before
         where row_id is not null
+        union
+        select flag_episode_id, role, 'raw.prices', row_id_20d_ago, 'close', told_close_20d_ago
+        from rates_before
         union
         select flag_episode_id, role, table_name, row_id, column_name, evidence_value
         from stories

@@ -38,9 +38,7 @@ with
         select session_date, day_ahead, avg(return_ahead) as return_ahead
         from ahead
         where
-            ticker not like '%=X'
-            and ticker not like '%=F'
-            and ticker not like '^%'
+            {{ is_share("ticker") }}
             and ticker not in (select benchmark from universe where benchmark is not null)
         group by session_date, day_ahead
     ),
