@@ -232,19 +232,20 @@ def facts() -> Told:
             told.setdefault(table, []).extend(rows)
 
     tell("prices", None, *bars("CNY=X", wave(300), is_final=True))
-    tell("securities", "FX", {"exchange": "NYQ", "currency": "USD", "known_at": at("2024-01-02")})
-    tell("securities", "FX", {"financial_currency": "CNY", "known_at": at("2024-06-03")})
-    tell("securities", "FX", {"financial_currency": "USD", "known_at": at("2025-11-03")})
+    for day, reported in (("2024-01-02", None), ("2024-06-03", "CNY"), ("2025-06-02", "USD")):
+        known = {"exchange": "NYQ", "currency": "USD", "known_at": at(day)}
+        tell("securities", "FX", {**known, "financial_currency": reported})
     tell("prices", None, *bars("FX", [10.0] * 420))
-    tell("prices", None, *bars("PENNY", [2.0] * 5 + [0.9] * 30 + [1.0] * 5 + [0.9] + [1.0] * 15))
+    tell("prices", None, *bars("PENNY", [2.0] * 5 + [0.9] * 30 + [1.0] * 20))
 
     # Three firms of six downgrade within ten sessions and cut their targets; votes are from 2024.
     firms = ["Ash", "Birch", "Cedar", "Elm", "Fir", "Gum"]
-    tell("prices", None, *bars("CALLS", [100.0] * 330))
+    tell("prices", None, *bars("CALLS", [100.0] * 500))
     for firm in firms:
         tell("ratings", "CALLS", rating(firm, "2025-01-02", "Buy", 120))
     for firm, day in zip(firms, ("2025-03-03", "2025-03-06", "2025-03-14"), strict=False):
-        tell("ratings", "CALLS", rating(firm, day, "Hold", 60, action="down"))
+        tell("ratings", "CALLS", rating(firm, day, "Hold", 50, action="down"))
+        tell("ratings", "CALLS", rating(firm, "2025-05-01", "Hold", 130))
     for firm in firms[3:5]:
         tell("ratings", "CALLS", rating(firm, "2025-03-14", "Buy", 110, action="up"))
     tell("prices", None, *bars("OLD", [100.0] * 420))
@@ -309,18 +310,18 @@ def after(session: str, count: int) -> str:
         ("N4", "RESTATEMENT", [("2025-03-03", "2025-08-30")]),
         ("N4", "LEADERSHIP", [("2025-03-03", "2025-06-01")]),
         ("N5", "LITIGATION", [("2025-03-10", "2025-04-24")]),
-        ("FX", "FX_EXPOSURE", [("2024-06-03", "2025-11-03")]),
+        ("FX", "FX_EXPOSURE", [("2024-06-03", "2025-06-02")]),
         # The shock of session 300 is within 20 sessions until 319.
         (
             "FX",
             "FX_SHOCK",
             [(SESSIONS[300].isoformat(), SESSIONS[320].isoformat())],
         ),
-        # Thirty closes below a dollar end on session 34; ten at it, one after another, on 50.
+        # Thirty closes below a dollar end on session 34; from 35 on there is one at it: ten sessions.
         (
             "PENNY",
             "DELIST_RISK",
-            [(SESSIONS[34].isoformat(), SESSIONS[50].isoformat())],
+            [(SESSIONS[34].isoformat(), SESSIONS[44].isoformat())],
         ),
         # From the first downgrade on, the share of six firms is a sixth; it is less than 15 % when
         # two of the three are older than 30 days, and 20 sessions later the flag closes.
@@ -330,12 +331,15 @@ def after(session: str, count: int) -> str:
             [("2025-03-03", after("2025-04-14", 19))],
         ),
         ("CALLS", "TGT_CUT_WAVE", [("2025-03-14", "2025-04-14")]),
-        # Cuts to 60 of 120: CV is over 35 % once two of six made them.
-        ("CALLS", "TGT_BELOW_PX", []),
+        # What is known at noon of the 6th is known in the session before: two targets of 50 beside
+        # four of 120. The median is 80 with the third, 125 from May on.
+        ("CALLS", "TGT_DISPERSION", [("2025-03-05", "2025-04-30")]),
+        ("CALLS", "TGT_BELOW_PX", [("2025-03-13", "2025-04-30")]),
         # Two calls of Mar 14 say "up" and grade as before.
         ("CALLS", "DATA_QUALITY", [("2025-03-14", after("2025-06-11", 1))]),
-        # One vote of 2024-07-01, older than 150 days from 2024-11-29 on, until Birch's of January.
-        ("OLD", "CONS_STALE", [("2024-11-29", "2025-01-15"), ("2025-06-16", None)]),
+        # One vote of 2024-07-01 is 151 days old on 2024-11-29; with Birch's of January the median
+        # lies 99 days later.
+        ("OLD", "CONS_STALE", [("2024-11-29", "2025-01-14"), ("2025-03-10", None)]),
     ],
 )
 def test_flags_open_and_close(

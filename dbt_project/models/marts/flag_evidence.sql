@@ -227,7 +227,7 @@ with
             or (
                 numbered.metric = 'action_conflicts_90d'
                 and {{ is_action_conflict("events") }}
-                and events.graded_on + 90 > numbered.observed_on
+                and events.graded_on + 90 + numbered.days_after > numbered.observed_on
             )
     ),
     standing_votes as (
