@@ -270,7 +270,8 @@ def con(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyCon
 
 def spans(con: duckdb.DuckDBPyConnection, ticker: str, flag: str) -> list[tuple[str, str | None]]:
     rows = con.execute(
-        "select opened_on, closed_on from marts.risk_flags where ticker = ? and flag = ? order by 1",
+        "select opened_on, closed_on from marts.risk_flags "
+        "where ticker = ? and flag = ? order by opened_on",
         [ticker, flag],
     ).fetchall()
     return [(str(opened), None if closed is None else str(closed)) for opened, closed in rows]
@@ -317,7 +318,7 @@ def after(session: str, count: int) -> str:
             "FX_SHOCK",
             [(SESSIONS[300].isoformat(), SESSIONS[320].isoformat())],
         ),
-        # Thirty closes below a dollar end on session 34; from 35 on there is one at it: ten sessions.
+        # Thirty closes below a dollar end on session 34; from 35 on there is one that is not.
         (
             "PENNY",
             "DELIST_RISK",

@@ -63,7 +63,7 @@ class Models:
         self.con, self.sql = con, sql
 
     def judge(self, rules: list[Rule], series: dict[str, list[Value]]) -> None:
-        told = pd.DataFrame([asdict(rule) for rule in rules]).astype(object)
+        self.con.register("told", pd.DataFrame([asdict(rule) for rule in rules]).astype(object))
         self.con.execute("delete from rules.risk_flag_rules")
         self.con.execute("insert into rules.risk_flag_rules by name select * from told")
         rows = [
@@ -73,7 +73,7 @@ class Models:
             for number, value in enumerate(values[:: 1 if ticker == "AAA" else 2])
         ]
         names = ["ticker", "metric", "observed_on", "value", "sample_count", "qualifier", "row_id"]
-        values = pd.DataFrame(rows, columns=names).astype(object)
+        self.con.register("told_values", pd.DataFrame(rows, columns=names).astype(object))
         self.con.execute(
             """
             create or replace table staging.flag_metrics as
@@ -82,7 +82,7 @@ class Models:
                 cast(qualifier as double) as qualifier, 'raw.prices' as table_name, row_id,
                 'close' as column_name, cast(null as double) as evidence_value,
                 'observed' as pit_quality
-            from values
+            from told_values
             """
         )
         for name in self.names:
@@ -215,7 +215,7 @@ def on_days(numbers: list[float]) -> list[Value]:
 
 def test_a_changed_threshold_judges_history_anew_as_a_new_version(models: Models) -> None:
     seen = {}
-    for rule in (DEEP, replace(DEEP, enter_at=-0.3), replace(DEEP, message="Fell {value%}")):
+    for rule in (DEEP, replace(DEEP, enter_at=-0.3), replace(DEEP, message="Fell {value_pct}")):
         models.judge([rule], {DEEP.metric: on_days(FALL)})
         seen[rule] = (len(models.spans("AAA")), models.version())
     before, changed, reworded = seen.values()
@@ -246,7 +246,7 @@ def test_a_flag_has_one_family_and_messages_name_what_there_is() -> None:
         assert rule["needs"] and rule["message"].endswith(".")
         left = rule["message"]
         for name in ("value", "enter", "newest", "newest_signed", "qualifier", "count", "day"):
-            left = left.replace(f"{{{name}}}", "").replace(f"{{{name}%}}", "")
+            left = left.replace(f"{{{name}}}", "").replace(f"{{{name}_pct}}", "")
         assert "{" not in left and "}" not in left, rule["flag"]
         assert (
             not rule["exit_at"]

@@ -1,10 +1,10 @@
 {#- What a rule's message may name. -#}
 {%- set words = {
-    "{value%}": worded_percent("abs(opening_value)"),
-    "{enter%}": worded_percent("abs(enter_at)"),
-    "{newest%}": worded_percent("abs(newest_value)"),
-    "{newest_signed%}": worded_percent("newest_value"),
-    "{qualifier%}": worded_percent("abs(opening_qualifier)"),
+    "{value_pct}": worded_percent("abs(opening_value)"),
+    "{enter_pct}": worded_percent("abs(enter_at)"),
+    "{newest_pct}": worded_percent("abs(newest_value)"),
+    "{newest_signed_pct}": worded_percent("newest_value"),
+    "{qualifier_pct}": worded_percent("abs(opening_qualifier)"),
     "{value}": worded_number("opening_value"),
     "{enter}": worded_number("enter_at"),
     "{newest}": worded_number("newest_value"),
