@@ -3,6 +3,10 @@
     {{ return(adapter.dispatch("rolling_quantile")(column, share)) }}
 {%- endmacro %}
 
-{% macro default__rolling_quantile(column, share) -%} quantile_cont({{ column }}, {{ share }}) {%- endmacro %}
+{% macro default__rolling_quantile(column, share) -%}
+    quantile_cont({{ column }}, {{ share }})
+{%- endmacro %}
 
-{% macro spark__rolling_quantile(column, share) -%} percentile({{ column }}, {{ share }}) {%- endmacro %}
+{% macro spark__rolling_quantile(column, share) -%}
+    percentile({{ column }}, {{ share }})
+{%- endmacro %}

@@ -9,9 +9,7 @@
 {% macro worded_percent(value) -%}
     concat(
         regexp_replace(
-            cast(
-                cast(round(100 * {{ value }}, 1) as decimal(28, 1)) as {{ dbt.type_string() }}
-            ),
+            cast(cast(round(100 * {{ value }}, 1) as decimal(28, 1)) as {{ dbt.type_string() }}),
             '[.]0$',
             ''
         ),

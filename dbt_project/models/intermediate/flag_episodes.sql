@@ -1,4 +1,6 @@
-{%- set by_observation = "partition by flag, kind, metric, ticker order by observation asc nulls last" -%}
+{%- set by_observation = (
+    "partition by flag, kind, metric, ticker order by observation asc nulls last"
+) -%}
 
 with
     observations as (select * from {{ ref("flag_observations") }}),
@@ -43,15 +45,11 @@ with
                 min(case when state = 0 then observed_on end), cast('9999-12-31' as date)
             ) as ends_on,
             max(case when state = 1 then observed_on end) as last_observed_on,
-            max(
-                case when state = 1 and severity is not null then observation * 10 + severity end
-            )
+            max(case when state = 1 and severity is not null then observation * 10 + severity end)
             % 10 as severity,
             max(case when state = 1 then severity end) as peak_severity,
             max(case when state = 1 and state_after = 0 then value end) as newest_value,
-            {% for column in [
-                "severity", "value", "sample_count", "qualifier", "pit_quality"
-            ] %}
+            {% for column in ["severity", "value", "sample_count", "qualifier", "pit_quality"] %}
                 max(
                     case when state = 1 and state_before = 0 then {{ column }} end
                 ) as opening_{{ column }}
@@ -75,9 +73,7 @@ with
     joined as (
         select
             *,
-            sum(
-                case when ended_before is null or opened_on > ended_before then 1 else 0 end
-            ) over (
+            sum(case when ended_before is null or opened_on > ended_before then 1 else 0 end) over (
                 partition by flag, kind, ticker
                 order by opened_on asc nulls last, metric asc nulls last
                 rows between unbounded preceding and current row

@@ -11,8 +11,18 @@
         "volatility_21d_to_high_756d",
     ),
     ("opening_gap_in_atr", "opening_gap_in_atr", "null", "opening_gap"),
-    ("rsi_14", "case when close_to_sma_200 is not null then rsi_14 end", "null", "close_to_sma_200"),
-    ("sessions_below_sma_200", "sessions_below_sma_200", "null", "sessions_above_before"),
+    (
+        "rsi_14",
+        "case when close_to_sma_200 is not null then rsi_14 end",
+        "null",
+        "close_to_sma_200",
+    ),
+    (
+        "sessions_below_sma_200",
+        "sessions_below_sma_200",
+        "null",
+        "sessions_above_before",
+    ),
 ] -%}
 {%- set of_consensus = [
     ("firms_down_10d", "null", "null"),

@@ -20,13 +20,9 @@ with
             upside_median
         from {{ ref("consensus_history") }}
     ),
-    ranks as (
-        select ticker, session_date, momentum_percentile from {{ ref("momentum_ranks") }}
-    ),
+    ranks as (select ticker, session_date, momentum_percentile from {{ ref("momentum_ranks") }}),
     listings as (select ticker, exchange from {{ ref("stg_listings") }}),
-    days as (
-        select exchange, day, is_session, session_number from {{ ref("stg_calendar_days") }}
-    ),
+    days as (select exchange, day, is_session, session_number from {{ ref("stg_calendar_days") }}),
     events as (
         select
             rating_events.ticker,
@@ -139,9 +135,7 @@ with
             on conflicts.ticker = consensus.ticker
             and conflicts.session_date = consensus.session_date
         left join
-            ranks
-            on ranks.ticker = consensus.ticker
-            and ranks.session_date = consensus.session_date
+            ranks on ranks.ticker = consensus.ticker and ranks.session_date = consensus.session_date
     )
 select *
 from final

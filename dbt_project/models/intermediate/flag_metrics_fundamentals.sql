@@ -2,27 +2,19 @@
 {%- set report_days = 100 -%}
 
 with
-    estimates as (
-        select * from {{ ref("stg_estimates_history") }} where period = '0y'
-    ),
+    estimates as (select * from {{ ref("stg_estimates_history") }} where period = '0y'),
     earnings as (select * from {{ ref("stg_earnings_history") }}),
     earnings_dates as (
-        select *
-        from {{ ref("stg_earnings_dates_history") }}
-        where announced_from is not null
+        select * from {{ ref("stg_earnings_dates_history") }} where announced_from is not null
     ),
     valuations as (select * from {{ ref("stg_valuations_history") }}),
     short_interest as (select * from {{ ref("stg_short_interest_history") }}),
-    splits as (
-        select ticker, split_on, split_ratio from {{ ref("stg_splits") }} where is_known
-    ),
+    splits as (select ticker, split_on, split_ratio from {{ ref("stg_splits") }} where is_known),
     listings as (select ticker, exchange, currency from {{ ref("stg_listings") }}),
     currencies as (select code, major_code, units_per_major from {{ ref("currencies") }}),
     peers as (select ticker, peer, valid_from, valid_to from {{ ref("peers") }}),
     universe as (select ticker, benchmark from {{ ref("stg_universe") }}),
-    returns as (
-        select ticker, session_date, return_1d from {{ ref("flag_metrics_price") }}
-    ),
+    returns as (select ticker, session_date, return_1d from {{ ref("flag_metrics_price") }}),
     days as (
         select exchange, day, session_number, closes_at, next_opens_at
         from {{ ref("stg_calendar_days") }}
@@ -140,12 +132,15 @@ with
             first_sessions.earnings_surprise,
             first_sessions.pit_quality,
             first_sessions.observed_on,
-            max(case when near.bar_number = day_0.bar_number + 1 then near.session_date end)
-            as day_1,
-            count(case when near.bar_number >= day_0.bar_number then near.abnormal_return end)
-            as day_count,
-            sum(case when near.bar_number >= day_0.bar_number then near.abnormal_return end)
-            as abnormal_return_0_1,
+            max(
+                case when near.bar_number = day_0.bar_number + 1 then near.session_date end
+            ) as day_1,
+            count(
+                case when near.bar_number >= day_0.bar_number then near.abnormal_return end
+            ) as day_count,
+            sum(
+                case when near.bar_number >= day_0.bar_number then near.abnormal_return end
+            ) as abnormal_return_0_1,
             count(
                 case when near.bar_number <= day_0.bar_number - 2 then near.abnormal_return end
             ) as return_count,
@@ -351,9 +346,7 @@ with
         select
             newest_shorts.*,
             newest_shorts.shares_short
-            / nullif(
-                earlier_shorts.earlier_shares * coalesce(short_splits.split_factor, 1.0), 0
-            )
+            / nullif(earlier_shorts.earlier_shares * coalesce(short_splits.split_factor, 1.0), 0)
             - 1 as short_growth_1m
         from newest_shorts
         left join
@@ -363,16 +356,96 @@ with
         left join short_splits on short_splits.row_id = newest_shorts.row_id
     ),
     {%- set metrics = [
-        ("revisions", "eps_revision_ratio_30d", "null", "revision_count", "raw.estimates", "revisions_down_30d", "revisions_down_30d"),
-        ("revisions", "eps_drift_90d", "null", "null", "raw.estimates", "eps_mean", "eps_mean"),
-        ("judged_results", "earnings_surprise", "return_count", "fall_in_sigmas", "raw.earnings", "surprise", "earnings_surprise"),
-        ("waits", "days_to_earnings", "null", "days_to_latest", "raw.earnings_dates", "announced_from", "null"),
-        ("own_histories", "forward_pe_percentile", "month_count", "null", "raw.valuations", "forward_pe", "forward_pe"),
-        ("peer_medians", "forward_pe_to_peers", "peer_count", "null", "raw.valuations", "forward_pe", "forward_pe"),
-        ("priced", "forward_eps", "null", "null", "raw.valuations", "forward_eps", "forward_eps"),
-        ("shorts", "short_share_of_float", "null", "null", "raw.short_interest", "short_share_of_float", "short_share_of_float"),
-        ("shorts", "days_to_cover", "null", "null", "raw.short_interest", "days_to_cover", "days_to_cover"),
-        ("shorts", "short_growth_1m", "null", "null", "raw.short_interest", "shares_short", "shares_short"),
+        (
+            "revisions",
+            "eps_revision_ratio_30d",
+            "null",
+            "revision_count",
+            "raw.estimates",
+            "revisions_down_30d",
+            "revisions_down_30d",
+        ),
+        (
+            "revisions",
+            "eps_drift_90d",
+            "null",
+            "null",
+            "raw.estimates",
+            "eps_mean",
+            "eps_mean",
+        ),
+        (
+            "judged_results",
+            "earnings_surprise",
+            "return_count",
+            "fall_in_sigmas",
+            "raw.earnings",
+            "surprise",
+            "earnings_surprise",
+        ),
+        (
+            "waits",
+            "days_to_earnings",
+            "null",
+            "days_to_latest",
+            "raw.earnings_dates",
+            "announced_from",
+            "null",
+        ),
+        (
+            "own_histories",
+            "forward_pe_percentile",
+            "month_count",
+            "null",
+            "raw.valuations",
+            "forward_pe",
+            "forward_pe",
+        ),
+        (
+            "peer_medians",
+            "forward_pe_to_peers",
+            "peer_count",
+            "null",
+            "raw.valuations",
+            "forward_pe",
+            "forward_pe",
+        ),
+        (
+            "priced",
+            "forward_eps",
+            "null",
+            "null",
+            "raw.valuations",
+            "forward_eps",
+            "forward_eps",
+        ),
+        (
+            "shorts",
+            "short_share_of_float",
+            "null",
+            "null",
+            "raw.short_interest",
+            "short_share_of_float",
+            "short_share_of_float",
+        ),
+        (
+            "shorts",
+            "days_to_cover",
+            "null",
+            "null",
+            "raw.short_interest",
+            "days_to_cover",
+            "days_to_cover",
+        ),
+        (
+            "shorts",
+            "short_growth_1m",
+            "null",
+            "null",
+            "raw.short_interest",
+            "shares_short",
+            "shares_short",
+        ),
     ] %}
     final as (
         {%- for cte, metric, count, qualifier, table, column, told in metrics %}
@@ -381,8 +454,13 @@ with
                 observed_on,
                 '{{ metric }}' as metric,
                 cast(
-                    {{ "forward_pe / nullif(median_forward_pe, 0)" if cte == "peer_medians" else metric }}
-                    as {{ dbt.type_float() }}
+                    {{
+                        (
+                            "forward_pe / nullif(median_forward_pe, 0)"
+                            if cte == "peer_medians"
+                            else metric
+                        )
+                    }} as {{ dbt.type_float() }}
                 ) as value,
                 cast({{ count }} as {{ dbt.type_float() }}) as sample_count,
                 cast({{ qualifier }} as {{ dbt.type_float() }}) as qualifier,
@@ -392,9 +470,7 @@ with
                 cast({{ told }} as {{ dbt.type_float() }}) as evidence_value,
                 pit_quality
             from {{ cte }}
-            {%- if cte == "judged_results" %}
-                where day_rank = 1
-            {%- endif %}
+            {%- if cte == "judged_results" %} where day_rank = 1 {%- endif %}
             {% if not loop.last %}
                 union all
             {% endif %}

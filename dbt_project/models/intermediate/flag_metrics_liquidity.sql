@@ -9,10 +9,7 @@ with
         where split_ratio <> 1 and is_final
     ),
     shares as (
-        select
-            prices.*,
-            quoted.major_code,
-            quoted.units_per_major
+        select prices.*, quoted.major_code, quoted.units_per_major
         from prices
         left join listings on listings.ticker = prices.ticker
         left join currencies as quoted on quoted.code = coalesce(prices.currency, listings.currency)
@@ -31,7 +28,8 @@ with
             used_from,
             least(
                 lead(used_from, 1, cast('9999-12-31' as date)) over (
-                    partition by currency order by used_from asc nulls last, session_date asc nulls last
+                    partition by currency
+                    order by used_from asc nulls last, session_date asc nulls last
                 ),
                 session_date + 8
             ) as used_until
@@ -44,9 +42,7 @@ with
             'median_turnover_60d_usd_m' as metric,
             shares.median_turnover_60d
             / shares.units_per_major
-            * case
-                when shares.major_code = 'USD' then 1.0 else standing_rates.dollar_rate
-            end
+            * case when shares.major_code = 'USD' then 1.0 else standing_rates.dollar_rate end
             / 1000000 as value,
             shares.volume_count_60d as sample_count,
             shares.row_id,
@@ -173,7 +169,13 @@ with
         from conflicts
     ),
     final as (
-        {%- for cte in ["turnovers", "untraded", "pennies", "currency_conflicts", "split_conflicts"] %}
+        {%- for cte in [
+            "turnovers",
+            "untraded",
+            "pennies",
+            "currency_conflicts",
+            "split_conflicts",
+        ] %}
             select
                 ticker,
                 observed_on,

@@ -41,9 +41,7 @@ with
         where topic = 'LIT' and subtopic = 'solicitation'
     ),
     named as (
-        select
-            topics.*,
-            concat(topics.topic, '.', topics.subtopic) as code
+        select topics.*, concat(topics.topic, '.', topics.subtopic) as code
         from topics
         where topics.subtopic is not null
         union all

@@ -25,9 +25,8 @@ with
             ticker,
             session_date,
             {{ rolling_median("close * volume") }} over last_60 as median_turnover_60d,
-            avg(
-                case when volume = 0 then 1.0 when volume is not null then 0.0 end
-            ) over last_60 as untraded_share_60d,
+            avg(case when volume = 0 then 1.0 when volume is not null then 0.0 end) over last_60
+            as untraded_share_60d,
             count(volume) over last_60 as volume_count_60d
         from momentum_history
         window
@@ -40,10 +39,7 @@ with
     later_splits as (
         select bars.ticker, bars.session_date, exp(sum(ln(splits.split_ratio))) as split_factor
         from bars
-        inner join
-            splits
-            on splits.ticker = bars.ticker
-            and splits.split_on > bars.session_date
+        inner join splits on splits.ticker = bars.ticker and splits.split_on > bars.session_date
         group by bars.ticker, bars.session_date
     ),
     -- Each session as known at its own cut-off.
@@ -112,9 +108,7 @@ with
     crossed as (
         select
             *,
-            case
-                when lag(side) over history = side then 0 else 1
-            end as is_crossing,
+            case when lag(side) over history = side then 0 else 1 end as is_crossing,
             lag(atr_share) over history as previous_atr_share
         from sided
         window history as (partition by ticker order by bar_number asc nulls last)
@@ -142,10 +136,18 @@ with
     framed as (
         select
             runs.*,
-            case when runs.side = 'none' then null when runs.side = 'below' then runs.bar_number - runs.run_started + 1 else 0 end
-            as sessions_below_sma_200,
-            case when run_starts.previous_side = 'above' then run_starts.run_started - run_starts.previous_started else 0 end
-            as sessions_above_before,
+            case
+                when runs.side = 'none'
+                then null
+                when runs.side = 'below'
+                then runs.bar_number - runs.run_started + 1
+                else 0
+            end as sessions_below_sma_200,
+            case
+                when run_starts.previous_side = 'above'
+                then run_starts.run_started - run_starts.previous_started
+                else 0
+            end as sessions_above_before,
             {{ rolling_quantile("runs.volatility_21d", 0.5) }} over last_756
             as median_volatility_756d,
             {{ rolling_quantile("runs.volatility_21d", 0.9) }} over last_756
@@ -172,7 +174,9 @@ with
     ),
     -- Sessions at whose cut-off a bar before them had not come yet.
     late as (
-        select ticker, bar_number, first_known_from from sessions where first_known_from > cut_off_at
+        select ticker, bar_number, first_known_from
+        from sessions
+        where first_known_from > cut_off_at
     ),
     late_counts as (select ticker, count(*) as late_count from late group by ticker),
     touched as (
@@ -206,8 +210,7 @@ with
             on sided.ticker = touched.ticker
             and sided.bar_number <= touched.bar_number
             and sided.bar_number > touched.bar_number - 756 - touched.late_count
-        where
-            sided.first_known_from <= touched.cut_off_at or sided.bar_number = touched.bar_number
+        where sided.first_known_from <= touched.cut_off_at or sided.bar_number = touched.bar_number
     ),
     fronts as (
         select
@@ -245,8 +248,7 @@ with
             count(case when aged.age < 30 then 1 end) as close_count_30d,
             max(case when aged.age = 1 then aged.atr_share end) as previous_atr_share
         from aged
-        inner join
-            fronts on fronts.ticker = aged.ticker and fronts.bar_number = aged.bar_number
+        inner join fronts on fronts.ticker = aged.ticker and fronts.bar_number = aged.bar_number
         where aged.age < 756
         group by aged.ticker, aged.bar_number
     ),

@@ -26,7 +26,8 @@ with
             metric,
             concat(
                 {%- for part in parts %}
-                    coalesce(cast({{ part }} as {{ dbt.type_string() }}), ''), ';'
+                    coalesce(cast({{ part }} as {{ dbt.type_string() }}), ''),
+                    ';'
                     {{- "," if not loop.last }}
                 {%- endfor %}
             ) as rule
@@ -36,8 +37,9 @@ with
         select
             flag,
             kind,
-            substring(md5(string_agg(rule, '|' order by metric asc nulls last)), 1, 8)
-            as rule_version
+            substring(
+                md5(string_agg(rule, '|' order by metric asc nulls last)), 1, 8
+            ) as rule_version
         from written
         group by flag, kind
     )

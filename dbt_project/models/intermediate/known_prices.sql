@@ -140,10 +140,7 @@ with
             lag(session_number) over history as previous_session_number
         from windows
         where version_rank = 1
-        window
-            history as (
-                partition by ticker, bar_number order by told_bar_number asc nulls last
-            )
+        window history as (partition by ticker, bar_number order by told_bar_number asc nulls last)
     ),
     stepped as (
         select
@@ -172,9 +169,7 @@ with
         from stepped
         where age < 252
     ),
-    highs as (
-        select ticker, bar_number, row_id, told_close from highest where height_rank = 1
-    ),
+    highs as (select ticker, bar_number, row_id, told_close from highest where height_rank = 1),
     aggregated as (
         select
             ticker,
@@ -212,7 +207,10 @@ with
                 order by case when age < 60 then close * volume end asc nulls last
             ) as median_turnover_60d,
             avg(
-                case when age < 60 and volume is not null then case when volume = 0 then 1.0 else 0.0 end end
+                case
+                    when age < 60 and volume is not null
+                    then case when volume = 0 then 1.0 else 0.0 end
+                end
             ) as untraded_share_60d,
             count(case when age < 60 then volume end) as volume_count_60d
         from stepped
@@ -261,9 +259,7 @@ with
             aggregated.volume_count_60d
         from aggregated
         inner join
-            highs
-            on highs.ticker = aggregated.ticker
-            and highs.bar_number = aggregated.bar_number
+            highs on highs.ticker = aggregated.ticker and highs.bar_number = aggregated.bar_number
     )
 select *
 from final

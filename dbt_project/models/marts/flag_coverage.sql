@@ -41,9 +41,15 @@ with
         select
             flag,
             concat(
-                'needs ', string_agg(needs, '; or ' order by kind asc nulls last, metric asc nulls last)
+                'needs ',
+                string_agg(needs, '; or ' order by kind asc nulls last, metric asc nulls last)
             ) as reason
-        from (select distinct flag, kind, needs, min(metric) over (partition by flag, kind, needs) as metric from rules) as needed
+        from
+            (
+                select distinct
+                    flag, kind, needs, min(metric) over (partition by flag, kind, needs) as metric
+                from rules
+            ) as needed
         group by flag
     ),
     final as (

@@ -13,12 +13,7 @@ with
     ),
     known_prices as (
         select
-            ticker,
-            session_date,
-            high_row_id,
-            high_told_close,
-            previous_row_id,
-            previous_told_close
+            ticker, session_date, high_row_id, high_told_close, previous_row_id, previous_told_close
         from {{ ref("known_prices") }}
     ),
     quotes as (select ticker, exchange, session_date from {{ ref("quotes") }}),
@@ -27,13 +22,9 @@ with
     ),
     events as (select * from {{ ref("rating_events") }} where effect = 'vote'),
     votes as (select * from {{ ref("vote_history") }}),
-    told_votes as (
-        select table_name, row_id, target from {{ ref("stg_ratings_history") }}
-    ),
+    told_votes as (select table_name, row_id, target from {{ ref("stg_ratings_history") }}),
     snapshots as (select * from {{ ref("snapshot_history") }}),
-    told_snapshots as (
-        select row_id, strong_buy, buy from {{ ref("stg_consensus_history") }}
-    ),
+    told_snapshots as (select row_id, strong_buy, buy from {{ ref("stg_consensus_history") }}),
     currency_moves as (
         select row_id, row_id_20d_ago, told_close_20d_ago from {{ ref("currency_moves") }}
     ),
@@ -110,8 +101,7 @@ with
             bars as newest
             on newest.ticker = observed.ticker
             and newest.session_date = observed.observed_on
-        left join
-            bars on bars.ticker = observed.ticker and bars.bar_number = newest.bar_number - 1
+        left join bars on bars.ticker = observed.ticker and bars.bar_number = newest.bar_number - 1
         left join
             known_prices
             on known_prices.ticker = observed.ticker
@@ -140,10 +130,7 @@ with
             news.evidence_value,
             news.news_row_id
         from observed
-        inner join
-            news as item
-            on item.row_id = observed.row_id
-            and item.metric = observed.metric
+        inner join news as item on item.row_id = observed.row_id and item.metric = observed.metric
         inner join
             news
             on news.ticker = item.ticker
@@ -171,16 +158,12 @@ with
             bars.told_close
         from observed
         inner join quotes on quotes.ticker = observed.ticker
-        inner join
-            days on days.exchange = quotes.exchange and days.day = observed.observed_on
+        inner join days on days.exchange = quotes.exchange and days.day = observed.observed_on
         left join
             days as ten_before
             on ten_before.exchange = quotes.exchange
             and ten_before.session_number = days.session_number - 10
-        left join
-            bars
-            on bars.ticker = observed.ticker
-            and bars.session_date = observed.observed_on
+        left join bars on bars.ticker = observed.ticker and bars.session_date = observed.observed_on
         where observed.table_name is null
     ),
     calls as (
@@ -212,7 +195,10 @@ with
             (
                 numbered.metric = 'firms_down_10d'
                 and events.score > events.prior_score
-                and (numbered.day_10_before is null or events.graded_on + numbered.days_after > numbered.day_10_before)
+                and (
+                    numbered.day_10_before is null
+                    or events.graded_on + numbered.days_after > numbered.day_10_before
+                )
             )
             or (
                 numbered.metric = 'net_upgrade_share_30d'
@@ -279,13 +265,7 @@ with
         where numbered.metric in ('buy_share', 'coverage_ratio')
     ),
     final as (
-        select
-            flag_episode_id,
-            role,
-            table_name,
-            row_id,
-            column_name,
-            evidence_value as value
+        select flag_episode_id, role, table_name, row_id, column_name, evidence_value as value
         from observed
         where table_name is not null
         union

@@ -4,19 +4,11 @@
 with
     episodes as (
         select
-            flag_episode_id,
-            flag,
-            kind,
-            ticker,
-            opening_severity as severity,
-            opened_on,
-            closed_on
+            flag_episode_id, flag, kind, ticker, opening_severity as severity, opened_on, closed_on
         from {{ ref("flag_episodes") }}
     ),
     families as (select distinct flag, kind, family from {{ ref("risk_flag_rules") }}),
-    coverage as (
-        select ticker, flag from {{ ref("flag_coverage") }} where status = 'evaluated'
-    ),
+    coverage as (select ticker, flag from {{ ref("flag_coverage") }} where status = 'evaluated'),
     universe as (select ticker, benchmark from {{ ref("stg_universe") }}),
     momentum_history as (
         select ticker, session_date, total_return_close from {{ ref("momentum_history") }}
@@ -27,8 +19,7 @@ with
             session_date,
             lag(session_date, 1, cast('0001-01-01' as date)) over history as day_before,
             lead(session_date, {{ ahead }}) over history as day_ahead,
-            lead(total_return_close, {{ ahead }}) over history
-            / nullif(total_return_close, 0)
+            lead(total_return_close, {{ ahead }}) over history / nullif(total_return_close, 0)
             - 1 as return_ahead
         from momentum_history
         window history as (partition by ticker order by session_date asc nulls last)
@@ -61,9 +52,7 @@ with
             and ahead.day_before <= episodes.opened_on
         left join universe on universe.ticker = episodes.ticker
         left join
-            means
-            on means.session_date = ahead.session_date
-            and means.day_ahead = ahead.day_ahead
+            means on means.session_date = ahead.session_date and means.day_ahead = ahead.day_ahead
         left join
             momentum_history as benchmark_before
             on benchmark_before.ticker = universe.benchmark
@@ -116,10 +105,7 @@ with
                 end
             ) as share_worse
         from episodes
-        inner join
-            families
-            on families.flag = episodes.flag
-            and families.kind = episodes.kind
+        inner join families on families.flag = episodes.flag and families.kind = episodes.kind
         left join judged on judged.flag_episode_id = episodes.flag_episode_id
         left join open_sessions on open_sessions.flag_episode_id = episodes.flag_episode_id
         left join all_sessions on all_sessions.flag = episodes.flag

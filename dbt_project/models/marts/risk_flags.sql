@@ -23,9 +23,10 @@ with
             rules.family,
             rules.enter_at,
             versions.rule_version,
-            {% for _ in words %} replace({% endfor %}
-            rules.message
-            {%- for name, text in words.items() %}, '{{ name }}', coalesce({{ text }}, '(unknown)')){% endfor %} as message
+            {% for _ in words %} replace({% endfor %}rules.message
+            {%- for name, text in words.items() %}
+                    , '{{ name }}', coalesce({{ text }}, '(unknown)'))
+            {% endfor %} as message
         from episodes
         inner join
             rules

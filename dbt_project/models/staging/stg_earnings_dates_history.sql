@@ -1,13 +1,5 @@
 with
-    source as (
-        {{
-            known_versions(
-                "earnings_dates",
-                ["ticker", "snapshot_date"],
-                every=true
-            )
-        }}
-    ),
+    source as ({{ known_versions("earnings_dates", ["ticker", "snapshot_date"], every=true) }}),
     renamed as (
         select
             row_id,

@@ -1,13 +1,5 @@
 with
-    source as (
-        {{
-            known_versions(
-                "earnings",
-                ["ticker", "period_end"],
-                every=true
-            )
-        }}
-    ),
+    source as ({{ known_versions("earnings", ["ticker", "period_end"], every=true) }}),
     renamed as (
         select
             row_id,

@@ -1,12 +1,6 @@
 with
     source as (
-        {{
-            known_versions(
-                "estimates",
-                ["ticker", "snapshot_date", "period"],
-                every=true
-            )
-        }}
+        {{ known_versions("estimates", ["ticker", "snapshot_date", "period"], every=true) }}
     ),
     renamed as (
         select

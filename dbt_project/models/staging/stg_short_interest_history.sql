@@ -4,8 +4,9 @@ with
             known_versions(
                 "short_interest",
                 ["ticker", "settled_on"],
-                happened_at="d.opens_at_9_sessions_later", day="v.settled_on",
-                every=true
+                happened_at="d.opens_at_9_sessions_later",
+                day="v.settled_on",
+                every=true,
             )
         }}
     ),

@@ -4,8 +4,9 @@ with
             known_versions(
                 "valuations",
                 ["ticker", "valued_on"],
-                happened_at="d.next_opens_at", day="v.valued_on",
-                every=true
+                happened_at="d.next_opens_at",
+                day="v.valued_on",
+                every=true,
             )
         }}
     ),
