@@ -38,6 +38,7 @@ MARTS = (
     "risk_flags",
     "flag_evidence",
     "flag_coverage",
+    "flag_quality",
     "scorecard",
     "data_quality",
 )
