@@ -1,7 +1,7 @@
 """Raw assets: one for each fact table of the raw store, of the same name; each calls `ingest`."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import cache
 
@@ -13,6 +13,7 @@ from orchestration.inputs import EMPTY, FAULT, INCOMPLETE, RESUME_AT, key
 from orchestration.lock import Writer
 from orchestration.preview import preview
 from warehouse.ingest import Ingested, ingest
+from warehouse.news import SCORED_TABLES
 from warehouse.sources.drift import declared
 from warehouse.store import SCHEMA_SQL, SIMULATED, schema
 
@@ -63,7 +64,7 @@ def _raw_asset(table: str) -> dg.AssetsDefinition:
         group_name="raw",
         kinds={"duckdb", "python"},
         description=_comments()[table],
-        deps=[key(name) for name in _NAMING_TICKERS] if table == "sessions" else [],
+        deps=[key(name) for name in _after(table)],
         op_tags={"dagster/priority": str(-_FIRST.index(table) if table in _FIRST else -99)},
         check_specs=[
             dg.AssetCheckSpec(
@@ -114,6 +115,15 @@ def _raw_asset(table: str) -> dg.AssetsDefinition:
         )
 
     return raw
+
+
+def _after(table: str) -> Sequence[str]:
+    """Tables that must be as new as a run makes them before this one is made."""
+    if table == "sessions":
+        return _NAMING_TICKERS
+    # Scores are of the news stored, and find companies by their names; the sentiment comes last.
+    scored = ("news", "securities") if table in SCORED_TABLES else ()
+    return (*scored, "news_topics", "broker_calls") if table == "news_signals" else scored
 
 
 def _left_over(done: Ingested) -> dict[str, str]:

@@ -8,7 +8,7 @@ import hashlib
 import itertools
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as dt_time
@@ -33,6 +33,7 @@ from orchestration.inputs import (
     next_refresh,
 )
 from orchestration.lock import bury_the_dead, unfinished
+from warehouse.news import SCORED_TABLES
 from warehouse.publish import newest
 from warehouse.settings import Home
 from warehouse.sources.calendars import REFERENCE, last_closed_session
@@ -72,6 +73,12 @@ refresh = dg.define_asset_job(
 def settings_of(source: str, tickers: list[str] | None = None) -> dict[str, object]:
     """Run configuration of an ingest that asks `source`."""
     return {"resources": {"settings": {"config": {"source": source, "tickers": tickers or []}}}}
+
+
+def with_followers(tables: Iterable[str]) -> list[str]:
+    """Return the raw tables and those that an ingest of them brings along: sessions, and scores."""
+    named = {*tables, "sessions"}
+    return sorted(named | set(SCORED_TABLES) if "news" in named else named)
 
 
 def next_scheduled_ingest(now: datetime) -> datetime:
@@ -170,7 +177,7 @@ def new_files(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipRea
             f"A run has tried {', '.join(file.name for file in landed[:5])} and could not; "
             "its log says why. Take it away, or drop it anew to have it tried again."
         )
-    tables = sorted({file.table for file in landed} | {"sessions"})
+    tables = with_followers(file.table for file in landed)
     return dg.RunRequest(
         run_key=run_key,
         run_config=settings_of("inbox"),

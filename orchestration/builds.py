@@ -1,10 +1,13 @@
-"""Which incremental tables a build goes on from, and what it notes for the next one.
+"""What a build goes on from, and what it notes for the next one.
 
 The note of a table (`raw.builds`) says of which code, as of which moment and up to which batch it
 was built. A build goes on from a table, replacing only what later batches touch, if the code is the
 same, everything stored was visible to it, and no earlier moment is asked for. Any other table is
 made anew. A note is taken away before its table is made anew and written after the model succeeded,
 so a build that dies half-way costs work and never rows: the next one touches the same and more.
+
+One more note is of the whole project, written when all models and tests were good. While it fits
+and time alone has changed nothing since, only what reads a raw table with new batches is run.
 """
 
 import hashlib
@@ -16,9 +19,14 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
+import duckdb
+
 from warehouse import settings
 from warehouse.settings import Home
-from warehouse.store import Warehouse
+from warehouse.store import Warehouse, quoted
+
+# The note of the whole project.
+_WHOLE = "*"
 
 
 @dataclass(frozen=True)
@@ -26,8 +34,9 @@ class Plan:
     """What a build goes on from.
 
     `continued` are the models whose tables fit; `stored_until` is the newest batch that all of
-    them know of, None where there is no such table. `as_of` and `stored_at_start`, the newest
-    batch there is, are what `finish` notes of the models of `code_versions`.
+    them know of, None where there is no such table. `affected` are the models that are to be run,
+    None where all are. `as_of` and `stored_at_start`, the newest batch there is, are what `finish`
+    notes of the models of `code_versions`.
     """
 
     as_of: datetime
@@ -35,6 +44,7 @@ class Plan:
     code_versions: Mapping[str, str]
     continued: list[str] = field(default_factory=list)
     stored_until: datetime | None = None
+    affected: list[str] | None = None
 
     @property
     def variables(self) -> dict[str, object]:
@@ -48,30 +58,44 @@ class Plan:
 
 def begin(
     home: Home,
-    code_versions: Mapping[str, str],
+    manifest: Mapping[str, Any],
+    code_version: str,
     as_of: datetime,
     select: Collection[str] | None = None,
+    whole: bool = False,
 ) -> Plan:
     """Plan a build as of a moment, of all models or of those selected, and note that it began.
 
+    `code_version` is that of all of the project. `whole` runs every model, whatever changed.
     Selected models are made anew, from whatever their inputs hold, and again by the next build
     of all.
     """
+    versions = {**code_versions(manifest), _WHOLE: code_version}
     with Warehouse(home.build) as warehouse:
         con = warehouse.con
         newest = con.execute("select max(finished_at) from raw.batches").fetchall()[0][0]
         notes = con.execute(
             "select model, code_version, as_of, stored_until from raw.builds"
         ).fetchall()
+        affected = None
         if select is not None:
             continued, stored_until = [], None
-            forgotten = [model for model, *_ in notes if model in select]
+            forgotten = [model for model, *_ in notes if model in (*select, _WHOLE)]
         else:
             fitting = {
                 model: known_until
                 for model, code, shown, known_until in notes
-                if code_versions.get(model) == code and known_until <= shown <= as_of
+                if versions.get(model) == code and known_until <= shown <= as_of
             }
+            built_until = fitting.pop(_WHOLE, None)
+            shown_at = {model: shown for model, _, shown, _ in notes}
+            if (
+                built_until is not None
+                and not whole
+                and not _has_time_changed(con, shown_at[_WHOLE], as_of)
+                and not _missing(con, manifest)
+            ):
+                affected = _affected(con, manifest, built_until)
             continued = sorted(fitting)
             stored_until = min(fitting.values(), default=None)
             forgotten = [model for model, *_ in notes if model not in fitting]
@@ -82,17 +106,26 @@ def begin(
             "update raw.builds set as_of = ? where list_contains(?, model)", [as_of, continued]
         )
         con.execute("commit")
-    noted = code_versions if select is None else {}
-    return Plan(as_of, newest, noted, continued, stored_until)
+    noted = versions if select is None else {}
+    return Plan(as_of, newest, noted, continued, stored_until, affected)
 
 
-def finish(home: Home, plan: Plan, succeeded: Iterable[str]) -> None:
-    """Note the incremental models that succeeded, for the next build to go on from."""
+def finish(home: Home, plan: Plan, built: Mapping[str, bool], is_good: bool) -> None:
+    """Note what the next build may go on from.
+
+    `built` says of each model that was to be run whether it succeeded, `is_good` whether all models
+    and tests did. What did not need to be run is as new as what was.
+    """
     built_at = datetime.now(UTC).replace(tzinfo=None)
+    standing = plan.continued if plan.affected is not None else []
+    succeeded = {model for model, has_succeeded in built.items() if has_succeeded}
+    succeeded |= {model for model in standing if model not in built}
+    if is_good:
+        succeeded.add(_WHOLE)
     rows = [
-        (model, plan.code_versions[model], plan.as_of, plan.stored_at_start, built_at)
-        for model in succeeded
-        if model in plan.code_versions
+        (model, version, plan.as_of, plan.stored_at_start, built_at)
+        for model, version in plan.code_versions.items()
+        if model in succeeded
     ]
     if not rows or plan.stored_at_start is None:
         return
@@ -104,6 +137,94 @@ def finish(home: Home, plan: Plan, succeeded: Iterable[str]) -> None:
         )
         con.executemany("insert into raw.builds values (?, ?, ?, ?, ?)", rows)
         con.execute("commit")
+
+
+def _has_time_changed(con: duckdb.DuckDBPyConnection, before: datetime, now: datetime) -> bool:
+    """Whether marts change between two moments although nothing was told.
+
+    They do with the day, when a session opens or closes (and its bar is final), and when results
+    are announced. Models with windows that move by the minute carry the tag `always`.
+    """
+    if before.date() != now.date():
+        return True
+    passed = con.execute(
+        """
+        with moments as (
+            select unnest([opens_at, closes_at, closes_at + interval '15' minute]) as moment
+            from raw.sessions
+            where session_date between cast($now as date) - 3 and cast($now as date) + 3
+            union all
+            select unnest([announced_from, announced_to]) from raw.earnings_dates
+        )
+        select count(*) from moments where moment > $before and moment <= $now
+        """,
+        {"before": before, "now": now},
+    ).fetchall()
+    return bool(passed[0][0])
+
+
+def _missing(con: duckdb.DuckDBPyConnection, manifest: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """Return the relations of a manifest, as schema and name, that the database lacks."""
+    found = con.execute(
+        """
+        select schema_name, table_name from duckdb_tables()
+        union all select schema_name, view_name from duckdb_views()
+        """
+    ).fetchall()
+    wanted = {
+        (node["schema"], node["name"])
+        for node in manifest["nodes"].values()
+        if node["resource_type"] in ("model", "seed")
+    }
+    return wanted - set(found)
+
+
+def _affected(
+    con: duckdb.DuckDBPyConnection, manifest: Mapping[str, Any], moment: datetime
+) -> list[str]:
+    """Return the models that batches which ended after a moment may change, or that always run."""
+    told = con.execute(
+        "select asset, batch_id from raw.batches where finished_at > ? and new + changed > 0",
+        [moment],
+    ).fetchall()
+    batches: dict[str, list[str]] = {}
+    for asset, batch_id in told:
+        batches.setdefault(f"source.bellwether.{asset.replace('/', '.')}", []).append(batch_id)
+    models = {
+        unique_id: node
+        for unique_id, node in manifest["nodes"].items()
+        if node["resource_type"] == "model"
+    }
+    affected: set[str] = set()
+    waiting = list(batches)
+    while waiting:
+        parent = waiting.pop()
+        for unique_id in models.keys() - affected:
+            node = models[unique_id]
+            if parent not in node["depends_on"]["nodes"]:
+                continue
+            if parent in batches and node["config"]["meta"].get("only_tickers"):
+                known = f"{quoted(node['schema'])}.{quoted(node['name'])}"
+                if not _has_new_ticker(con, parent, batches[parent], known):
+                    continue
+            affected.add(unique_id)
+            waiting.append(unique_id)
+    affected |= {unique_id for unique_id in models if "always" in models[unique_id]["tags"]}
+    return sorted(models[unique_id]["name"] for unique_id in affected)
+
+
+def _has_new_ticker(
+    con: duckdb.DuckDBPyConnection, source: str, batches: Collection[str], known: str
+) -> bool:
+    """Whether batches of a raw table tell of a ticker that a relation has no row of."""
+    rows = con.execute(
+        f"""
+        select count(*) from raw.{quoted(source.rpartition(".")[2])} as told
+        where list_contains(?, told.batch_id) and told.ticker not in (select ticker from {known})
+        """,
+        [list(batches)],
+    ).fetchall()
+    return bool(rows[0][0])
 
 
 def code_versions(manifest: Mapping[str, Any]) -> dict[str, str]:

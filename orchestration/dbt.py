@@ -148,15 +148,17 @@ def build(
     *,
     as_of: datetime,
     select: list[str] | None = None,
+    whole: bool = False,
     on_node: Callable[[str, str], None] | None = None,
 ) -> list[Built]:
-    """Build and test all models as of a moment, in dependency order, and say how each node ended.
+    """Build and test models as of a moment, in dependency order, and say how each node ended.
 
-    Unit tests are left out once they passed for this manifest. An incremental model whose table
-    fits (see `builds`) is continued.
+    Unit tests are left out once they passed for this manifest. Where the last build fits (see
+    `builds`), only what reads raw tables with something new is run, unless `whole` is set, and an
+    incremental model goes on from its table.
 
-    `select` limits it to the nodes of these names. `on_node` hears a relation's asset key and how
-    it gets on. When it returns, this process has let go of the build database.
+    `select` limits it to the nodes of these names, made anew. `on_node` hears a relation's asset
+    key and how it gets on. When it returns, this process has let go of the build database.
 
     Raises `ProjectError` when dbt could not start; a model or test that failed is no error here.
     """
@@ -171,10 +173,12 @@ def build(
     parsed.build_flat_graph()  # macros see the project through it; parsing would have made it
     arguments = ["build", "--no-write-json", "--target-path", str(home.dbt)]
     arguments += ["--log-path", str(home.dbt)]
-    plan = builds.begin(home, builds.code_versions(manifest.content), as_of, select)
+    plan = builds.begin(home, manifest.content, manifest.folder.name, as_of, select, whole)
     arguments += ["--vars", json.dumps(plan.variables)]
     if select:
         arguments += ["--select", *select]
+    elif plan.affected is not None:
+        arguments += ["--select", *plan.affected]
     if manifest.is_unit_tested:
         arguments += ["--exclude-resource-type", "unit_test"]
     home.dbt.mkdir(parents=True, exist_ok=True)
@@ -187,10 +191,9 @@ def build(
     if results is None:
         raise ProjectError(f"dbt could not build the project: {ended.exception}")
     built = [_built(result) for result in results]
-    builds.finish(
-        home, plan, [node.name.split(".")[-1] for node in built if node.is_asset and node.is_good]
-    )
-    if not select:
+    models = {node.name.split(".")[-1]: node.is_good for node in built if node.is_asset}
+    builds.finish(home, plan, models, all(node.is_good for node in built))
+    if not select and plan.affected is None:
         manifest.note_unit_tests(built)
     return built
 

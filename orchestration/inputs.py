@@ -17,8 +17,8 @@ from warehouse.store import schema
 
 # Tags of a run: the inputs it builds, the moment it was asked to show if any, that it is in vain
 # if these were built meanwhile, the files it is to fetch, that it failed through what it was
-# given, so that trying again is no use, that its source did not tell all it was to be asked, and
-# when it may be asked for the rest.
+# given, so that trying again is no use, that its source did not tell all it was to be asked, when
+# it may be asked for the rest, and how many models it ran.
 INPUTS = "bellwether/inputs"
 AS_OF = "bellwether/as_of"
 IF_NEW = "bellwether/if_new"
@@ -26,6 +26,7 @@ FILES = "bellwether/files"
 FAULT = "bellwether/fault"
 INCOMPLETE = "bellwether/incomplete"
 RESUME_AT = "bellwether/resume_at"
+MODELS = "bellwether/models"
 
 MOST_ATTEMPTS = 3
 # What a raw table without a single row says of itself.

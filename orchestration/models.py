@@ -11,7 +11,7 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
 
 from orchestration import catalogue, dbt
-from orchestration.inputs import AS_OF, FAULT, IF_NEW, INPUTS, inputs_key, is_built
+from orchestration.inputs import AS_OF, FAULT, IF_NEW, INPUTS, MODELS, inputs_key, is_built
 from orchestration.lock import PROGRESS, Writer
 from warehouse.publish import publish
 from warehouse.settings import Home
@@ -56,9 +56,20 @@ def models() -> dg.AssetsDefinition:
         as_of = _moment(home, config.as_of)
         started = time.monotonic()
         built = dbt.build(
-            manifest, home, as_of=as_of, select=_selected(context), on_node=PROGRESS.get()
+            manifest,
+            home,
+            as_of=as_of,
+            select=_selected(context),
+            whole=IF_NEW not in run.tags,
+            on_node=PROGRESS.get(),
         )
-        context.log.info(f"dbt built and tested as of {as_of} in {_since(started)} s")
+        ran = [node for node in built if node.is_asset and not node.is_skipped]
+        told = f"{len(ran)} of {len(context.assets_def.specs_by_key)} in {_since(started)} s"
+        instance.add_run_tags(run.run_id, {MODELS: told})
+        context.log.info(
+            f"dbt built and tested as of {as_of}: {told}\n"
+            + "\n".join(f"{node.name} {node.seconds:.2f} s" for node in ran)
+        )
 
         started = time.monotonic()
         yield from _events(context, manifest, home, built)

@@ -21,7 +21,7 @@ from dagster._core.instance.ref import InstanceRef
 from dagster._core.utils import make_new_run_id
 
 from orchestration.assets import IngestSettings, raw_assets
-from orchestration.automation import ingest, refresh, settings_of
+from orchestration.automation import ingest, refresh, settings_of, with_followers
 from orchestration.dbt import environment, prepare_manifest
 from orchestration.inputs import IF_NEW, INPUTS, inputs_key, is_built, key
 from orchestration.lock import PROGRESS, Progress, Writer, tell
@@ -123,7 +123,7 @@ def run_ingest(
             instance,
             on_event,
             config=settings_of(source, list(tickers)),
-            selection=[key(table) for table in sorted({*tables, "sessions"})] if tables else None,
+            selection=[key(table) for table in with_followers(tables)] if tables else None,
         )
 
 

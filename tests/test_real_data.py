@@ -27,6 +27,10 @@ pytestmark = pytest.mark.skipif(
     not DATA.is_dir(), reason="the real data (../shared/data) are not on this machine"
 )
 
+CALL = """(
+    'AAPL', '2025-06-02 13:00:00',
+    'Goldman Sachs downgrades Apple to Neutral from Buy with $190 target'
+)"""
 MARTS = (
     "consensus",
     "consensus_methods",
@@ -41,6 +45,7 @@ MARTS = (
     "flag_quality",
     "scorecard",
     "data_quality",
+    "news_events",
 )
 
 
@@ -85,6 +90,15 @@ def count(con: duckdb.DuckDBPyConnection, query: str) -> int:
     return int(row[0])
 
 
+def everything(home: Home) -> dict[str, pd.DataFrame]:
+    """Every published mart, its rows in order."""
+    with publish.reading(home) as con:
+        names = con.execute(
+            "select table_name from information_schema.tables where table_schema = 'marts'"
+        ).fetchall()
+        return {name: con.execute(f"from marts.{name} order by all").df() for (name,) in names}
+
+
 def rejects(home: Home) -> dict[str, int]:
     with publish.reading(home) as con:
         return dict(con.execute("select reason, count(*) from raw.rejects group by 1").fetchall())
@@ -107,6 +121,22 @@ def test_us_prices(tmp_path: Path) -> None:
     assert marts["momentum_history"] == 121_903
     assert marts["momentum"] == marts["scorecard"] == 98
     assert load_again(home, "prices") | {"unchanged": 0} == dict.fromkeys(counts, 0)
+
+    # Of a news item only some models run, and the marts are those that all of them make.
+    write(home, "news", "one.csv", f"select * from (values {CALL}) t(ticker, published_at, title)")
+    assert load(home, "news")["new"] == 1
+    some = run.run_refresh(home)
+    shown = everything(home)
+    every = run.run_refresh(home, force=True)
+    assert some.success and every.success
+    assert "marts/news_events" in some.row_counts and "marts/votes" in some.row_counts
+    assert "marts/momentum_history" not in some.row_counts
+    assert some.row_counts.keys() < every.row_counts.keys()
+    again = everything(home)
+    assert shown.keys() == again.keys()
+    for mart, rows in shown.items():
+        pd.testing.assert_frame_equal(rows, again[mart], rtol=1e-12, obj=mart)
+    assert shown["news_event_ratings"]["firm"].tolist() == ["Goldman Sachs"]
 
 
 def test_rating_events(tmp_path: Path) -> None:
@@ -240,6 +270,10 @@ def test_ticker_news(tmp_path: Path) -> None:
     with publish.reading(home) as con:
         assert count(con, "select count(*) from staging.stg_news") == counts["new"]
         told = count(con, "select count(distinct ticker) from raw.news")
+        # Every item is in one story of its ticker.
+        items = count(con, "select sum(article_count) from marts.news_events")
+        assert items == count(con, "select count(*) from marts.news_event_articles")
+        assert items == counts["new"]
     assert marts["scorecard"] == told == 649
     assert load_again(home, "news")["new"] == 0
 

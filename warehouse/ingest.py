@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 
 from warehouse.errors import EmptyAnswer, Failed, Malformed, SourceError
+from warehouse.news import SCORED_TABLES
+from warehouse.news.scorer import NewsScorer
 from warehouse.settings import Home
 from warehouse.sources import Drift, Source, Unit, open_source
 from warehouse.sources.calendars import Calendars
@@ -54,8 +56,9 @@ def ingest(
     """Bring what `source` has for `table` into the raw store of `home`.
 
     A unit that fails is recorded in `raw.fetches` and never stops the others; a table the source
-    does not know of is left as it is. `raw.sessions` always comes from exchange_calendars, and
-    `raw.universe` from universe.csv unless the source is the sample.
+    does not know of is left as it is. `raw.sessions` always comes from exchange_calendars,
+    `raw.universe` from universe.csv unless the source is the sample, and the stored news are scored
+    whatever the source.
     """
     done = Ingested(table)
     with Warehouse(home.build) as warehouse:
@@ -68,6 +71,8 @@ def ingest(
             told_by = open_source(source, home, warehouse, load_id)
         if table in told_by.tables:
             _ingest_units(warehouse, told_by, table, load_id, tickers, done)
+        if table in SCORED_TABLES:
+            _ingest_units(warehouse, NewsScorer(warehouse.con), table, load_id, (), done)
         done.data_version = warehouse.data_version(table)
         row = warehouse.con.execute(f"select count(*) from raw.{table}").fetchone()
         done.row_count = row[0] if row else 0
@@ -137,7 +142,8 @@ def _ingest_unit(
                 file_hash=unit.file_hash,
             )
             stored_as = batch_id
-            if not any(astuple(counts)):
+            # Of a part of what is stored there may be nothing to tell.
+            if not any(astuple(counts)) and unit.part is None:
                 raise EmptyAnswer("It holds no rows.")
             if counts.rejected:
                 rejects = warehouse.rejects(load_id, table, file)

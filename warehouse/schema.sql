@@ -354,7 +354,7 @@ create table if not exists raw.builds (
     stored_until timestamp not null,
     built_at timestamp not null
 );
-comment on table raw.builds is 'One row per incremental model: the code, the moment and the newest batch its table was last built of.';
+comment on table raw.builds is 'One row per incremental model, and one (*) for the whole project when all was good: the code, the moment and the newest batch its table was last built of.';
 
 create table if not exists raw.drifts (
     load_id varchar not null,

@@ -33,6 +33,8 @@ SIMULATED = "sample"
 SCHEMA_VERSION = 1
 
 _BOOKKEEPING = ("row_id", "source", "payload", "known_at", "stored_at", "batch_id")
+# Calendars hold of any home, and a score is as simulated as the news it is of.
+_OF_ANY_HOME = ("exchange_calendars", "news_scorer")
 _LOGS = ("fetches", "rejects", "batches", "builds", "drifts", "checks", "schema_version")
 # A dividend re-bases every adjusted close, and vendors rewrite grade times: alone they are no news.
 _NOT_COMPARED = ("adj_close", "graded_at")
@@ -285,14 +287,14 @@ class Warehouse:
         return row is not None
 
     def _refuse_mixture(self, source: str) -> None:
-        if source == "exchange_calendars":
+        if source in _OF_ANY_HOME:
             return
         row = self.con.execute(
             """
             select source from raw.batches
-            where source <> 'exchange_calendars' and (source = ?) <> ? limit 1
+            where source not in (?, ?) and (source = ?) <> ? limit 1
             """,
-            [SIMULATED, source == SIMULATED],
+            [*_OF_ANY_HOME, SIMULATED, source == SIMULATED],
         ).fetchone()
         if row is not None:
             raise HomeError(

@@ -14,7 +14,8 @@ session, so what happened in them is counted session by session.
                 ticker,
                 row_number() over (order by ticker asc nulls last) as ticker_number,
                 min(session_number) as first_number,
-                max(session_number) as last_number
+                max(session_number) as last_number,
+                min(counted_on) as first_counted_on
             from {{ sessions }}
             group by ticker
         ),
@@ -231,6 +232,7 @@ session, so what happened in them is counted session by session.
                 on ranges.ticker = events.ticker
                 and events.from_number <= ranges.last_number
                 and events.to_number > ranges.first_number
+                and events.graded_on + 90 > ranges.first_counted_on
             left join qualities on qualities.pit_quality = events.pit_quality
         ),
         {% if is_newest %}

@@ -16,6 +16,21 @@ hand, without these vars, every model is made anew. `orchestration/builds.py` de
     {%- if is_incremental() -%} delete from {{ this }} where {{ condition }}{%- endif -%}
 {%- endmacro %}
 
+{#- Whether the table of an incremental model has no row of these values of its columns, so that it is to be made. -#}
+{% macro is_absent(columns) -%}
+    {%- if is_incremental() -%}
+        not exists (
+            select 1
+            from {{ this }} as kept
+            where
+                {% for column, value in columns.items() -%}
+                    {% if not loop.first %} and {% endif %} kept.{{ column }} = {{ value }}
+                {%- endfor %}
+        )
+    {%- else -%} true
+    {%- endif -%}
+{%- endmacro %}
+
 {#-
 As the pre-hook of an incremental model with a row per ticker and session: delete the rows it is about to make
 anew, from the day that column `first_day` of `changes` says for each ticker.

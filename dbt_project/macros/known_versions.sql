@@ -44,6 +44,11 @@ owner started, where it is kept. `changes`: SQL by which only the versions of ch
         first_loads as (
             {% if first_loads %}
                 select source, {{ owner }}, first_load_started_at from {{ first_loads }}
+            {% elif changes %}
+                select v.source, v.{{ owner }}, min(loads.load_started_at) as first_load_started_at
+                from {{ source("raw", table) }} as v
+                inner join loads on loads.batch_id = v.batch_id
+                group by v.source, v.{{ owner }}
             {% else %}
                 select source, {{ owner }}, min(load_started_at) as first_load_started_at
                 from versions

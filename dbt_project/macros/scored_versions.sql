@@ -1,11 +1,15 @@
 {#-
 The rows that a scorer made of news items, in the version known at `as_of`. What our own scorer says
-is a function of the text: it counts as known with the item, whenever it ran. What another source
-says counts from when it was known, and not before the item.
+is a function of the text: it counts as known with the item, whenever it ran, and a row says by its
+`known_at` which version of the item it is of. What another source says counts from when it was known,
+and not before the item.
 -#}
 {% macro scored_versions(table, key) %}
     with
-        news as (select ticker, news_id, known_from, pit_quality from {{ ref("stg_news") }}),
+        news as (
+            select ticker, news_id, known_at as item_known_at, known_from, pit_quality
+            from {{ ref("stg_news") }}
+        ),
         dated as (
             select
                 v.*,
@@ -20,7 +24,8 @@ says counts from when it was known, and not before the item.
                     when v.known_at <> v.stored_at
                     then 'vendor_stated'
                     else 'observed'
-                end as pit_quality
+                end as pit_quality,
+                v.source = 'news_scorer' and v.known_at > news.item_known_at as is_of_later_text
             from {{ source("raw", table) }} as v
             inner join news on news.news_id = v.news_id and news.ticker = v.ticker
         ),
@@ -31,6 +36,8 @@ says counts from when it was known, and not before the item.
                     partition by dated.{{ key | join(", dated.") }}
                     order by
                         source_priority.priority asc nulls last,
+                        dated.is_of_later_text asc nulls last,
+                        case when dated.is_of_later_text then dated.known_at end asc nulls last,
                         dated.known_at desc nulls last,
                         dated.source asc nulls last
                 ) as version_rank

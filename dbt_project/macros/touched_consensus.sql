@@ -7,26 +7,55 @@
         on found.news_id = anew.news_id
         and found.ticker = anew.ticker
         and found.scorer_version <> anew.scorer_version
-    where {{ is_stored_since("anew.known_at") }}
+    where {{ is_stored_since("anew.stored_at") }}
 {% endmacro %}
 
-{#- Tickers of which something was told since the last build that dates, names or moves a rating. -#}
+{#- Tickers of which something was told since the last build that dates, names or moves all ratings. -#}
 {% macro retold_tickers() %}
     select ticker
     from {{ ref("stg_changes") }}
-    where table_name in ('ratings', 'broker_calls', 'news', 'securities', 'universe', 'sessions')
+    where table_name in ('broker_calls', 'securities', 'universe', 'sessions')
+    union
+    select calls.ticker
+    from {{ ref("stg_broker_calls") }} as calls
+    inner join
+        {{ ref("stg_changes") }} as changes
+        on changes.ticker = calls.ticker
+        and changes.table_name = 'news'
     union
     {{ rescored_tickers() }}
 {% endmacro %}
 
+{#- The rows of `stg_ratings_history` to make anew: of those tickers, and of days rated since. -#}
+{% macro touched_ratings() %}
+    exists (
+        with
+            touched as (
+                select ticker, cast(null as date) as graded_on
+                from ({{ retold_tickers() }}) as retold
+                union
+                select ticker, graded_on
+                from {{ source("raw", "ratings") }}
+                where {{ is_stored_since() }}
+            )
+        select 1
+        from touched
+        where
+            touched.ticker = {{ this }}.ticker
+            and coalesce(touched.graded_on, {{ this }}.graded_on) = {{ this }}.graded_on
+    )
+{% endmacro %}
+
 {#-
-Tickers whose calls versions stored since the last build may have changed: their ratings, what they
-are listed as, or a name that a firm goes by from a day since then.
+Firms whose calls versions stored since the last build may have changed, under all names they may
+go by; all firms of a ticker (NULL) where something bears on all its ratings, or a firm goes by
+another name from a day since then.
 -#}
-{% macro touched_by_ratings() %}
-    {{ retold_tickers() }}
+{% macro touched_firms() %}
+    select ticker, cast(null as {{ dbt.type_string() }}) as firm
+    from ({{ retold_tickers() }}) as retold
     union
-    select ratings.ticker
+    select ratings.ticker, cast(null as {{ dbt.type_string() }}) as firm
     from {{ ref("stg_ratings_history") }} as ratings
     inner join
         {{ ref("firm_aliases") }} as aliases
@@ -40,54 +69,89 @@ are listed as, or a name that a firm goes by from a day since then.
             {{ is_stored_since("cast(aliases.valid_to + 7 as timestamp)") }}
             and aliases.valid_to <= cast({{ as_of() }} as date)
         )
+    union
+    select ticker, trim(firm) as firm
+    from {{ ref("stg_changes") }}
+    where table_name = 'ratings'
+    union
+    select changes.ticker, aliases.firm
+    from {{ ref("stg_changes") }} as changes
+    inner join
+        {{ ref("firm_aliases") }} as aliases
+        on lower(trim(aliases.alias)) = lower(trim(changes.firm))
+    where changes.table_name = 'ratings'
 {% endmacro %}
 
 {#- The rows of `rating_calls` to lay out anew: of those, and of tickers with another currency. -#}
 {% macro touched_calls() %}
-    ticker in (
-        {{ touched_by_ratings() }}
-        union
-        select kept.ticker
-        from {{ this }} as kept
-        inner join {{ ref("quotes") }} as quotes on quotes.ticker = kept.ticker
+    exists (
+        with
+            touched as (
+                {{ touched_firms() }}
+                union
+                select kept.ticker, cast(null as {{ dbt.type_string() }}) as firm
+                from {{ this }} as kept
+                inner join {{ ref("quotes") }} as quotes on quotes.ticker = kept.ticker
+                where
+                    kept.target_currency is null
+                    and coalesce(kept.told_currency, '') <> coalesce(quotes.currency, '')
+            )
+        select 1
+        from touched
         where
-            kept.target_currency is null
-            and coalesce(kept.told_currency, '') <> coalesce(quotes.currency, '')
-    )
-{% endmacro %}
-
-{#- The rows of `rating_events` to make anew: of those, and of tickers with another split. -#}
-{% macro touched_events() %}
-    ticker in (
-        {{ touched_by_ratings() }}
-        union
-        select splits.ticker
-        from {{ ref("stg_splits") }} as splits
-        inner join {{ ref("stg_changes") }} as changes on changes.ticker = splits.ticker
-        where
-            splits.is_known
-            and changes.table_name = 'prices'
-            and changes.changed_from <= splits.split_on
-        union
-        {{ restated_tickers() }}
-        union
-        select kept.ticker
-        from {{ this }} as kept
-        inner join {{ ref("quotes") }} as quotes on quotes.ticker = kept.ticker
-        where
-            case
-                when kept.is_convertible
-                then coalesce(kept.target_currency, '') <> coalesce(quotes.currency, '')
-                else kept.told_major_code = quotes.major_code
-            end
+            touched.ticker = {{ this }}.ticker
+            and coalesce(touched.firm, {{ this }}.firm) = {{ this }}.firm
     )
 {% endmacro %}
 
 {#-
-Tickers with a bar told anew that is older than a week, or whose every price is on another basis: a
-split may have gone, or one told of before has come into effect.
+The rows of `rating_events` to make anew: of those firms, of all firms where splits are judged by
+what all of them say, and of tickers with another split.
 -#}
-{% macro restated_tickers() %}
+{% macro touched_events() %}
+    exists (
+        with
+            touched as (
+                select firms.ticker, case when splits.ticker is null then firms.firm end as firm
+                from ({{ touched_firms() }}) as firms
+                left join
+                    (select distinct ticker from {{ ref("stg_splits") }}) as splits
+                    on splits.ticker = firms.ticker
+                union
+                select ticker, cast(null as {{ dbt.type_string() }}) as firm
+                from ({{ moved_tickers() }}) as moved
+                union
+                select kept.ticker, cast(null as {{ dbt.type_string() }}) as firm
+                from {{ this }} as kept
+                inner join {{ ref("quotes") }} as quotes on quotes.ticker = kept.ticker
+                where
+                    case
+                        when kept.is_convertible
+                        then coalesce(kept.target_currency, '') <> coalesce(quotes.currency, '')
+                        else kept.told_major_code = quotes.major_code
+                    end
+            )
+        select 1
+        from touched
+        where
+            touched.ticker = {{ this }}.ticker
+            and coalesce(touched.firm, {{ this }}.firm) = {{ this }}.firm
+    )
+{% endmacro %}
+
+{#-
+Tickers whose every price may be on another basis: with a split that takes effect or was told anew,
+or a bar told anew that is older than a week, so that a split may have gone.
+-#}
+{% macro moved_tickers() %}
+    select splits.ticker
+    from {{ ref("stg_splits") }} as splits
+    inner join {{ ref("stg_changes") }} as changes on changes.ticker = splits.ticker
+    where
+        splits.is_known
+        and changes.table_name = 'prices'
+        and changes.changed_from <= splits.split_on
+    union
     select ticker
     from {{ ref("stg_changes") }}
     where
@@ -98,44 +162,183 @@ split may have gone, or one told of before has come into effect.
     where replaced_from = cast('0001-01-01' as date)
 {% endmacro %}
 
+{#- Days from which the closes of a ticker may be others, or stand in other sessions, than at the last build. -#}
+{% macro moved_closes() %}
+    {%- set first_day = "cast('0001-01-01' as date)" -%}
+    select ticker, coalesce(changed_from, {{ first_day }}) as moved_from
+    from {{ ref("stg_changes") }}
+    where table_name in ('prices', 'securities', 'universe', 'sessions')
+    union all
+    select ticker, {{ first_day }} as moved_from
+    from ({{ moved_tickers() }}) as moved
+{% endmacro %}
+
+{#- The rows of `stg_consensus_history` to make anew: of the days that were told of since. -#}
+{% macro touched_snapshot_days() %}
+    exists (
+        select 1
+        from {{ source("raw", "consensus") }} as told
+        where
+            told.ticker = {{ this }}.ticker
+            and told.snapshot_date = {{ this }}.snapshot_date
+            and {{ is_stored_since("told.stored_at") }}
+    )
+{% endmacro %}
+
+{#-
+The rows of `snapshot_history` to make anew: every ticker's newest, and all of a ticker that is
+quoted or listed otherwise now, or of which something was told that was known before the newest was.
+-#}
+{% macro touched_snapshots() %}
+    to_number > {{ newest() }}
+    or ticker in (
+        select ticker
+        from {{ ref("stg_changes") }}
+        where table_name in ('securities', 'universe', 'sessions')
+        union
+        {{ moved_tickers() }}
+        union
+        select kept.ticker
+        from {{ this }} as kept
+        inner join {{ ref("quotes") }} as quotes on quotes.ticker = kept.ticker
+        where coalesce(kept.quote_currency, '') <> coalesce(quotes.currency, '')
+        union
+        select kept.ticker
+        from {{ this }} as kept
+        inner join {{ ref("stg_consensus_history") }} as told on told.ticker = kept.ticker
+        where
+            kept.to_number > {{ newest() }}
+            and {{ is_stored_since("told.stored_at") }}
+            and told.known_from < kept.known_from
+    )
+{% endmacro %}
+
+{#-
+The rows of `consensus_sessions` to make anew: from where closes moved, all of a ticker whose history
+begins elsewhere now, and every ticker's newest.
+-#}
+{% macro touched_sessions() %}
+    (ticker, session_number) in (
+        with
+            kept as (
+                select ticker, min(session_number) as first_number
+                from {{ this }}
+                where not is_newest
+                group by ticker
+            ),
+            told as (
+                select ticker, min(from_number) as first_number
+                from {{ ref("rating_calls") }}
+                group by ticker
+                union all
+                select ticker, min(from_number) as first_number
+                from {{ ref("snapshot_history") }}
+                group by ticker
+            ),
+            begun as (select ticker, min(first_number) as first_number from told group by ticker),
+            causes as (
+                select ticker, moved_from as touched_from
+                from ({{ moved_closes() }}) as moved
+                union all
+                select kept.ticker, cast('0001-01-01' as date) as touched_from
+                from kept
+                left join begun on begun.ticker = kept.ticker
+                where coalesce(greatest(begun.first_number, 1), 0) <> kept.first_number
+            ),
+            touched as (
+                select ticker, min(touched_from) as touched_from from causes group by ticker
+            )
+        select kept.ticker, kept.session_number
+        from {{ this }} as kept
+        inner join
+            touched on touched.ticker = kept.ticker and touched.touched_from <= kept.session_date
+        union all
+        select ticker, session_number
+        from {{ this }}
+        where is_newest
+    )
+{% endmacro %}
+
+{#-
+The rows of `vote_history` to make anew, whole votes: of the firms and tickers of `touched_events`,
+those that were live in a session whose close or rate moved, and those that were live at the last build.
+-#}
+{% macro touched_votes() %}
+    live_to > {{ newest() }}
+    or exists (
+        with
+            quotes as (select ticker, exchange, currency from {{ ref("quotes") }}),
+            moved as (
+                select ticker, min(moved_from) as moved_from
+                from
+                    (
+                        {{ moved_closes() }}
+                        union all
+                        select kept.ticker, changes.changed_from
+                        from
+                            (
+                                select distinct ticker from {{ this }} where not is_convertible
+                            ) as kept
+                        cross join {{ ref("stg_changes") }} as changes
+                        where changes.table_name = 'prices' and changes.ticker like '%=X'
+                    ) as causes
+                group by ticker
+            ),
+            touched as (
+                select
+                    moved.ticker,
+                    cast(null as {{ dbt.type_string() }}) as firm,
+                    coalesce(days.session_number, 0) as touched_from
+                from moved
+                inner join quotes on quotes.ticker = moved.ticker
+                left join
+                    {{ ref("stg_calendar_days") }} as days
+                    on days.exchange = quotes.exchange
+                    and days.day = moved.moved_from
+                union
+                select
+                    firms.ticker,
+                    case when splits.ticker is null then firms.firm end as firm,
+                    -1 as touched_from
+                from ({{ touched_firms() }}) as firms
+                left join
+                    (select distinct ticker from {{ ref("stg_splits") }}) as splits
+                    on splits.ticker = firms.ticker
+                union
+                select kept.ticker, cast(null as {{ dbt.type_string() }}) as firm, -1
+                from {{ this }} as kept
+                inner join quotes on quotes.ticker = kept.ticker
+                where coalesce(kept.quote_currency, '') <> coalesce(quotes.currency, '')
+            )
+        select 1
+        from touched
+        where
+            touched.ticker = {{ this }}.ticker
+            and coalesce(touched.firm, {{ this }}.firm) = {{ this }}.firm
+            and {{ this }}.live_to > touched.touched_from
+    )
+{% endmacro %}
+
 {#-
 The rows of `consensus_history` that versions stored since the last build may have changed, and every
 ticker's newest, which stands for the moment it was built: as a condition on a row.
 -#}
 {% macro touched_consensus() %}
-    {%- set first_day = "cast('0001-01-01' as date)" -%} exists (
+    {%- set first_day = "cast('0001-01-01' as date)" -%}(ticker, session_date) in (
         with
             changes as (select * from {{ ref("stg_changes") }}),
             events as (select * from {{ ref("rating_events") }}),
-            touched as (
+            causes as (
                 select ticker, max(session_date) as touched_from
                 from {{ this }}
                 group by ticker
                 union all
-                select ticker, coalesce(changed_from, {{ first_day }})
+                select ticker, changed_from
                 from changes
-                where
-                    table_name in (
-                        'prices',
-                        'ratings',
-                        'consensus',
-                        'news',
-                        'securities',
-                        'universe',
-                        'sessions'
-                    )
+                where table_name in ('ratings', 'consensus', 'news')
                 union all
-                -- A split moves all targets and closes before it to its basis.
-                select splits.ticker, {{ first_day }}
-                from {{ ref("stg_splits") }} as splits
-                inner join changes on changes.ticker = splits.ticker
-                where
-                    splits.is_known
-                    and changes.table_name = 'prices'
-                    and changes.changed_from <= splits.split_on
-                union all
-                select ticker, {{ first_day }}
-                from ({{ restated_tickers() }}) as restated
+                select ticker, moved_from
+                from ({{ moved_closes() }}) as moved
                 union all
                 -- Targets in another currency follow its rate.
                 select events.ticker, min(changes.changed_from)
@@ -147,16 +350,21 @@ ticker's newest, which stands for the moment it was built: as a condition on a r
                     and changes.ticker like '%=X'
                 group by events.ticker
                 union all
-                select ticker, graded_on
-                from {{ ref("stg_ratings_history") }}
-                where table_name = 'raw.broker_calls' and {{ is_stored_since("known_at") }}
+                select ratings.ticker, ratings.graded_on
+                from {{ ref("stg_ratings_history") }} as ratings
+                inner join {{ ref("stg_broker_calls") }} as calls on calls.row_id = ratings.row_id
+                where {{ is_stored_since("calls.stored_at") }}
                 union all
                 -- Another scorer may no longer find a call.
                 select ticker, {{ first_day }}
                 from ({{ rescored_tickers() }}) as rescored
+            ),
+            touched as (
+                select ticker, min(touched_from) as touched_from from causes group by ticker
             )
-        select 1
-        from touched
-        where touched.ticker = {{ this }}.ticker and {{ this }}.session_date >= touched.touched_from
+        select kept.ticker, kept.session_date
+        from {{ this }} as kept
+        inner join
+            touched on touched.ticker = kept.ticker and touched.touched_from <= kept.session_date
     )
 {% endmacro %}

@@ -11,6 +11,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import Phase, given, settings
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from orchestration import dbt
 from tests.histories import Clock, Models, build, check_that_moments_last, empty
 from warehouse import store as store_module
+from warehouse.news.scorer import NewsScorer
 from warehouse.settings import DATABASE, Home
 from warehouse.sources import Unit, calendars
 from warehouse.sources.calendars import Calendars, moment_before_next_open
@@ -30,7 +32,7 @@ SESSIONS = ("staging.stg_sessions", "staging.stg_calendar_days")
 
 
 def built(path: Path, as_of: datetime, last_known_at: datetime | None) -> Home:
-    """Store the sample as far as it was known at `last_known_at`, and build all marts."""
+    """Store the sample as far as known at `last_known_at`, score its news, and build all marts."""
     home = Home(path)
     sample = Sample()
     with Warehouse(home.build) as warehouse:
@@ -43,6 +45,11 @@ def built(path: Path, as_of: datetime, last_known_at: datetime | None) -> Home:
         for unit in calendars.pending("sessions"):
             frame = calendars.sessions(Unit(unit.ticker))
             warehouse.append("sessions", frame, source=calendars.name, load_id="one")
+        scorer = NewsScorer(warehouse.con)
+        for table in ("news_topics", "broker_calls", "news_signals"):
+            for unit in scorer.pending(table):
+                frame = getattr(scorer, table)(unit)
+                warehouse.append(table, frame, source=scorer.name, load_id="one")
     bad = [
         node for node in dbt.build(dbt.prepare_manifest(), home, as_of=as_of) if not node.is_good
     ]
@@ -104,6 +111,51 @@ def test_nothing_in_the_marts_is_of_later(con: duckdb.DuckDBPyConnection) -> Non
     assert newest["0700.HK"] == date(2025, 8, 11)
     graded = con.execute("select max(known_from) from today.marts.votes").fetchall()[0][0]
     assert graded <= moment_before_next_open(DAY)
+
+
+def test_news_were_scored_and_explain_ratings(con: duckdb.DuckDBPyConnection) -> None:
+    scored = con.execute(
+        "select count(*) from today.marts.news_events where starts_with(scorer_version, 'terms-')"
+    ).fetchall()[0][0]
+    assert scored > 0
+    assert con.execute("select count(*) from today.marts.news_event_ratings").fetchall()[0][0] > 0
+
+
+def test_influence_is_measured_by_the_market_model(con: duckdb.DuckDBPyConnection) -> None:
+    closes = con.execute(
+        "select ticker, session_date, close from today.staging.stg_prices where is_final"
+    ).df()
+    by_ticker = {
+        ticker: rows.set_index("session_date")["close"] for ticker, rows in closes.groupby("ticker")
+    }
+    benchmarks = dict(
+        con.execute("select ticker, benchmark from today.staging.stg_universe").fetchall()
+    )
+    reports = con.execute(
+        "select distinct ticker, announced_from::date as day from today.staging.stg_earnings_dates"
+    ).df()
+    told = con.execute("select * from today.staging.rating_reactions").df()
+    measured = told.dropna(subset=["residual_volatility_63d", "abnormal_return_0_1"])
+    assert len(measured) > 20
+    for row in measured.itertuples():
+        own, theirs = by_ticker[row.ticker], by_ticker[benchmarks[row.ticker]]
+        pair = pd.DataFrame({"own": own, "theirs": theirs}).dropna().sort_index()
+        growth = pair.to_numpy()[1:] / pair.to_numpy()[:-1]
+        place = pair.index.get_loc(row.day_0) - 1
+        window = growth[place - 64 : place - 1]
+        _, residual, *_ = np.polyfit(window[:, 1], window[:, 0], 1, full=True)
+        volatility = np.sqrt(residual[0] / 61)
+        both_days = growth[place] * growth[place + 1]
+        abnormal = both_days[0] - both_days[1]
+        assert row.residual_volatility_63d == pytest.approx(volatility, rel=1e-6)
+        assert row.abnormal_return_0_1 == pytest.approx(abnormal, rel=1e-9, abs=1e-12)
+        days = reports[reports["ticker"] == row.ticker]["day"]
+        is_near = (abs(days - row.day_0) <= pd.Timedelta(days=1)).any()
+        is_more = abs(abnormal) > 1.96 * np.sqrt(2) * volatility
+        if is_more and days.empty:
+            assert pd.isna(row.is_influential)
+        else:
+            assert row.is_influential == (is_more and not is_near)
 
 
 def test_every_blank_of_momentum_has_one_reason(con: duckdb.DuckDBPyConnection) -> None:

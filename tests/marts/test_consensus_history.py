@@ -41,7 +41,16 @@ FIRMS = [
     "Morningstar",
 ]
 WORDS = ["Strong Buy", "Buy", "Overweight", "Hold", "Underperform", "Suspended", "Moonshot", ""]
-MARTS = ("consensus", "votes", "consensus_methods", "consensus_history")
+MARTS = ("marts.consensus", "marts.votes", "marts.consensus_methods", "marts.consensus_history")
+PARTS = (
+    "staging.stg_ratings_history",
+    "staging.stg_consensus_history",
+    "staging.rating_calls",
+    "staging.rating_events",
+    "staging.snapshot_history",
+    "staging.consensus_sessions",
+    "staging.vote_history",
+)
 COMPARED = ("ratings", "consensus", "prices", "news", "broker_calls")
 
 
@@ -81,19 +90,29 @@ def story(seed: int) -> Story:
     """A random history: a first load, then days with new, late and corrected facts."""
     rng = random.Random(seed)
     tale = Story()
+    split_on, split_told = sorted(rng.sample(LOADED[10:-10], 2))
     for day in (d for d in WEEKDAYS if d <= LAST):
         on = max(day, FIRST)
         for ticker in TICKERS:
             if ticker != "NOPRICE" and rng.random() < 0.97:
-                tale.add(
-                    on,
-                    "prices",
-                    ticker=ticker,
-                    session_date=day,
-                    close=round(100 * rng.uniform(0.9, 1.3), 2),
-                    is_final=True,
-                )
-        tale.add(on, "prices", ticker="EURUSD=X", session_date=day, close=1.1, is_final=True)
+                is_split = ticker in ("CCC", "DDD") and day >= split_on
+                bar = {
+                    "ticker": ticker,
+                    "session_date": day,
+                    "close": round(100 * rng.uniform(0.9, 1.3) / (2 if is_split else 1), 2),
+                    "split_ratio": 2.0 if ticker == "CCC" and day == split_on else 1.0,
+                    "is_final": True,
+                }
+                tale.add(on, "prices", **bar)
+                if ticker == "DDD" and day == split_on:
+                    tale.add(split_told, "prices", **(bar | {"split_ratio": 2.0}))
+                elif on > FIRST and rng.random() < 0.02:
+                    again = min(LAST, next(d for d in LOADED if d >= on) + timedelta(days=9))
+                    again = max(d for d in LOADED if d <= again)
+                    tale.add(again, "prices", **(bar | {"close": bar["close"] * 1.3}))
+        if on == FIRST or rng.random() < 0.2:
+            rate = round(rng.uniform(1.0, 1.2), 3)
+            tale.add(on, "prices", ticker="EURUSD=X", session_date=day, close=rate, is_final=True)
     for number in range(260):
         graded_on = FIRST - timedelta(days=rng.randint(2, 500))
         if number % 2:
@@ -194,27 +213,27 @@ def build(home: Home, as_of: datetime) -> None:
     assert not bad, bad
 
 
-def differences(one: Path, other: Path, marts: tuple[str, ...] = MARTS, where: str = "true") -> Any:
-    """Rows of marts in one database and not in the other; floats to eleven significant digits."""
+def differences(one: Path, other: Path, tables: tuple[str, ...] = MARTS) -> Any:
+    """Rows of tables in one database and not in the other; floats to eleven significant digits."""
     with duckdb.connect() as con:
         con.execute(f"attach '{one}' as one (read_only)")
         con.execute(f"attach '{other}' as other (read_only)")
         found = []
-        for mart in marts:
+        for table in tables:
             columns = con.execute(
                 "select column_name, data_type from duckdb_columns() where database_name = 'one' "
-                "and schema_name = 'marts' and table_name = ? order by column_index",
-                [mart],
+                "and schema_name || '.' || table_name = ? order by column_index",
+                [table],
             ).fetchall()
+            assert columns, table
             shown = ", ".join(
                 f"printf('%.11e', {name})" if kind == "DOUBLE" else name for name, kind in columns
             )
             for a, b in (("one", "other"), ("other", "one")):
                 rows = con.execute(
-                    f"select {shown} from {a}.marts.{mart} where {where} except all "
-                    f"select {shown} from {b}.marts.{mart} where {where}"
+                    f"select {shown} from {a}.{table} except all select {shown} from {b}.{table}"
                 ).fetchall()
-                found += [(mart, a, row) for row in rows]
+                found += [(table, a, row) for row in rows]
         return found
 
 
@@ -237,6 +256,9 @@ def test_a_story_has_what_it_should(whole: Teller) -> None:
         assert count("staging.rating_calls where turn > 0") > 50
         assert count("staging.stg_ratings where table_name = 'raw.broker_calls'") > 3
         assert count("staging.vote_history where target_status = 'currency_unknown'") > 3
+        assert count("staging.vote_history where target <> floor(target)") > 3
+        assert count("staging.rating_events where split_factor = 2") > 3
+        assert count("staging.stg_splits where is_known") == 2
         assert count("marts.consensus_history") > 5 * 300
 
 
@@ -253,7 +275,8 @@ def test_what_a_day_knew_is_what_it_knew(
     build(now, before_open_after(day))
     assert differences(now.build, then.home.build) == []
     # The session's row of a later history is the consensus of its day; where the day's bar had not
-    # come yet, that was counted at a session after the newest bar's.
+    # come yet, that was counted at a session after the newest bar's, and where the shares were split
+    # since, it is on the later basis.
     with duckdb.connect() as con:
         con.execute(f"attach '{then.home.build}' as past (read_only)")
         con.execute(f"attach '{whole.home.build}' as later (read_only)")
@@ -265,9 +288,10 @@ def test_what_a_day_knew_is_what_it_knew(
             join past.marts.consensus_history n using (ticker, session_date)
             join past.staging.quotes q on q.ticker = c.ticker and q.counted_on = c.session_date
             left join later.marts.consensus_history h using (ticker, session_date)
+            where ticker not in (select ticker from later.staging.stg_splits)
             """
         ).fetchall()
-    assert len(pairs) >= len(TICKERS) - 1
+    assert len(pairs) >= 2
     odd = [
         (row[0], row[2], name, one, other)
         for row in pairs
@@ -294,7 +318,7 @@ def test_going_on_from_a_build_gives_what_a_new_one_gives(
     whole: Teller, tell: Callable[..., Any]
 ) -> None:
     """Built on some evenings and gone on from, the tables are those of one build at the end."""
-    evenings = [date(2024, 3, 1), date(2024, 3, 4), date(2024, 5, 17)]
+    evenings = [*LOADED[20:90:10], LOADED[-3], LOADED[-2]]
     going: Teller = tell(whole.tale, [])
     last: date | None = None
     for evening in [*evenings, LAST]:
@@ -302,7 +326,7 @@ def test_going_on_from_a_build_gives_what_a_new_one_gives(
         moment = datetime.combine(evening, time(22, 30))
         build(going.home, before_open_after(LAST) if evening == LAST else moment)
         last = evening
-    assert differences(going.home.build, whole.home.build) == []
+    assert differences(going.home.build, whole.home.build, PARTS + MARTS) == []
     with duckdb.connect(str(going.home.build), read_only=True) as con:
         notes = con.execute("select model from raw.builds").fetchall()
         assert ("consensus_history",) in notes

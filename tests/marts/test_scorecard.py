@@ -17,7 +17,15 @@ from warehouse.store import Warehouse
 
 # None means that no open flag has a severity and no higher close was ever seen: nothing is missing.
 NOT_BLANKS = ("worst_severity", "highest_close_since")
-OWN = ("name", "sector", "currency", "forward_pe", "forward_pe_peer_median", "news_count_30d")
+OWN = (
+    "name",
+    "sector",
+    "currency",
+    "forward_pe",
+    "forward_pe_peer_median",
+    "news_count_30d",
+    "news_sentiment_30d",
+)
 BARS = [date(2025, 4, day) for day in (7, 8, 9, 10, 11)]
 
 

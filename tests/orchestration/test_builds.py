@@ -53,17 +53,27 @@ class Project:
     folder: Path
     home: Home
     hour: int = 0
+    ran: frozenset[str] = frozenset()
 
     def tell(self, ticker: str, close: float) -> None:
         bar = {"ticker": ticker, "session_date": "2026-11-20", "close": close, "is_final": True}
         with Warehouse(self.home.build) as warehouse:
             warehouse.append("prices", pd.DataFrame([bar]), source="inbox")
 
-    def build(self, as_of: datetime | None = None, select: list[str] | None = None) -> list[str]:
+    def rate(self, ticker: str, firm: str) -> None:
+        event = {"ticker": ticker, "firm": firm, "graded_on": "2026-11-20", "to_grade": "Buy"}
+        with Warehouse(self.home.build) as warehouse:
+            warehouse.append("ratings", pd.DataFrame([event]), source="inbox")
+
+    def build(
+        self, as_of: datetime | None = None, select: list[str] | None = None, whole: bool = False
+    ) -> list[str]:
         """Build as of now, an hour later each time; return what was not good."""
         self.hour += 1
         as_of = as_of or NOON + timedelta(hours=self.hour)
-        built = dbt.build(dbt.prepare_manifest(), self.home, as_of=as_of, select=select)
+        manifest = dbt.prepare_manifest()
+        built = dbt.build(manifest, self.home, as_of=as_of, select=select, whole=whole)
+        self.ran = frozenset(node.name.split(".")[1] for node in built if node.is_asset)
         return [node.name for node in built if not node.is_good]
 
     def made(self, table: str = "counts") -> dict[str, int]:
@@ -110,9 +120,7 @@ def project(
     clock = iter(NOON - timedelta(days=1) + timedelta(minutes=n) for n in range(600))
     monkeypatch.setattr("warehouse.store._utc_now", lambda: next(clock))
     project = Project(own_project, home)
-    with Warehouse(home.build) as warehouse:
-        event = {"ticker": "AAA", "firm": "F", "graded_on": "2026-11-20", "to_grade": "Buy"}
-        warehouse.append("ratings", pd.DataFrame([event]), source="inbox")
+    project.rate("AAA", "F")
     project.tell("AAA", 1)
     project.tell("BBB", 2)
     assert project.build() == []
@@ -236,3 +244,84 @@ def test_built_by_hand_every_model_is_made_anew(
     )
     assert result.success
     assert project.made() == {"AAA": 9, "BBB": 9}
+
+
+EVERYTHING = frozenset({"stg_sessions", "stg_prices", "closes", "counts", "totals", "exchanges"})
+
+
+def test_only_what_reads_a_table_with_something_new_is_run(project: Project) -> None:
+    assert project.ran > EVERYTHING
+    assert project.build() == []
+    assert project.ran == {"stg_changes", "stg_price_changes", "stg_splits"}
+
+    project.rate("AAA", "G")
+    assert project.build() == []
+    assert project.ran & EVERYTHING == {"counts", "totals"}  # both read all changes
+    assert "stg_ratings" in project.ran
+    assert project.made("totals") == {"AAA": 3}
+    assert project.made() == {"AAA": 3, "BBB": 1}
+
+    # A ticker that is new has a listing, and listings are read by all.
+    project.rate("NEW", "G")
+    assert project.build() == []
+    assert project.ran & EVERYTHING == {"stg_prices", "closes", "counts", "totals"}
+
+    project.tell("BBB", 3)
+    assert project.build() == []
+    assert project.ran & EVERYTHING == {"stg_prices", "closes", "counts", "totals"}
+    assert not {"stg_ratings", "stg_listings"} & project.ran
+    assert project.made() == {"AAA": 3, "BBB": 5}
+
+    assert project.build(whole=True) == []
+    assert project.ran > EVERYTHING
+
+
+def test_everything_is_run_when_time_alone_changes_something(project: Project) -> None:
+    session = {
+        "exchange": "XNYS",
+        "session_date": "2027-01-04",
+        "opens_at": "2027-01-04 14:30:00",
+        "closes_at": "2027-01-04 21:00:00",
+    }
+    announcement = {
+        "ticker": "AAA",
+        "snapshot_date": "2027-01-03",
+        "announced_from": "2027-01-04 17:30:00",
+    }
+    with Warehouse(project.home.build) as warehouse:
+        warehouse.append("sessions", pd.DataFrame([session]), source="exchange_calendars")
+        warehouse.append("earnings_dates", pd.DataFrame([announcement]), source="inbox")
+    whole = []
+    for project.hour in range(1, 13):
+        hour = project.hour + 1
+        assert project.build() == []
+        if project.ran > EVERYTHING:
+            whole.append(12 + hour)
+    # It opened, results came, it closed, its bar was final, and a day began.
+    assert whole == [15, 18, 21, 22, 24]
+
+
+def test_after_a_failed_test_everything_is_run_until_all_is_good(project: Project) -> None:
+    folder = project.folder / "tests"
+    folder.mkdir(exist_ok=True)
+    (folder / "no_thirteen.sql").write_text(
+        "select * from {{ ref('counts') }} where doubled = 26\n"
+    )
+    assert project.build() == []
+    project.tell("BBB", 13)
+    assert project.build() == ["dbt_test__audit.no_thirteen"]
+    assert "stg_ratings" not in project.ran
+    assert project.build() == ["dbt_test__audit.no_thirteen"]
+    assert project.ran > EVERYTHING
+    project.tell("BBB", 4)
+    assert project.build() == []
+    assert project.ran > EVERYTHING
+    assert project.build() == []
+    assert not project.ran & EVERYTHING
+
+
+def test_everything_is_run_when_a_relation_was_dropped(project: Project) -> None:
+    with duckdb.connect(str(project.home.build)) as con:
+        con.execute("drop view staging.stg_ratings")
+    assert project.build() == []
+    assert project.ran > EVERYTHING

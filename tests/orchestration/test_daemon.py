@@ -1,4 +1,6 @@
-"""The real daemon: a file dropped into the inbox is in the published marts soon after, once."""
+"""The real daemon: a file dropped into the inbox is in the published marts soon after, once, and
+only what reads it is run.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from orchestration.inputs import MODELS
 from tests.orchestration.services import process
 from warehouse.publish import newest, reading
 from warehouse.settings import Home
@@ -16,6 +19,14 @@ from warehouse.settings import Home
 BARS = """ticker,session_date,open,high,low,close,volume,currency
 ABC,2026-11-19,10,11,9,10.5,1000,USD
 ABC,2026-11-20,10.5,12,10,11.5,2000,USD
+"""
+NEWS = """ticker,published_at,title,publisher
+ABC,2026-11-20 15:00:00,Acme (NYSE: ABC) cuts its full-year guidance,Wire
+"""
+STORIES = """
+select e.headline, t.subtopic
+from marts.news_events e join marts.news_event_topics t using (cluster_id, ticker)
+where t.topic = 'GUID' and t.subtopic <> ''
 """
 
 
@@ -47,6 +58,12 @@ def test_a_dropped_file_is_published_and_the_same_again_changes_nothing(
         [state] = [s for s in instance.all_instigator_state() if s.instigator_name == "new_data"]
         return len(instance.get_ticks(state.instigator_origin_id, state.selector_id))
 
+    def made(model: str) -> tuple[str, float]:
+        """The run that last made a model, and how many seconds it took."""
+        event = instance.get_latest_materialization_event(dg.AssetKey(["marts", model]))
+        assert event and event.asset_materialization
+        return event.run_id, float(event.asset_materialization.metadata["seconds"].value)  # type: ignore[arg-type]
+
     with process(home, log, "dagster._daemon", "run"):
         up = wait("no tick", instance.all_instigator_state, 60)
         drop("first.csv")
@@ -60,5 +77,23 @@ def test_a_dropped_file_is_published_and_the_same_again_changes_nothing(
         before = ticks()
         wait("no more ticks", lambda: ticks() >= before + 2, 60)
         assert (runs("ingest"), runs("refresh")) == (2, 1)
+
+        first = newest(home)
+        (home.inbox / "news" / "one.csv").write_text(NEWS)
+        until_news = wait("no news published", lambda: newest(home) != first, 120)
+        with reading(home) as con:
+            assert con.sql(STORIES).fetchall() == [
+                ("Acme (NYSE: ABC) cuts its full-year guidance", "cut")
+            ]
+        story, took = made("news_events")
+        [refresh, before_it] = instance.get_runs(dg.RunsFilter(job_name="refresh"))
+        assert story == refresh.run_id and took >= 0
+        assert made("scorecard")[0] == refresh.run_id
+        untouched = ("momentum", "momentum_history", "momentum_ranks")
+        assert {made(model)[0] for model in untouched} == {before_it.run_id}
+        ran = refresh.tags[MODELS]
     with capsys.disabled():
-        print(f"\ndaemon up in {up:.1f} s; from file drop to published marts {seconds:.1f} s")
+        print(
+            f"\ndaemon up in {up:.1f} s; from file drop to published marts {seconds:.1f} s, "
+            f"for news {until_news:.1f} s (models: {ran})"
+        )

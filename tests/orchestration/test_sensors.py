@@ -174,7 +174,17 @@ def test_a_burst_of_files_is_one_run(
     assert tick() == dg.SkipReason("Some files have landed, others are still landing.")
     asked = tick()
     assert isinstance(asked, dg.RunRequest)
-    assert asked.asset_selection == [key(t) for t in ("news", "prices", "ratings", "sessions")]
+    # News that landed are scored in the same run.
+    tables = (
+        "broker_calls",
+        "news",
+        "news_signals",
+        "news_topics",
+        "prices",
+        "ratings",
+        "sessions",
+    )
+    assert asked.asset_selection == [key(table) for table in tables]
     # While that run is on its way, nothing more is asked for.
     waiting = instance.create_run_for_job(
         ingest_job(), tags=asked.tags, status=dg.DagsterRunStatus.STARTING

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Unit:
-    """What one attempt fetches: a ticker's rows, a file's rows, or all a source has."""
+    """What one attempt fetches: a ticker's rows, a file's, a part of a stored batch, or all."""
 
     ticker: str | None = None
     file: Path | None = None
     file_hash: str | None = None
+    part: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True)

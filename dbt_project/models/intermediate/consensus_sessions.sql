@@ -1,3 +1,11 @@
+{{
+    config(
+        materialized="incremental",
+        incremental_strategy="append",
+        pre_hook="{{ delete_rows(touched_sessions()) }}",
+    )
+}}
+
 {#-
 The newest row of a ticker, with its newest final bar, knows what was known at `as_of` and is counted
 at the last session its exchange had closed by then. The rows before it stand one to a session, from
@@ -20,11 +28,6 @@ with
         from {{ ref("stg_calendar_days") }}
         where is_session
     ),
-    bars as (
-        select ticker, session_date, close, currency, pit_quality
-        from {{ ref("stg_prices") }}
-        where is_final and close is not null
-    ),
     told as (
         select ticker, first_number
         from calls
@@ -33,6 +36,25 @@ with
         from snapshots
     ),
     firsts as (select ticker, min(first_number) as first_number from told group by ticker),
+    {% if is_incremental() %}
+        -- What stays of a ticker is a beginning without a gap.
+        kept as (select ticker, max(session_date) as session_date from {{ this }} group by ticker),
+        wanted as (
+            select
+                firsts.ticker,
+                firsts.first_number,
+                coalesce(kept.session_date, cast('0001-01-01' as date)) as kept_to
+            from firsts
+            left join kept on kept.ticker = firsts.ticker
+        ),
+    {% else %}
+        wanted as (select ticker, first_number, cast('0001-01-01' as date) as kept_to from firsts),
+    {% endif %}
+    bars as (
+        select ticker, session_date, close, currency, pit_quality
+        from {{ ref("stg_prices") }}
+        where is_final and close is not null and session_date > (select min(kept_to) from wanted)
+    ),
     past as (
         select
             quotes.ticker,
@@ -44,12 +66,13 @@ with
             end as close,
             bars.pit_quality,
             true as has_history
-        from firsts
-        inner join quotes on quotes.ticker = firsts.ticker
+        from wanted
+        inner join quotes on quotes.ticker = wanted.ticker
         inner join
             sessions
             on sessions.exchange = quotes.exchange
-            and sessions.session_number >= firsts.first_number
+            and sessions.session_number >= wanted.first_number
+            and sessions.session_date > wanted.kept_to
             and sessions.session_date < quotes.session_date
         left join bars on bars.ticker = quotes.ticker and bars.session_date = sessions.session_date
     ),

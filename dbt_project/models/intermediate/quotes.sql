@@ -10,7 +10,12 @@ with
         select exchange, day, is_session, closes_at, session_number
         from {{ ref("stg_calendar_days") }}
     ),
-    newest as (select ticker, max(session_date) as session_date from prices group by ticker),
+    newest as (
+        select ticker, max(session_date) as session_date
+        from {{ ref("stg_prices") }}
+        where is_final and close is not null
+        group by ticker
+    ),
     bars as (
         select prices.*
         from prices

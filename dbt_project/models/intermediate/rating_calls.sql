@@ -16,11 +16,6 @@ before it. Numbers of sessions: see `session_number_at`.
 {%- set chain = "partition by ticker, firm, turn, coverage, told_currency, is_fair_value order by graded_on asc nulls last" -%}
 
 with
-    ratings as (
-        select *
-        from {{ ref("stg_ratings_history") }}
-        {% if is_incremental() %} where ticker not in (select ticker from {{ this }}) {% endif %}
-    ),
     grades as (select * from {{ ref("rating_grades") }}),
     quotes as (select * from {{ ref("quotes") }}),
     days as (
@@ -72,6 +67,35 @@ with
             valid_to < cast('9999-12-31' as date)
             and (later_from is null or later_from > valid_to + 1)
     ),
+    {% if is_incremental() %}
+        -- Firms, under any name, that have no calls in the table: all of theirs are made.
+        told_firms as (
+            select ticker, firm as told_firm, lower(trim(firm)) as alias_key
+            from (select distinct ticker, firm from {{ ref("stg_ratings_history") }}) as ratings
+        ),
+        absent_firms as (
+            select
+                told_firms.ticker,
+                told_firms.told_firm,
+                coalesce(names.firm, trim(told_firms.told_firm)) as firm
+            from told_firms
+            left join names on names.alias_key = told_firms.alias_key
+            left join
+                (select distinct ticker, firm from {{ this }}) as kept
+                on kept.ticker = told_firms.ticker
+                and kept.firm = coalesce(names.firm, trim(told_firms.told_firm))
+            where kept.ticker is null
+        ),
+        ratings as (
+            select ratings.*
+            from {{ ref("stg_ratings_history") }} as ratings
+            inner join
+                (select distinct ticker, told_firm from absent_firms) as absent
+                on absent.ticker = ratings.ticker
+                and absent.told_firm = ratings.firm
+        ),
+    {% else %} ratings as (select * from {{ ref("stg_ratings_history") }}),
+    {% endif %}
     words as (
         select to_grade as word
         from ratings
@@ -180,7 +204,17 @@ with
             pit_quality,
             note
         from named
-        where greatest(known_number, named_from) < least(gone_number, named_to)
+        where
+            greatest(known_number, named_from) < least(gone_number, named_to)
+            {% if is_incremental() %}
+                and exists (
+                    select 1
+                    from absent_firms
+                    where
+                        absent_firms.ticker = named.ticker
+                        and absent_firms.firm = named.canonical_firm
+                )
+            {% endif %}
     ),
     arrivals as (
         select
@@ -223,16 +257,17 @@ with
             turns.turn,
             greatest(visible.from_number, turns.turn) as seen_from,
             least(visible.to_number, turns.next_turn) as seen_to,
-            row_number() over (
-                partition by visible.ticker, visible.firm, turns.turn, visible.graded_on
+            lag(visible.graded_on) over (
+                partition by visible.ticker, visible.firm, turns.turn
                 order by
+                    visible.graded_on asc nulls last,
                     visible.graded_at desc nulls last,
                     visible.known_from desc nulls last,
                     visible.target desc nulls last,
                     visible.known_at desc nulls last,
                     visible.grade asc nulls last,
                     visible.row_id asc nulls last
-            ) as day_rank
+            ) as listed_before
         from visible
         inner join
             turns
@@ -253,7 +288,7 @@ with
             coalesce(lag(effect) over ({{ sequence }}) = 'closes', false) as is_closed_before,
             coalesce(lead(seen_from) over ({{ sequence }}), seen_to) as replaced_at
         from laid_out
-        where day_rank = 1
+        where listed_before is null or listed_before < graded_on
     ),
     scored as (
         select

@@ -13,9 +13,9 @@ calls name, as far as these were known in the session, or when the version was s
 -#}
 with
     calls as (
-        select *
-        from {{ ref("rating_calls") }}
-        {% if is_incremental() %} where ticker not in (select ticker from {{ this }}) {% endif %}
+        select calls.*
+        from {{ ref("rating_calls") }} as calls
+        where {{ is_absent({"ticker": "calls.ticker", "firm": "calls.firm"}) }}
     ),
     split_spans as (select * from {{ ref("stg_splits") }}),
     splits as (select * from split_spans where is_known),

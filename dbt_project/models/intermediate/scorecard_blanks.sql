@@ -1,6 +1,9 @@
+{{ config(tags="always") }}
+
 {#- A blank column, or the mart without a row: when it is blank, why, the raw table and row to look in,
     what was found and what would have been enough. -#}
 {%- set unknown_name = "case when securities.ticker is null then 'no master data of the security are known' else 'no source tells it' end" -%}
+{%- set unknown_sentiment = "case when coalesce(card.news_count_30d, 0) = 0 then 'no news of the last 30 days is known' when coalesce(stories.story_count, 0) = 0 then 'no known item of the last 30 days was scored' when stories.primary_count = 0 then 'no story of the last 30 days is about the company' else 'every story of the last 30 days about the company abstains' end" -%}
 {%- set blanks = [
     (
         "name",
@@ -57,6 +60,15 @@
         "null",
     ),
     (
+        "news_sentiment_30d",
+        "card.news_sentiment_30d is null",
+        unknown_sentiment,
+        "news_signals",
+        "null",
+        "stories.story_count",
+        "null",
+    ),
+    (
         "momentum",
         "momentum.ticker is null",
         "'no final bar is known: every column of marts.momentum is blank'",
@@ -83,6 +95,15 @@ with
     securities as (select row_id, ticker from {{ ref("stg_securities") }}),
     multiples as (select row_id, ticker, reason from {{ ref("forward_multiples") }}),
     peers as (select ticker, multiple_count, needed_count from {{ ref("peer_multiples") }}),
+    stories as (
+        select
+            ticker,
+            count(*) as story_count,
+            count(case when relevance = 'primary' then 1 end) as primary_count
+        from {{ ref("news_events") }}
+        where first_published_at > {{ as_of() }} - interval '30' day
+        group by ticker
+    ),
     final as (
         {% for column, condition, reason, table, row_id, observed, expected in blanks %}
             select
@@ -99,6 +120,7 @@ with
             left join securities on securities.ticker = card.ticker
             left join multiples on multiples.ticker = card.ticker
             left join peers on peers.ticker = card.ticker
+            left join stories on stories.ticker = card.ticker
             where {{ condition }}
             {% if not loop.last %}
                 union all

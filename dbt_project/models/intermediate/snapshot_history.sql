@@ -1,3 +1,11 @@
+{{
+    config(
+        materialized="incremental",
+        incremental_strategy="append",
+        pre_hook="{{ delete_rows(touched_snapshots()) }}",
+    )
+}}
+
 {#- A snapshot of an earlier day that arrives late never replaces a newer one. -#}
 with
     versions as (select * from {{ ref("stg_consensus_history") }} where period = '0m'),
@@ -10,26 +18,43 @@ with
     ),
     numbered as (
         select
-            versions.row_id,
-            versions.ticker,
+            versions.*,
             {{ session_number_at("versions.known_from", "days", "quotes.counted_on") }}
-            as from_number,
-            row_number() over (
-                partition by versions.ticker
-                order by
-                    versions.snapshot_date asc nulls last,
-                    versions.priority desc nulls last,
-                    versions.source desc nulls last,
-                    versions.known_from asc nulls last
-            ) as standing
+            as from_number
         from versions
         inner join quotes on quotes.ticker = versions.ticker
         left join
             days on days.exchange = quotes.exchange and days.day = cast(versions.known_from as date)
     ),
+    {% if is_incremental() %}
+        -- What stays of a ticker is a beginning without a gap: what was known before its end lost.
+        kept as (select ticker, max(to_number) as to_number from {{ this }} group by ticker),
+        told as (
+            select numbered.*
+            from numbered
+            left join kept on kept.ticker = numbered.ticker
+            where kept.to_number is null or numbered.from_number >= kept.to_number
+        ),
+    {% else %} told as (select * from numbered),
+    {% endif %}
+    ranked as (
+        select
+            row_id,
+            ticker,
+            from_number,
+            row_number() over (
+                partition by ticker
+                order by
+                    snapshot_date asc nulls last,
+                    priority desc nulls last,
+                    source desc nulls last,
+                    known_from asc nulls last
+            ) as standing
+        from told
+    ),
     best as (
         select ticker, from_number, max(standing) as standing
-        from numbered
+        from ranked
         group by ticker, from_number
     ),
     compared as (
@@ -73,10 +98,8 @@ with
             / coalesce(splits.split_factor, 1.0) as multiplier
         from stretches
         inner join
-            numbered
-            on numbered.ticker = stretches.ticker
-            and numbered.standing = stretches.standing
-        inner join versions on versions.row_id = numbered.row_id
+            ranked on ranked.ticker = stretches.ticker and ranked.standing = stretches.standing
+        inner join versions on versions.row_id = ranked.row_id
         inner join quotes on quotes.ticker = versions.ticker
         left join currencies as told_units on told_units.code = versions.currency
         left join
@@ -132,6 +155,8 @@ with
             target_count,
             currency is not null and quote_currency is not null as is_currency_stated,
             multiplier is not null as is_convertible,
+            quote_currency,
+            known_from,
             pit_quality,
             row_id
         from counted

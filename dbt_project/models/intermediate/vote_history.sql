@@ -1,3 +1,11 @@
+{{
+    config(
+        materialized="incremental",
+        incremental_strategy="append",
+        pre_hook="{{ delete_rows(touched_votes()) }}",
+    )
+}}
+
 {#-
 A target without a currency takes the quote's unless target over close lies outside 0.2 to 5; one in
 another currency is converted at the session's rate, not older than a week. So a target may change, or
@@ -7,7 +15,22 @@ begin or cease to count, while the vote stands. `blocks` spare most votes the lo
 
 with
     methods as (select window_days from {{ ref("house_methods") }} where method = 'default'),
-    events as (select * from {{ ref("rating_events") }} where effect = 'vote'),
+    votes as (
+        select * from {{ ref("rating_events") }} where effect = 'vote' and voted_from < voted_to
+    ),
+    {% if is_incremental() %}
+        -- What stays of a firm is a beginning: its votes follow one another.
+        kept as (
+            select ticker, firm, max(voted_from) as voted_from from {{ this }} group by ticker, firm
+        ),
+        events as (
+            select votes.*
+            from votes
+            left join kept on kept.ticker = votes.ticker and kept.firm = votes.firm
+            where kept.ticker is null or votes.voted_from > kept.voted_from
+        ),
+    {% else %} events as (select * from votes),
+    {% endif %}
     quotes as (
         select ticker, exchange, counted_on, currency, major_code, units_per_major
         from {{ ref("quotes") }}
@@ -19,7 +42,7 @@ with
             session_number,
             counted_on,
             close,
-            cast(floor(1.0 * session_number / {{ block }}) as integer) as block_number
+            session_number - session_number % {{ block }} as block_number
         from {{ ref("consensus_sessions") }}
     ),
     pairs as (
@@ -83,7 +106,6 @@ with
         from events
         cross join methods
         inner join quotes on quotes.ticker = events.ticker
-        where events.voted_from < events.voted_to
     ),
     expiring as (
         select
@@ -122,6 +144,7 @@ with
             min(close) as lowest_close,
             max(close) as highest_close
         from sessions
+        where session_number >= (select min(voted_from) from live)
         group by ticker, block_number
     ),
     doubtful as (
@@ -225,9 +248,13 @@ with
                 when turning.rate is not null then live.quote_currency else live.target_currency
             end as target_currency,
             live.is_currency_assumed,
+            live.is_convertible,
+            live.quote_currency,
             coalesce(turning.target_status, live.target_status) as target_status,
             live.graded_on,
             live.expires_on,
+            live.voted_from,
+            live.live_to,
             live.known_from,
             live.pit_quality,
             live.note,

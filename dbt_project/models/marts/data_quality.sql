@@ -1,3 +1,5 @@
+{{ config(tags="always") }}
+
 with
     momentum_blanks as (select * from {{ ref("momentum_blanks") }}),
     prices as (

@@ -1,3 +1,5 @@
+{{ config(tags="always") }}
+
 with
     momentum as (select * from {{ ref("momentum") }}),
     consensus as (select * from {{ ref("consensus") }}),
@@ -7,6 +9,7 @@ with
     peer_multiples as (select ticker, forward_pe_peer_median from {{ ref("peer_multiples") }}),
     flags as (select ticker, severity from {{ ref("risk_flags") }} where is_open),
     news as (select ticker, news_id, published_at from {{ ref("stg_news") }}),
+    events as (select * from {{ ref("news_events") }}),
     batches as (select source from {{ source("raw", "batches") }}),
     tickers as (
         select ticker
@@ -30,6 +33,15 @@ with
                 distinct case when published_at > {{ as_of() }} - interval '30' day then news_id end
             ) as news_count_30d
         from news
+        group by ticker
+    ),
+    recent_sentiment as (
+        select ticker, avg(sentiment_score) as news_sentiment_30d
+        from events
+        where
+            first_published_at > {{ as_of() }} - interval '30' day
+            and relevance = 'primary'
+            and sentiment_label <> 'abstain'
         group by ticker
     ),
     simulation as (
@@ -69,6 +81,7 @@ with
             coalesce(open_flags.open_flag_count, 0) as open_flag_count,
             open_flags.worst_severity,
             recent_news.news_count_30d,
+            recent_sentiment.news_sentiment_30d,
             simulation.is_simulated
         from tickers
         cross join simulation
@@ -80,6 +93,7 @@ with
         left join peer_multiples on peer_multiples.ticker = tickers.ticker
         left join open_flags on open_flags.ticker = tickers.ticker
         left join recent_news on recent_news.ticker = tickers.ticker
+        left join recent_sentiment on recent_sentiment.ticker = tickers.ticker
     )
 select *
 from final

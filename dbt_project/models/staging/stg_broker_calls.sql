@@ -19,6 +19,7 @@ with
             is_soft,
             span,
             known_at,
+            stored_at,
             known_from,
             pit_quality
         from source

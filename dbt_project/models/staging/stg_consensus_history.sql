@@ -1,6 +1,22 @@
+{{
+    config(
+        materialized="incremental",
+        incremental_strategy="append",
+        pre_hook="{{ delete_rows(touched_snapshot_days()) }}",
+    )
+}}
+
 with
     source as (
-        {{ known_versions("consensus", ["ticker", "snapshot_date", "period"], every=true) }}
+        {{
+            known_versions(
+                "consensus",
+                ["ticker", "snapshot_date", "period"],
+                every=true,
+                changes="where "
+                ~ is_absent({"ticker": "v.ticker", "snapshot_date": "v.snapshot_date"}),
+            )
+        }}
     ),
     priorities as (select source, table_name, priority from {{ ref("source_priority") }}),
     renamed as (
@@ -22,6 +38,7 @@ with
             source.target_low,
             source.target_count,
             source.currency,
+            source.stored_at,
             source.known_at,
             source.known_from,
             source.pit_quality,

@@ -1,5 +1,7 @@
-{{ config(materialized="table") }}
+{{ config(materialized="table", meta={"only_tickers": true}) }}
 
+{#- Of the raw tables read here only the tickers count: a build need not make it anew for more of the known ones
+    (`only_tickers`). -#}
 with
     securities as (select ticker, exchange, currency from {{ ref("stg_securities") }}),
     universe as (select ticker, exchange, currency from {{ ref("stg_universe") }}),

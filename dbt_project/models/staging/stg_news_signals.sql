@@ -12,7 +12,9 @@ with
             confidence,
             relevance,
             cluster_id,
+            {{ json_number("payload", "novelty") }} as novelty,
             known_at,
+            stored_at,
             known_from,
             pit_quality
         from source

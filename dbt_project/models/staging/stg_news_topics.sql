@@ -21,6 +21,8 @@ with
             known_from,
             pit_quality
         from source
+        -- Nought says that a corrected text no longer tells of it.
+        where coalesce(confidence, 1) > 0
     )
 select *
 from renamed

@@ -1,15 +1,14 @@
-{{ config(materialized="table") }}
+{{ config(materialized="table", tags="always") }}
 
 {#- Where no table is continued nothing is asked of it. -#}
 {%- set is_continued = var("stored_until") is not none -%}
 
 with
+    told as ({{ changes_of(["prices", "universe"]) }}),
     changes as (
         select table_name, ticker, changed_from
-        from {{ ref("stg_changes") }}
-        where
-            table_name in ('prices', 'sessions', 'securities', 'universe')
-            and {{ "true" if is_continued else "1 = 0" }}
+        from told
+        where {{ "true" if is_continued else "1 = 0" }}
     ),
     -- Ex-dates from where the changes begin, as told by any version, since the one that is taken
     -- away moves as much as the one that comes.

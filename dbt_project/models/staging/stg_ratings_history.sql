@@ -2,21 +2,18 @@
     config(
         materialized="incremental",
         incremental_strategy="append",
-        pre_hook="{{ delete_rows('ticker in (' ~ retold_tickers() ~ ')') }}",
+        pre_hook="{{ delete_rows(touched_ratings()) }}",
     )
 }}
 
-{%- set is_absent = (
-    "ticker not in (select ticker from " ~ this ~ ")" if is_incremental() else "true"
-) -%}
-
 {#-
 A feed's version is visible from when it was known until its correction was; a call found in the
-news from when its item was, as the newest scorer reads it. Once a source that `source_priority` puts
+news from when its item was, as the scorer of the source put first, the newest of several, reads it. Once a source that `source_priority` puts
 first tells of the same event, the others are hidden: of the same key in the feeds; of a graded call
 of the same firm, under its name of that day, and day between feed and news.
 -#}
 with
+    priorities as (select source, table_name, priority from {{ ref("source_priority") }}),
     feed as (
         {{
             known_versions(
@@ -25,28 +22,32 @@ with
                 happened_at="case when cast(v.graded_at as time) <> time '00:00:00' then v.graded_at else d.next_opens_at end",
                 day="v.graded_on",
                 every=true,
-                changes="where " ~ is_absent | replace("ticker not", "v.ticker not"),
+                changes="where " ~ is_absent({"ticker": "v.ticker", "graded_on": "v.graded_on"}),
             )
         }}
     ),
     scorings as (
-        select news_id, ticker, scorer_version, known_at
+        select source, news_id, ticker, scorer_version, stored_at
         from {{ ref("stg_broker_calls") }}
         union all
-        select news_id, ticker, scorer_version, known_at
+        select source, news_id, ticker, scorer_version, stored_at
         from {{ ref("stg_news_signals") }}
     ),
     ranked_scorers as (
         select
-            news_id,
-            ticker,
-            scorer_version,
+            scorings.news_id,
+            scorings.ticker,
+            scorings.scorer_version,
             row_number() over (
-                partition by news_id, ticker
-                order by max(known_at) desc nulls last, scorer_version desc nulls last
-            ) as age_rank
+                partition by scorings.news_id, scorings.ticker
+                order by
+                    min(priorities.priority) asc nulls last,
+                    max(scorings.stored_at) desc nulls last,
+                    scorings.scorer_version desc nulls last
+            ) as scorer_rank
         from scorings
-        group by news_id, ticker, scorer_version
+        left join priorities on priorities.source = scorings.source and priorities.table_name = '*'
+        group by scorings.news_id, scorings.ticker, scorings.scorer_version
     ),
     calls as (
         select told.*
@@ -56,13 +57,9 @@ with
             on ranked_scorers.news_id = told.news_id
             and ranked_scorers.ticker = told.ticker
             and ranked_scorers.scorer_version = told.scorer_version
-        where
-            ranked_scorers.age_rank = 1
-            and not coalesce(told.is_soft, false)
-            and {{ is_absent | replace("ticker not", "told.ticker not") }}
+        where ranked_scorers.scorer_rank = 1 and not coalesce(told.is_soft, false)
     ),
     news as (select ticker, news_id, published_at, title from {{ ref("stg_news") }}),
-    priorities as (select source, table_name, priority from {{ ref("source_priority") }}),
     aliases as (
         select
             lower(trim(alias)) as alias_key,
@@ -118,6 +115,12 @@ with
             calls.pit_quality
         from calls
         inner join news on news.ticker = calls.ticker and news.news_id = calls.news_id
+        where
+            {{
+                is_absent(
+                    {"ticker": "calls.ticker", "graded_on": "cast(news.published_at as date)"}
+                )
+            }}
     ),
     ranked as (
         select

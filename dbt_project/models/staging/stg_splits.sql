@@ -1,15 +1,10 @@
-{{ config(materialized="table") }}
+{{ config(materialized="table", tags="always") }}
 
-{%- set split_days -%}
-    inner join
-        (
-            select distinct ticker, session_date
-            from {{ source("raw", "prices") }}
-            where split_ratio <> 1
-        ) as split_days
-        on split_days.ticker = v.ticker
-        and split_days.session_date = v.session_date
-{%- endset %}
+{%- set of_split_days -%}
+    where (v.ticker, v.session_date) in (
+        select ticker, session_date from {{ source("raw", "prices") }} where split_ratio <> 1
+    )
+{%- endset -%}
 
 with
     source as (
@@ -20,7 +15,7 @@ with
                 happened_at=bar_happened_at(),
                 day="v.session_date",
                 first_loads=ref("stg_price_loads"),
-                changes=split_days,
+                changes=of_split_days,
             )
         }}
     ),

@@ -1,0 +1,67 @@
+"""Which companies a text names: by hand, and against the symbols real news spells out."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.warehouse.news.reading import item
+from warehouse.news.linking import company_names
+
+
+@pytest.mark.parametrize(
+    ("title", "ticker", "expected"),
+    [
+        ("Alibaba opens a data centre", "BABA", "primary"),
+        ("$BABA breaks out", "BABA", "primary"),
+        ("Chip makers fall", "BABA", None),
+        ("Apple introduces a thinner phone", "AAPL", "primary"),
+        ("An apple a day keeps the doctor away", "AAPL", None),
+        ("Analysts lift Price Target on chip makers", "TGT", None),
+        ("Target cuts prices", "TGT", "primary"),
+        ("Vitamin A sells well", "A", None),
+    ],
+)
+def test_an_item_is_about_what_its_headline_names(
+    title: str, ticker: str, expected: str | None
+) -> None:
+    assert item(title, ticker).relevance(ticker) == expected
+
+
+def test_a_company_named_only_in_the_summary_is_mentioned() -> None:
+    read = item("Chip makers fall", "NVDA", summary="Shares of Nvidia and others slipped.")
+    assert read.relevance("NVDA") == "mention"
+    assert read.about("NVDA") == "Shares of  tgtx  and others slipped."
+
+
+def test_the_name_stored_for_a_ticker_is_known() -> None:
+    names = {"QQX": "Quixotic Quarries Corporation (invented)"}
+    assert item("Quixotic Quarries digs deeper", "QQX", names=names).relevance("QQX") == "primary"
+
+
+def test_an_item_teaches_what_it_calls_a_company() -> None:
+    read = item(
+        "Quixotic raises guidance", "QQX", summary="Quixotic Quarries, Inc. (NYSE: QQX) said so."
+    )
+    assert read.relevance("QQX") == "primary"
+    assert read.about("QQX") == " tgtx  raises guidance"
+
+
+def test_each_company_of_a_headline_is_masked_for_itself() -> None:
+    read = item("Alibaba rises while Tencent falls", "BABA", "TCEHY")
+    assert read.about("BABA") == " tgtx  rises while  othx  falls"
+    assert read.about("TCEHY") == " othx  rises while  tgtx  falls"
+
+
+@pytest.mark.parametrize(
+    ("legal", "short"),
+    [
+        ("Apple Inc.", "Apple"),
+        ("Alibaba Group Holding Limited", "Alibaba"),
+        ("JPMorgan Chase & Co.", "JPMorgan Chase"),
+        ("The Coca-Cola Company", "Coca-Cola"),
+        ("JD.com, Inc.", "JD.com"),
+        ("Shell plc", "Shell"),
+    ],
+)
+def test_a_legal_name_is_shortened(legal: str, short: str) -> None:
+    assert company_names(legal) == [short]

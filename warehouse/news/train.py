@@ -1,0 +1,372 @@
+"""Make the tables of term weights from labelled sets that may be trained on.
+
+    python -m warehouse.news.train FOLDER [--check]
+
+FOLDER holds `twitter_sentiment_train.csv` and `twitter_topic_train.csv` (zeroshot's Twitter
+financial news sentiment and topic, MIT) and `sentfin/SEntFiN.csv` (SEntFiN 1.0, MIT). What the
+recipe scores on folds it was not trained on is printed, and the seeds are written in place, with
+`--check` not. Needs the dependency group `train`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import re
+import zlib
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from warehouse.news import features, topics
+from warehouse.news.sentiment import BIAS, BLOCK_SCALES, LABELS, block
+from warehouse.news.text import OTHER, TARGET, TITLE_CHARACTERS, clean, plain, shape, words
+from warehouse.settings import SEEDS
+
+FOLDS = 5
+SENTIMENT_TERMS = 60_000
+SENTIMENT_C = 5.0
+TOPIC_C = 12.0
+TOPIC_LEAST = 60
+LEAST_TEXTS = 2
+FREQUENT_FROM = 3
+# A kept label of the default scorer is right in at least this share of texts it was not trained on.
+KEPT_RIGHT = 0.88
+TOPIC_FROM = 0.5
+
+# A name may hold a quotation mark of the kind that stands around it.
+_DECISION = re.compile(r"""['"]([^:]+)['"]: '(negative|neutral|positive)'""")
+_CASHTAG = re.compile(r"\$[A-Za-z][A-Za-z._]*")
+_TWITTER_LABELS = ("negative", "positive", "neutral")
+# What the twenty classes of the topic set are in our codes; the others are no code.
+_TOPIC_CLASSES = {
+    0: "ANALYST", 1: "MACRO", 4: "RETURN", 5: "EARN", 7: "EARN", 8: "MACRO", 10: "MACRO",
+    11: "FIN", 13: "MA", 14: "MACRO", 15: "MOVE", 17: "LEAD", 19: "MOVE",
+}  # fmt: skip
+# Classes that hold no item of these codes but those their rules find.
+_MIXED = {2: {"PROD", "PART", "CAPEX"}, 3: {"FIN", "MACRO"}, 12: {"LIT", "REG"}}
+
+
+@dataclass(frozen=True)
+class Example:
+    """A masked text with its label, the set it is of, and its identity across sets."""
+
+    text: str
+    label: str
+    group: str
+    key: str
+    is_conflicting: bool = False
+
+    @property
+    def fold(self) -> int:
+        """The fold of all examples of one headline."""
+        return zlib.crc32(self.key.encode()) % FOLDS
+
+
+def sentiment_examples(folder: Path) -> list[Example]:
+    """Return the labelled texts of both sentiment sets, each once."""
+    found: dict[str, Example] = {}
+    for row in _read(folder / "twitter_sentiment_train.csv"):
+        text = clean(row["text"], TITLE_CHARACTERS)
+        masked = _CASHTAG.sub(f" {TARGET} ", text)
+        label = _TWITTER_LABELS[int(row["label"])]
+        found.setdefault(masked, Example(masked, label, "twitter", plain(_CASHTAG.sub("", text))))
+    for row in _read(folder / "sentfin" / "SEntFiN.csv"):
+        text = clean(row["Title"], TITLE_CHARACTERS)
+        decisions = dict(_DECISION.findall(row["Decisions"]))
+        differs = len(set(decisions.values())) > 1
+        for entity, label in decisions.items():
+            masked = _mask(text, list(decisions), entity)
+            example = Example(masked, label, "sentfin", plain(text), differs)
+            found.setdefault(masked, example)
+    return list(found.values())
+
+
+def _mask(text: str, entities: list[str], target: str) -> str:
+    for entity in sorted(entities, key=len, reverse=True):
+        mark = TARGET if entity == target else OTHER
+        name = re.compile(rf"(?<!\w){re.escape(entity)}(?!\w)", re.IGNORECASE)
+        text = name.sub(f" {mark} ", text)
+    return text
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+class _Matrix:
+    """Texts as a sparse matrix over a vocabulary, every kind of term scaled to one length."""
+
+    def __init__(self, texts: list[set[str]], vocabulary: list[str]) -> None:
+        from scipy.sparse import csr_matrix
+
+        place = {term: i for i, term in enumerate(vocabulary)}
+        values, columns, starts = [], [], [0]
+        for found in texts:
+            kinds: dict[int, list[int]] = {}
+            for term in found:
+                if term in place:
+                    kinds.setdefault(block(term), []).append(place[term])
+            for kind, members in sorted(kinds.items()):
+                columns += sorted(members)
+                values += [BLOCK_SCALES[kind] / np.sqrt(len(members))] * len(members)
+            starts.append(len(columns))
+        self.rows = csr_matrix((values, columns, starts), shape=(len(texts), len(vocabulary)))
+
+
+def _vocabulary(texts: list[set[str]]) -> list[str]:
+    counts = Counter(term for found in texts for term in found)
+    return sorted(term for term, count in counts.items() if count >= LEAST_TEXTS)
+
+
+def _fit_sentiment(texts: list[set[str]], labels: list[str]) -> tuple[list[str], Any]:
+    """Fit on all terms, keep the weightiest, fit again on those."""
+    from sklearn.linear_model import LogisticRegression
+
+    # Half way between the labels as frequent as they are and all alike.
+    counts = Counter(labels)
+    weights = {label: (len(labels) / len(counts) / count) ** 0.5 for label, count in counts.items()}
+
+    def fit(terms: list[str]) -> Any:
+        model = LogisticRegression(C=SENTIMENT_C, max_iter=200, tol=1e-3, class_weight=weights)
+        return model.fit(_Matrix(texts, terms).rows, labels)
+
+    vocabulary = _vocabulary(texts)
+    sizes = np.abs(fit(vocabulary).coef_).max(axis=0)
+    kept = sorted(vocabulary[i] for i in np.argsort(-sizes, kind="stable")[:SENTIMENT_TERMS])
+    model = fit(kept)
+    assert tuple(model.classes_) == LABELS
+    return kept, model
+
+
+def _temperature(logits: Any, truth: Any) -> float:
+    """Return by what logits must be divided for their probabilities to be the frequencies."""
+
+    def loss(temperature: float) -> float:
+        scaled = logits / temperature
+        scaled -= scaled.max(axis=1, keepdims=True)
+        chances = scaled - np.log(np.exp(scaled).sum(axis=1, keepdims=True))
+        return float(-chances[np.arange(len(truth)), truth].mean())
+
+    return float(min(np.arange(0.5, 2.5, 0.02), key=loss))
+
+
+def _softmax(logits: Any) -> Any:
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def train_sentiment(
+    folder: Path,
+) -> tuple[dict[str, list[float]], dict[str, float], dict[str, Any]]:
+    """Return the weights by term, the settings, and what the recipe scored on unseen folds."""
+    examples = sentiment_examples(folder)
+    texts = [features.terms(features.forms(example.text)) for example in examples]
+    labels = [example.label for example in examples]
+    truth = np.array([LABELS.index(label) for label in labels])
+    folds = np.array([example.fold for example in examples])
+    logits = np.zeros((len(examples), 3))
+    for fold in range(FOLDS):
+        seen, unseen = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+        terms, model = _fit_sentiment([texts[i] for i in seen], [labels[i] for i in seen])
+        logits[unseen] = model.decision_function(_Matrix([texts[i] for i in unseen], terms).rows)
+    temperature = _temperature(logits, truth)
+    chances = _softmax(logits / temperature)
+    told, confidence = chances.argmax(axis=1), chances.max(axis=1)
+    right = told == truth
+    abstain_below = next(
+        level
+        for level in np.arange(0.34, 1.0, 0.01)
+        if right[confidence >= level].mean() >= KEPT_RIGHT
+    )
+    report: dict[str, Any] = {"temperature": round(temperature, 2)}
+    groups = {
+        "twitter": np.array([e.group == "twitter" for e in examples]),
+        "sentfin": np.array([e.group == "sentfin" for e in examples]),
+        "sentfin conflicting": np.array([e.is_conflicting for e in examples]),
+    }
+    for name, mask in groups.items():
+        kept = mask & (confidence >= abstain_below)
+        report[name] = {
+            "texts": int(mask.sum()),
+            "accuracy": round(100 * float(right[mask].mean()), 1),
+            "macro_f1": round(100 * _macro_f1(told[mask], truth[mask]), 1),
+            "kept_share": round(100 * float(kept.sum() / mask.sum()), 1),
+            "kept_accuracy": round(100 * float(right[kept].mean()), 1),
+            "negative_recall_at_90_precision": round(
+                100 * _recall_at(chances[mask, 0], truth[mask] == 0, 0.9), 1
+            ),
+            "calibration_error": round(100 * _calibration_error(confidence[mask], right[mask]), 1),
+        }
+    terms, model = _fit_sentiment(texts, labels)
+    weights = {
+        term: [round(float(value), 2) for value in model.coef_[:, i] / temperature]
+        for i, term in enumerate(terms)
+    }
+    bias = [round(float(value), 3) for value in model.intercept_ / temperature]
+    return {BIAS: bias, **weights}, {"abstain_below": round(float(abstain_below), 2)}, report
+
+
+def _macro_f1(told: Any, truth: Any) -> float:
+    scores = []
+    for label in range(3):
+        hits = int(((told == label) & (truth == label)).sum())
+        scores.append(2 * hits / max(1, int((told == label).sum() + (truth == label).sum())))
+    return float(np.mean(scores))
+
+
+def _recall_at(chances: Any, truth: Any, precision: float) -> float:
+    order = np.argsort(-chances, kind="stable")
+    hits = np.cumsum(truth[order])
+    good = np.flatnonzero(hits / np.arange(1, len(order) + 1) >= precision)
+    return float(hits[good[-1]] / truth.sum()) if len(good) else 0.0
+
+
+def _calibration_error(confidence: Any, right: Any) -> float:
+    bins = np.minimum((confidence * 10).astype(int), 9)
+    return float(
+        sum(
+            abs(confidence[bins == b].mean() - right[bins == b].mean()) * (bins == b).mean()
+            for b in np.unique(bins)
+        )
+    )
+
+
+def train_topics(folder: Path) -> tuple[dict[str, dict[str, float]], dict[str, Any]]:
+    """Return the weights by topic and term, and how well the topic set's classes are found again.
+
+    A text is of a topic when its class in the topic set is, or when a rule holds; texts of the two
+    other sets have their rules only.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    texts: dict[str, int | None] = {}
+    for row in _read(folder / "twitter_topic_train.csv"):
+        texts.setdefault(_unlinked(row["text"]), int(row["label"]))
+    for row in _read(folder / "twitter_sentiment_train.csv"):
+        texts.setdefault(_unlinked(row["text"]), None)
+    for row in _read(folder / "sentfin" / "SEntFiN.csv"):
+        texts.setdefault(_unlinked(row["Title"]), None)
+    spelled = [[shape(form) for form in features.forms(text)] for text in texts]
+    classes = list(texts.values())
+    ruled = [{topic for topic, _ in topics.by_rule(forms)} for forms in spelled]
+    found = [features.word_terms(forms) for forms in spelled]
+    folds = np.array([zlib.crc32(plain(text).encode()) % FOLDS for text in texts])
+    vocabulary = _vocabulary(found)
+    weights: dict[str, dict[str, float]] = {}
+    report: dict[str, Any] = {}
+    matrix = _Matrix(found, vocabulary).rows
+    # At run time a text's length counts all its terms, known or not.
+    for i, one in enumerate(found):
+        start, end = matrix.indptr[i], matrix.indptr[i + 1]
+        matrix.data[start:end] = 1 / np.sqrt(len(one) or 1)
+    for topic in topics.TOPICS:
+        known = np.array(
+            [
+                _TOPIC_CLASSES.get(label) == topic if label is not None else False
+                for label in classes
+            ]
+        )
+        truth = known | np.array([topic in one for one in ruled])
+        if truth.sum() < TOPIC_LEAST:
+            continue
+
+        def fit(where: Any) -> Any:
+            model = LogisticRegression(C=TOPIC_C, l1_ratio=1.0, solver="liblinear", tol=1e-3)
+            return model.fit(matrix[where], truth[where])  # noqa: B023
+
+        seen, unseen = np.flatnonzero(folds != 0), np.flatnonzero(folds == 0)
+        chances = fit(seen).predict_proba(matrix[unseen])[:, 1]
+        own = known[unseen]
+        elsewhere = np.array(
+            [
+                (label is not None and label in (9, 16, 18))
+                or _TOPIC_CLASSES.get(label or -1, topic) != topic
+                for label in (classes[i] for i in unseen)
+            ]
+        )
+        by_rule = np.array([topic in ruled[i] for i in unseen])
+        either = by_rule | (chances >= TOPIC_FROM)
+        report[topic] = {
+            "texts_of_the_class": int(own.sum()),
+            "recall_of_rules": round(100 * float(by_rule[own].mean()), 1) if own.any() else None,
+            "recall_of_both": round(100 * float(either[own].mean()), 1) if own.any() else None,
+            "share_of_other_classes": round(100 * float(either[elsewhere & ~own].mean()), 1),
+        }
+        model = fit(np.arange(len(found)))
+        weights[topic] = {BIAS: round(float(model.intercept_[0]), 2)}
+        for place in np.flatnonzero(np.abs(model.coef_[0]) >= 0.5):
+            weights[topic][vocabulary[place]] = round(float(model.coef_[0][place]), 1)
+    return weights, report
+
+
+def _unlinked(text: str) -> str:
+    return clean(text, TITLE_CHARACTERS)
+
+
+def count_words(folder: Path) -> dict[str, int]:
+    """Return in how many texts of the three sets each word stands, rare ones left out."""
+    counts: Counter[str] = Counter()
+    seen = set()
+    for path, column in (
+        ("twitter_topic_train.csv", "text"),
+        ("twitter_sentiment_train.csv", "text"),
+        ("sentfin/SEntFiN.csv", "Title"),
+    ):
+        for row in _read(folder / path):
+            text = _unlinked(row[column])
+            if plain(text) not in seen:
+                seen.add(plain(text))
+                counts.update({word.form for word in words(text) if word.form.isalpha()})
+    return {word: count for word, count in counts.items() if count >= FREQUENT_FROM}
+
+
+def _write(seed: str, header: list[str], lines: list[list[Any]]) -> None:
+    with (SEEDS / f"{seed}.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(lines)
+
+
+def main() -> None:
+    """Train, print what the recipe scores on unseen folds, and write the seeds."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--check", action="store_true", help="print only, write nothing")
+    asked = parser.parse_args()
+    sentiment, found, report = train_sentiment(asked.folder)
+    print(json.dumps(report, indent=1))
+    by_topic, topic_report = train_topics(asked.folder)
+    print(json.dumps(topic_report))
+    if asked.check:
+        return
+    _write(
+        "sentiment_term_weights",
+        ["term", *LABELS],
+        [[term, *values] for term, values in sorted(sentiment.items()) if any(values)],
+    )
+    _write(
+        "topic_term_weights",
+        ["topic", "term", "weight"],
+        [
+            [topic, term, w]
+            for topic, of in sorted(by_topic.items())
+            for term, w in sorted(of.items())
+        ],
+    )
+    _write(
+        "scorer_settings",
+        ["name", "value"],
+        [[name, value] for name, value in sorted({**found, "topic_from": TOPIC_FROM}.items())],
+    )
+    counts = count_words(asked.folder)
+    _write("word_frequencies", ["word", "text_count"], [[w, n] for w, n in sorted(counts.items())])
+
+
+if __name__ == "__main__":
+    main()
