@@ -35,10 +35,16 @@ with
         left join priorities on priorities.source = scorings.source
         group by scorings.ticker, scorings.scorer_version
     ),
-    solicitations as (
-        select distinct ticker, news_id, scorer_version
+    -- A law firm's call for clients is no suit, an audit rule's threat of a delisting no delisting.
+    exceptions as (
+        select distinct
+            ticker,
+            news_id,
+            scorer_version,
+            case when topic = 'LIT' then 'LIT' else 'LIST.delist' end as code
         from topics
-        where topic = 'LIT' and subtopic = 'solicitation'
+        where
+            (topic = 'LIT' and subtopic = 'solicitation') or (topic = 'LIST' and subtopic = 'hfcaa')
     ),
     named as (
         select topics.*, concat(topics.topic, '.', topics.subtopic) as code
@@ -73,11 +79,12 @@ with
             and signals.news_id = named.news_id
             and signals.scorer_version = named.scorer_version
         left join
-            solicitations
-            on solicitations.ticker = named.ticker
-            and solicitations.news_id = named.news_id
-            and solicitations.scorer_version = named.scorer_version
-        where solicitations.news_id is null or named.topic <> 'LIT'
+            exceptions
+            on exceptions.ticker = named.ticker
+            and exceptions.news_id = named.news_id
+            and exceptions.scorer_version = named.scorer_version
+            and exceptions.code in (named.topic, named.code)
+        where exceptions.news_id is null
     ),
     -- A copy of a headline adds no source, nor does a publisher that told before.
     first_tellings as (
