@@ -127,7 +127,7 @@ def build(home: Home, day: datetime) -> tuple[float, dict[str, float], str]:
     if bad:
         sys.exit(f"the build failed: {bad}")
     seconds = {node.name.split(".")[-1]: node.seconds for node in nodes if node.kind == "model"}
-    compiled = next(node.compiled for node in nodes if node.name == MODEL)
+    compiled = next((node.compiled for node in nodes if node.name == MODEL), "")
     return time.monotonic() - started, seconds, compiled
 
 

@@ -1,36 +1,39 @@
+{#- Final bars of the tickers that are read. -#}
+{% macro final_bars(changes) -%}
+    select
+        prices.ticker,
+        prices.session_date,
+        prices.open,
+        prices.high,
+        prices.low,
+        prices.close,
+        prices.adj_close,
+        prices.volume,
+        prices.dividend,
+        prices.source,
+        prices.known_at
+    from {{ ref("stg_prices") }} as prices
+    {% if changes %}
+        inner join
+            {{ changes }}
+            on {{ changes }}.ticker = prices.ticker
+            and prices.session_date >= {{ changes }}.read_from
+    {% endif %}
+    where
+        prices.is_final
+        {% if changes %}
+            and prices.session_date >= (select min(read_from) from {{ changes }})
+        {% endif %}
+{%- endmacro %}
+
 {#-
 Import CTEs that end in `bars`: final bars with their session number and the level of their benchmark. `changes`:
 the CTE of the tickers that are read, each from its `read_from`; none for all.
 -#}
 {% macro momentum_bars(changes) -%}
-    prices as (
-        select
-            prices.ticker,
-            prices.session_date,
-            prices.open,
-            prices.high,
-            prices.low,
-            prices.close,
-            prices.adj_close,
-            prices.volume,
-            prices.dividend,
-            prices.source,
-            prices.known_at
-        from {{ ref("stg_prices") }} as prices
-        {% if changes %}
-            inner join
-                {{ changes }}
-                on {{ changes }}.ticker = prices.ticker
-                and prices.session_date >= {{ changes }}.read_from
-        {% endif %}
-        where
-            prices.is_final
-            {% if changes %}
-                and prices.session_date >= (select min(read_from) from {{ changes }})
-            {% endif %}
-    ),
+    prices as ({{ final_bars(changes) }}),
     listings as (select ticker, exchange from {{ ref("stg_listings") }}),
-    days as (select exchange, day, session_number from {{ ref("stg_calendar_days") }}),
+    days as (select exchange, day, is_session, session_number from {{ ref("stg_calendar_days") }}),
     -- A ticker that is no longer covered keeps its benchmark.
     universe as (
         select

@@ -217,7 +217,9 @@ def synthetic(sessions: dict[str, pd.DatetimeIndex]) -> dict[str, pd.DataFrame]:
                 hand,
                 impossible,
                 *(walk(f"R{n:02d}", nyse[: 626 - n], drift=n / 10000) for n in range(32)),
-                *(walk(ticker, nyse) for ticker in ("BENCH", "FUND", "EURUSD=X", "GC=F", "^IRX")),
+                *(walk(ticker, nyse) for ticker in ("BENCH", "FUND", "GC=F", "^IRX")),
+                # The same bars without a calendar.
+                walk("BENCH", nyse).assign(ticker="EURUSD=X"),
             ]
         ),
         "split": split,
@@ -746,6 +748,13 @@ def test_a_closed_exchange_is_no_gap(marts: Marts) -> None:
     # The anchor, 3 July, fell into the closure: the last session before is 7 days older.
     assert pd.notna(reopening.return_1m)
     assert pd.isna(athens.loc["2015-08-04"].return_1m)
+
+
+def test_bars_counted_by_the_calendar_or_one_by_one_give_the_same(marts: Marts) -> None:
+    columns = [*HISTORY, "total_return_basis"]
+    pd.testing.assert_frame_equal(
+        marts.of("BENCH")[columns], marts.of("EURUSD=X")[columns], rtol=1e-12, atol=1e-12
+    )
 
 
 def test_gaps_are_counted_in_the_sessions_of_the_own_exchange(marts: Marts) -> None:

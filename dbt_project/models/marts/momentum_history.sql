@@ -8,7 +8,35 @@
 
 {#- Calendar anchors in months, and the rows that end a block of the deepest fall: 6 x 6 x 7 = 252. -#}
 {%- set anchors = [1, 3, 6, 7, 12, 13] -%}
+{#- Days on which a window begins: its anchor is the last bar on or before. -#}
+{%- set anchor_days = {
+    "ytd": "cast(" ~ dbt.date_trunc("year", "session_date") ~ " as date) - 1"
+} -%}
+{%- for months in anchors -%}
+    {%- do anchor_days.update(
+        {months ~ "m": "cast(session_date - interval '" ~ months ~ "' month as date)"}
+    ) -%}
+{%- endfor -%}
 {%- set by_session = "partition by ticker order by session_date asc nulls last" -%}
+{#- Columns that are done before the sliding windows and ride along. -#}
+{%- set done = [
+    "return_1d",
+    "return_5d",
+    "return_21d",
+    "return_63d",
+    "return_126d",
+    "return_252d",
+    "return_1m",
+    "return_3m",
+    "return_6m",
+    "return_12m",
+    "return_ytd",
+    "high_return_1d",
+    "low_return_1d",
+    "open_return_1d",
+    "return_7m_1m",
+    "return_13m_1m",
+] -%}
 {#- Exponential averages: value, its position in the series, length of the seed, alpha. -#}
 {%- set averages = {
     "gain": ("gain", "(bar_number - 1)", 14, 1 / 14),
@@ -17,25 +45,204 @@
     "close_12": ("close", "bar_number", 12, 2 / 13),
     "close_26": ("close", "bar_number", 26, 2 / 27),
 } -%}
+{%- set read = "changes" if is_incremental() else none -%}
 
 with
     changes as (
         select ticker, replaced_from, read_from from {{ ref("momentum_changes") }} where not is_tail
     ),
     tails as (select * from {{ ref("momentum_tails") }}),
-    {{ momentum_bars("changes" if is_incremental() else none) }},
+    {{ momentum_bars(read) }},
+    -- Where a ticker has every session of its calendar, no other bar and nothing unknown, its bars
+    -- are counted by the calendar, once for all such tickers; those of others one by one.
+    countings as (
+        select
+            prices.ticker,
+            case
+                when
+                    count(*) = count(case when days.is_session then 1 end)
+                    and count(*) = max(days.session_number) - min(days.session_number) + 1
+                    and count(*) = count(prices.dividend)
+                    and count(*) = count(prices.volume)
+                    and count(*) = count(prices.high + prices.low)
+                    and max(prices.dividend) < min(prices.close)
+                then 'sessions of ' || max(days.exchange)
+                else 'bars of ' || prices.ticker
+            end as series
+        from ({{ final_bars(read) }}) as prices
+        left join listings on listings.ticker = prices.ticker
+        left join days on days.exchange = listings.exchange and days.day = prices.session_date
+        group by prices.ticker
+    ),
+    series as (
+        select
+            'sessions of ' || exchange as series,
+            day as session_date,
+            session_number,
+            1.0 as close,
+            1.0 as adj_close,
+            0.0 as dividend,
+            false as is_range_unknown,
+            false as is_volume_unknown,
+            cast(null as {{ dbt.type_string() }}) as source,
+            cast(null as {{ dbt.type_timestamp() }}) as known_at
+        from days
+        where is_session and 'sessions of ' || exchange in (select series from countings)
+        union all
+        select
+            countings.series,
+            prices.session_date,
+            days.session_number,
+            prices.close,
+            prices.adj_close,
+            prices.dividend,
+            prices.high is null or prices.low is null as is_range_unknown,
+            prices.volume is null as is_volume_unknown,
+            prices.source,
+            prices.known_at
+        from countings
+        inner join ({{ final_bars(read) }}) as prices on prices.ticker = countings.ticker
+        left join listings on listings.ticker = prices.ticker
+        left join days on days.exchange = listings.exchange and days.day = prices.session_date
+        where countings.series = 'bars of ' || countings.ticker
+    ),
+    numbered as (
+        select
+            *,
+            row_number() over dates as bar_number,
+            lag(session_date) over dates as previous_session_date,
+            lag(session_number) over dates as previous_session_number,
+            lag(close) over dates as close_1d_ago,
+            lag(adj_close) over dates as adj_close_1d_ago,
+            lag(source) over dates as source_1d_ago,
+            lag(known_at) over dates as known_at_1d_ago
+        from series
+        window dates as (partition by series order by session_date asc nulls last)
+    ),
+    judged as (
+        select
+            series,
+            session_date,
+            previous_session_date,
+            bar_number,
+            {{ is_after_gap() }} as is_after_gap,
+            {{ log_dividend_factor() }} is null as is_factor_unknown,
+            bar_number > 1
+            and (dividend is null or dividend >= close_1d_ago) as is_dividend_unknown,
+            is_range_unknown,
+            is_volume_unknown
+        from numbered
+    ),
+    counted as (
+        select
+            *,
+            max(case when is_after_gap then bar_number end) over so_far as gap_bar,
+            count(case when is_after_gap then 1 end) over so_far as gap_count,
+            {% for what in ["factor", "dividend", "range", "volume"] %}
+                coalesce(
+                    max(case when is_{{ what }}_unknown then bar_number end) over so_far, 0
+                ) as unknown_{{ what }}_bar,
+            {% endfor %}
+            coalesce(
+                max(case when is_factor_unknown then bar_number end) over (partition by series), 0
+            ) as newest_unknown_factor_bar,
+            max(
+                case
+                    when extract(year from previous_session_date) < extract(year from session_date)
+                    then bar_number - 1
+                end
+            ) over so_far as anchor_bar_ytd,
+            {% for months in anchors %}
+                count(*) over (
+                    partition by series
+                    order by session_date asc nulls last
+                    range between unbounded preceding and interval '{{ months }}' month preceding
+                ) as anchor_bar_{{ months }}m
+                {{- "," if not loop.last }}
+            {% endfor %}
+        from judged
+        window
+            so_far as (
+                partition by series
+                order by session_date asc nulls last
+                rows between unbounded preceding and current row
+            )
+    ),
+    dated as (
+        select
+            *,
+            {% for anchor in anchor_days %}
+                {{
+                    rows_before(
+                        "session_date", "bar_number - coalesce(anchor_bar_" ~ anchor ~ ", 0)"
+                    )
+                }} over dates as anchor_{{ anchor }},
+            {% endfor %}
+            {{ rows_before("unknown_factor_bar", "bar_number - anchor_bar_1m") }} over dates
+            as unknown_factor_bar_1m_ago
+        from counted
+        window dates as (partition by series order by session_date asc nulls last)
+    ),
+    anchors as (
+        select
+            series,
+            session_date,
+            gap_count,
+            bar_number - gap_bar as bars_since_gap,
+            bar_number - unknown_factor_bar as bars_since_unknown_factor,
+            newest_unknown_factor_bar <= bar_number as is_level_known,
+            case
+                when unknown_factor_bar > greatest(bar_number - 252, 0)
+                then null
+                when unknown_dividend_bar > greatest(bar_number - 252, 0)
+                then 'vendor'
+                else 'own'
+            end as total_return_basis,
+            unknown_factor_bar_1m_ago <= anchor_bar_12m as is_factor_known_12m_1m,
+            unknown_range_bar = 0 or unknown_range_bar <= bar_number - 150 as is_range_known,
+            unknown_volume_bar < bar_number - 60 as is_volume_known,
+            {% for anchor, day in anchor_days.items() %}
+                case
+                    when anchor_{{ anchor }} + 7 >= {{ day }}
+                    then bar_number - anchor_bar_{{ anchor }}
+                    else bar_number
+                end as bars_since_{{ anchor }}{{ "," if not loop.last }}
+            {% endfor %}
+        from dated
+    ),
+    located as (
+        select
+            bars.*,
+            anchors.gap_count,
+            anchors.bars_since_unknown_factor,
+            anchors.is_level_known,
+            anchors.total_return_basis,
+            anchors.is_factor_known_12m_1m,
+            anchors.is_range_known,
+            anchors.is_volume_known,
+            {% for anchor in anchor_days %} anchors.bars_since_{{ anchor }}, {% endfor %}
+            anchors.bars_since_gap
+        from bars
+        inner join countings on countings.ticker = bars.ticker
+        inner join
+            anchors
+            on anchors.series = countings.series
+            and anchors.session_date = bars.session_date
+    ),
     lagged as (
         select
             *,
             row_number() over history as bar_number,
-            lag(session_date) over history as previous_session_date,
-            lag(session_number) over history as previous_session_number,
             lag(adj_close) over history as adj_close_1d_ago,
             lag(source) over history as source_1d_ago,
             lag(known_at) over history as known_at_1d_ago,
             {{ blocks_before(["close"], 6, 1) }}
             {% for length in [1, 5, 21, 63, 126, 252] %}
                 lag(close, {{ length }}) over history as close_{{ length }}d_ago,
+            {% endfor %}
+            {% for anchor in anchor_days %}
+                {{ rows_before("close", "bars_since_" ~ anchor) }} over history
+                as close_{{ anchor }}_ago,
             {% endfor %}
             {% for length in [1, 63, 126, 252] %}
                 lag(benchmark_level, {{ length }}) over history
@@ -44,7 +251,7 @@ with
                 as benchmark_segment_{{ length }}d_ago
                 {{- "," if not loop.last }}
             {% endfor %}
-        from bars
+        from located
         window history as ({{ by_session }})
     ),
     measured as (
@@ -55,33 +262,51 @@ with
             high,
             volume,
             bar_number,
-            previous_session_date,
-            close_1d_ago,
-            close_5d_ago,
-            close_21d_ago,
-            close_63d_ago,
-            close_126d_ago,
-            close_252d_ago,
-            open / close_1d_ago - 1 as open_return,
-            high / close_1d_ago - 1 as high_return,
-            low / close_1d_ago - 1 as low_return,
-            {{ is_after_gap() }} as is_after_gap,
+            is_level_known,
+            total_return_basis,
+            is_range_known,
+            is_volume_known,
+            bars_since_unknown_factor,
+            bar_number - gap_count as step_count,
+            bars_since_gap > 0 as is_step,
+            {% for anchor in ["1m", "12m", "ytd"] %} bars_since_{{ anchor }}, {% endfor %}
+            {% for length in [1, 5, 21, 63, 126, 252] %}
+                case
+                    when bars_since_gap >= {{ length }} then close / close_{{ length }}d_ago - 1
+                end as return_{{ length }}d,
+            {% endfor %}
+            {% for price in ["high", "low", "open"] %}
+                case
+                    when bars_since_gap >= 1 then {{ price }} / close_1d_ago - 1
+                end as {{ price }}_return_1d,
+            {% endfor %}
+            {% for anchor in ["1m", "3m", "6m", "12m", "ytd"] %}
+                close / close_{{ anchor }}_ago - 1 as return_{{ anchor }},
+            {% endfor %}
+            close_1m_ago / close_7m_ago - 1 as return_7m_1m,
+            close_1m_ago / close_13m_ago - 1 as return_13m_1m,
+            case
+                when bar_number >= 252 and is_factor_known_12m_1m then close_1m_ago / close_12m_ago
+            end as growth_12m_1m,
             ln(close / close_1d_ago) as log_return,
             {{ log_dividend_factor() }} as log_dividend_factor,
-            dividend is null or dividend >= close_1d_ago as is_dividend_unknown,
             case when close > close_1d_ago then close - close_1d_ago else 0.0 end as gain,
             case when close < close_1d_ago then close_1d_ago - close else 0.0 end as loss,
             {{ true_range() }} as true_range,
-            high is null or low is null as is_range_unknown,
             case
                 when benchmark_segment = benchmark_segment_1d_ago
                 then exp(benchmark_level - benchmark_level_1d_ago) - 1
             end as benchmark_return,
             {% for length in [63, 126, 252] %}
                 case
-                    when benchmark_segment = benchmark_segment_{{ length }}d_ago
-                    then benchmark_level - benchmark_level_{{ length }}d_ago
-                end as benchmark_log_return_{{ length }}d,
+                    when
+                        bars_since_gap >= {{ length }}
+                        and bars_since_unknown_factor >= {{ length }}
+                        and benchmark_segment = benchmark_segment_{{ length }}d_ago
+                    then
+                        ln(close / close_{{ length }}d_ago)
+                        - (benchmark_level - benchmark_level_{{ length }}d_ago)
+                end as log_lead_{{ length }}d,
             {% endfor %}
             {{ over_blocks("greatest", "close", 6) }} as high_6,
             {{ over_blocks("least", "close", 6) }} as low_6,
@@ -91,9 +316,9 @@ with
     paired as (
         select
             *,
-            case when not is_after_gap then log_return end as step,
+            case when is_step then log_return end as step,
             case
-                when not is_after_gap and benchmark_return is not null
+                when is_step and benchmark_return is not null
                 then exp(log_return - log_dividend_factor) - 1
             end as paired_return
         from measured
@@ -105,47 +330,24 @@ with
             close,
             volume,
             bar_number,
-            close_1d_ago,
-            close_5d_ago,
-            close_21d_ago,
-            close_63d_ago,
-            close_126d_ago,
-            close_252d_ago,
-            open_return,
-            high_return,
-            low_return,
-            benchmark_log_return_63d,
-            benchmark_log_return_126d,
-            benchmark_log_return_252d,
+            is_level_known,
+            total_return_basis,
+            is_range_known,
+            is_volume_known,
+            bars_since_unknown_factor,
+            {{ done | join(", ") }},
+            {% for length in [63, 126, 252] %} log_lead_{{ length }}d, {% endfor %}
+            {% for anchor in ["1m", "12m", "ytd"] %} bars_since_{{ anchor }}, {% endfor %}
+            growth_12m_1m,
             high_6,
             low_6,
             fall_6,
-            -- Bars since something happened last; NULL where it never did.
-            bar_number
-            - max(case when is_after_gap then bar_number end) over so_far as bars_since_gap,
-            max(case when log_dividend_factor is null then bar_number end) over so_far
-            as last_unknown_factor,
-            max(case when is_dividend_unknown and bar_number > 1 then bar_number end) over so_far
-            as last_vendor_factor,
-            max(case when is_range_unknown then bar_number end) over so_far as last_unknown_range,
-            max(case when volume is null then bar_number end) over so_far as last_unknown_volume,
-            max(
-                case
-                    when extract(year from previous_session_date) < extract(year from session_date)
-                    then bar_number - 1
-                end
-            ) over so_far as year_end_bar,
-            {% for months in anchors %}
-                count(*) over (
-                    {{ by_session }}
-                    range between unbounded preceding and interval '{{ months }}' month preceding
-                ) as anchor_bar_{{ months }}m,
+            {% for length in [21, 63, 252] %}
+                step_count
+                - coalesce(lag(step_count, {{ length }}) over history, 0) as steps_{{ length }},
             {% endfor %}
-            count(step) over so_far as step_count,
             coalesce(sum(log_dividend_factor) over so_far, 0) as log_factors,
             coalesce(sum(log_dividend_factor) over whole, 0) as all_log_factors,
-            max(case when log_dividend_factor is null then bar_number end) over whole
-            as newest_unknown_factor,
             avg(close) over last_50 as mean_50,
             avg(close) over last_200 as mean_200,
             max(high) over last_252 as high_52w_intraday,
@@ -190,7 +392,48 @@ with
     ),
     converged as (
         select
-            *,
+            ticker,
+            session_date,
+            close,
+            volume,
+            bar_number,
+            total_return_basis,
+            bars_since_unknown_factor,
+            {{ done | join(", ") }},
+            {% for length in [63, 126, 252] %} log_lead_{{ length }}d, {% endfor %}
+            {% for anchor in ["1m", "12m", "ytd"] %} bars_since_{{ anchor }}, {% endfor %}
+            growth_12m_1m,
+            log_factors,
+            high_36,
+            low_36,
+            fall_36,
+            high_52w_intraday,
+            case
+                when is_level_known then close * exp(all_log_factors - log_factors)
+            end as total_return_close,
+            case when bar_number >= 50 then mean_50 end as sma_50,
+            case when bar_number >= 200 then mean_200 end as sma_200,
+            {% for length in [21, 63, 252] %}
+                case
+                    when steps_{{ length }} >= 0.8 * {{ length }}
+                    then stddev_{{ length }} * sqrt(252)
+                end as volatility_{{ length }}d,
+            {% endfor %}
+            case
+                when pair_count >= 120 and benchmark_variance > 1e-18
+                then benchmark_covariance / benchmark_variance
+            end as beta_252d,
+            case
+                when bar_number > 60 and is_volume_known then volume / nullif(median_volume, 0)
+            end as volume_surge,
+            case
+                when bar_number < 150
+                then null
+                when average_gain + average_loss > 0
+                then 100 * average_gain / (average_gain + average_loss)
+                else 50.0
+            end as rsi_14,
+            case when bar_number >= 15 and is_range_known then average_range end as atr_14,
             case
                 when bar_number >= 26 then average_close_12 - average_close_26
             end as average_difference
@@ -199,31 +442,14 @@ with
     combined as (
         select
             *,
-            {% for length in [21, 63, 252] %}
-                step_count
-                - coalesce(lag(step_count, {{ length }}) over history, 0) as steps_{{ length }},
-            {% endfor %}
             {% for length in [63, 126, 252] %}
                 log_factors
                 - lag(log_factors, {{ length }}) over history as log_factors_{{ length }}d,
             {% endfor %}
-            {% for months in anchors %}
-                {% set back = "bar_number - anchor_bar_" ~ months ~ "m" %}
-                {{ rows_before("close", back) }} over history as close_{{ months }}m_ago,
-                {{ rows_before("session_date", back) }} over history as anchor_{{ months }}m,
-                {% if months in [1, 12] %}
-                    {{ rows_before("log_factors", back) }} over history
-                    as log_factors_{{ months }}m_ago,
-                {% endif %}
+            {% for anchor in ["1m", "12m", "ytd"] %}
+                {{ rows_before("log_factors", "bars_since_" ~ anchor) }} over history
+                as log_factors_{{ anchor }}_ago,
             {% endfor %}
-            {{ rows_before("coalesce(last_unknown_factor, 0)", "bar_number - anchor_bar_1m") }}
-            over history as unknown_factor_1m_ago,
-            {{ rows_before("close", "bar_number - coalesce(year_end_bar, 0)") }} over history
-            as close_year_end,
-            {{ rows_before("session_date", "bar_number - coalesce(year_end_bar, 0)") }} over history
-            as year_end,
-            {{ rows_before("log_factors", "bar_number - coalesce(year_end_bar, 0)") }} over history
-            as log_factors_year_end,
             {{ blocks_before(["high_36", "low_36", "fall_36"], 7, 36) }}
             sum(
                 {{ weighted("average_difference", "(bar_number - 25)", 9, 0.2, true) }}
@@ -240,18 +466,7 @@ with
         select
             *,
             {{ over_blocks("greatest", "high_36", 7) }} as high_252,
-            {{ deepest_fall("high_36", "low_36", "fall_36", 7) }} as fall_252,
-            {% for months in anchors %}
-                coalesce(
-                    anchor_{{ months }}m + 7
-                    >= cast(session_date - interval '{{ months }}' month as date),
-                    false
-                ) as has_{{ months }}m,
-            {% endfor %}
-            coalesce(
-                year_end + 8 >= cast({{ dbt.date_trunc("year", "session_date") }} as date), false
-            ) as has_year_end,
-            bar_number - coalesce(last_unknown_factor, 0) as bars_since_unknown_factor
+            {{ deepest_fall("high_36", "low_36", "fall_36", 7) }} as fall_252
         from combined
     ),
     final as (
@@ -259,107 +474,44 @@ with
             ticker,
             session_date,
             close,
-            case
-                when coalesce(newest_unknown_factor, 0) <= bar_number
-                then close * exp(all_log_factors - log_factors)
-            end as total_return_close,
+            total_return_close,
             volume,
-            case when bar_number >= 50 then mean_50 end as sma_50,
-            case when bar_number >= 200 then mean_200 end as sma_200,
-            {% for length in [1, 5, 21, 63, 126, 252] %}
+            sma_50,
+            sma_200,
+            {{ done[:11] | join(", ") }},
+            {{ done[11:14] | join(", ") }},
+            {% for anchor in ["1m", "12m", "ytd"] %}
                 case
-                    when bars_since_gap >= {{ length }} then close / close_{{ length }}d_ago - 1
-                end as return_{{ length }}d,
-            {% endfor %}
-            {% for months in [1, 3, 6, 12] %}
-                case
-                    when has_{{ months }}m then close / close_{{ months }}m_ago - 1
-                end as return_{{ months }}m,
-            {% endfor %}
-            case when has_year_end then close / close_year_end - 1 end as return_ytd,
-            {% for price in ["high", "low", "open"] %}
-                case when bars_since_gap >= 1 then {{ price }}_return end as {{ price }}_return_1d,
-            {% endfor %}
-            {% for months in [1, 12] %}
-                case
-                    when
-                        has_{{ months }}m
-                        and bars_since_unknown_factor >= bar_number - anchor_bar_{{ months }}m
+                    when bars_since_unknown_factor >= bars_since_{{ anchor }}
                     then
-                        close
-                        / close_{{ months }}m_ago
-                        * exp(log_factors_{{ months }}m_ago - log_factors)
+                        (1 + return_{{ anchor }}) * exp(log_factors_{{ anchor }}_ago - log_factors)
                         - 1
-                end as total_return_{{ months }}m,
+                end as total_return_{{ anchor }},
             {% endfor %}
-            case
-                when has_year_end and bars_since_unknown_factor >= bar_number - year_end_bar
-                then close / close_year_end * exp(log_factors_year_end - log_factors) - 1
-            end as total_return_ytd,
-            case
-                when last_unknown_factor > bar_number - 252
-                then null
-                when last_vendor_factor > bar_number - 252
-                then 'vendor'
-                else 'own'
-            end as total_return_basis,
-            case
-                when
-                    bar_number >= 252
-                    and has_1m
-                    and has_12m
-                    and unknown_factor_1m_ago <= anchor_bar_12m
-                then
-                    close_1m_ago / close_12m_ago * exp(log_factors_12m_ago - log_factors_1m_ago) - 1
-            end as momentum_12_1,
-            case when has_1m and has_7m then close_1m_ago / close_7m_ago - 1 end as return_7m_1m,
-            case when has_1m and has_13m then close_1m_ago / close_13m_ago - 1 end as return_13m_1m,
+            total_return_basis,
+            growth_12m_1m * exp(log_factors_12m_ago - log_factors_1m_ago) - 1 as momentum_12_1,
+            return_7m_1m,
+            return_13m_1m,
             high_252 as high_52w,
             close / high_252 as high_52w_ratio,
             high_52w_intraday,
             close / high_252 - 1 as drawdown_252d,
             fall_252 - 1 as max_drawdown_252d,
-            {% for length in [21, 63, 252] %}
-                case
-                    when steps_{{ length }} >= 0.8 * {{ length }}
-                    then stddev_{{ length }} * sqrt(252)
-                end as volatility_{{ length }}d,
-            {% endfor %}
-            case
-                when pair_count >= 120 and benchmark_variance > 1e-18
-                then benchmark_covariance / benchmark_variance
-            end as beta_252d,
+            volatility_21d,
+            volatility_63d,
+            volatility_252d,
+            beta_252d,
             {% for length in [63, 126, 252] %}
-                case
-                    when
-                        bars_since_gap >= {{ length }} and bars_since_unknown_factor >= {{ length }}
-                    then
-                        ln(close / close_{{ length }}d_ago)
-                        - log_factors_{{ length }}d
-                        - benchmark_log_return_{{ length }}d
-                end as relative_strength_{{ length }}d,
+                log_lead_{{ length }}d
+                - log_factors_{{ length }}d as relative_strength_{{ length }}d,
             {% endfor %}
-            case
-                when bar_number > 60 and coalesce(last_unknown_volume, 0) < bar_number - 60
-                then volume / nullif(median_volume, 0)
-            end as volume_surge,
-            case
-                when bar_number < 150
-                then null
-                when average_gain + average_loss > 0
-                then 100 * average_gain / (average_gain + average_loss)
-                else 50.0
-            end as rsi_14,
+            volume_surge,
+            rsi_14,
             case when bar_number >= 200 then average_difference end as macd,
             case
                 when bar_number >= 200 then {{ exponential_average("signal", 0.2) }}
             end as macd_signal,
-            case
-                when
-                    bar_number >= 15
-                    and (last_unknown_range is null or last_unknown_range <= bar_number - 150)
-                then average_range
-            end as atr_14
+            atr_14
         from anchored
         {% if is_incremental() %}
             union all
