@@ -248,7 +248,8 @@ def run(folder: Path, options: argparse.Namespace) -> None:
         table.add_section()
         table.add_row(f"dbt, {label}: all with tests", f"{ours[part]:.2f}", "", "", "")
         for model in MODELS:
-            table.add_row(f"  {model}", f"{models[model]:.2f}", "", "", "")
+            spent = f"{models[model]:.2f}" if model in models else "not run"
+            table.add_row(f"  {model}", spent, "", "", "")
     table.add_section()
     for label, part in (
         ("append all sessions", "append_all"),
