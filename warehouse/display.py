@@ -126,7 +126,12 @@ def print_rows(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 
 def print_json(value: Any) -> None:
     """Print JSON; what it has no number for, such as infinity, is text."""
-    print(json.dumps(_plain(value), indent=1, default=str, allow_nan=False))
+    print(json_text(value))
+
+
+def json_text(value: Any) -> str:
+    """Return the JSON that `print_json` prints."""
+    return json.dumps(_plain(value), indent=1, default=str, allow_nan=False)
 
 
 def _plain(value: Any) -> Any:
