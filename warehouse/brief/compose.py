@@ -21,7 +21,7 @@ from warehouse.brief.facts import (
 from warehouse.errors import UsageError
 
 # Named calls and stories that are told; the marts hold all of them.
-MOST_CALLS = 6
+MOST_CALLS = 8
 MOST_STORIES = 5
 MOST_DRIVERS = 6
 _DRIVERS = {
@@ -231,7 +231,7 @@ class _Composer:
                 Sentence(
                     "By momentum from twelve months to one month ago ({strength}) it ranks above {0} "
                     "of the {count} tickers covered.",
-                    Fact(f"{row['momentum_percentile']:.0%}", (cell,)),
+                    Fact(f"{100 * row['momentum_percentile']:.0f} %", (cell,)),
                     strength=Fact(_signed(row["momentum_12_1"]), (strength,)),
                     count=Fact(str(row["universe_count"]), (count,)),
                 )
@@ -307,15 +307,7 @@ class _Composer:
         )
         said = [self.story(story) for story in stories]
         if not said:
-            count = self.card_fact("news_count_30d", str(self.card["news_count_30d"] or "no"))
-            said.append(
-                Sentence(
-                    "No story of the last seven days is about the company; {0} items of 30 days "
-                    "came in its stream.",
-                    count,
-                )
-            )
-            return said
+            return [self.no_story("No story of the last seven days is about the company")]
         first = self.marts.cell("marts.news_events", stories[0], "headline", "cluster_id", "ticker")
         said.append(
             Sentence(
@@ -420,7 +412,7 @@ class _Composer:
         votes = self.marts.rows(
             """
             select * from marts.votes where ticker = $ticker
-            order by graded_on desc, known_from desc, firm
+            order by case when note is null then 1 else 0 end, graded_on desc, known_from desc, firm
             """
         )
         said += self.targets(row, votes)
@@ -534,7 +526,7 @@ class _Composer:
                 clean(vote["note"]).rstrip("."),
                 self.vote_cells([vote], "span" if is_found else "note"),
             )
-            template += "; in its words as told: “{note}”" if not is_found else "; from the news: “{note}”"
+            template += "; from the news: “{note}”" if is_found else ": “{note}”"
         return Sentence(template + ".", fact("firm", clean(vote["firm"])), **facts)
 
     def revisions(self, row: Row) -> list[Sentence]:
@@ -584,15 +576,15 @@ class _Composer:
             for topic, story in list(newest.items())[:MOST_DRIVERS]
         ]
         if not said:
-            count = self.card_fact("news_count_30d", str(self.card["news_count_30d"] or "no"))
-            said.append(
-                Sentence(
-                    "No story about the company names a driver; {0} items of 30 days came in its "
-                    "stream.",
-                    count,
-                )
-            )
+            said.append(self.no_story("No story of 45 days about the company names a driver"))
         return said
+
+    def no_story(self, what: str) -> Sentence:
+        count = self.card["news_count_30d"]
+        if count is None:
+            return self.missing("Any news", "marts.scorecard", self.card, "news_count_30d")
+        items = self.card_fact("news_count_30d", str(count))
+        return Sentence(f"{what}; {{0}} items came in its stream in 30 days.", items)
 
     def risks(self) -> list[Sentence]:
         flags = self.marts.rows(
@@ -720,6 +712,8 @@ def _percent(value: float) -> str:
 
 
 def _signed(value: float) -> str:
+    if round(value, 3) == 0:
+        return "0.0 %"
     return f"{100 * value:+.1f} %"
 
 
