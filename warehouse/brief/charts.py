@@ -59,7 +59,7 @@ def price_chart(bars: Sequence[Row], calls: Sequence[Row], flags: Sequence[Row])
         start, end = max(flag["opened_on"], days[0]), flag["closed_on"] or days[-1]
         if end >= days[0]:
             axes.axvspan(
-                start, end, color=ORANGE, alpha=0.12, linewidth=0,
+                start, end, color=ORANGE, alpha=0.09, linewidth=0,
                 label=None if labelled else "flag of severity 2 or more open",
             )
             labelled = True
@@ -158,7 +158,9 @@ def _figure(height: float) -> tuple[Figure, Axes]:
             "path.simplify_threshold": 0.5,
         }
     )
-    figure = Figure(figsize=(7.6, height), layout="constrained")
+    figure = Figure(figsize=(7.6, height))
+    # Fixed margins: finding them by drawing takes as long as the drawing.
+    figure.subplots_adjust(left=0.11, right=0.99, bottom=0.28 / height, top=1 - 0.1 / height)
     figure.patch.set_alpha(0)
     axes = figure.subplots()
     axes.patch.set_alpha(0)
