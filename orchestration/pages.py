@@ -28,9 +28,7 @@ def site(built: dg.AssetsDefinition) -> Sequence[dg.AssetsDefinition]:
         description="The watchlist and one page per company, in `<home>/site/`; only pages whose "
         "facts changed are written again.",
     )
-    def pages(
-        context: dg.AssetExecutionContext, writer: Writer
-    ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads only the bare name
+    def pages(context: dg.AssetExecutionContext, writer: Writer) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads only the bare name
         started = time.monotonic()
         home = writer.home
         made = publish.newest(home)

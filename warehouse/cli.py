@@ -132,6 +132,7 @@ def demo(as_json: JsonOption = False) -> None:
             'bellwether sql --demo "select * from marts.risk_flags where is_open"',
             "open risk flags and why",
         ),
+        ("bellwether brief BABA --demo", "one company's page, every sentence with its evidence"),
         ("bellwether status --demo", "how fresh each table is, and what was refused"),
         ('bellwether sql --demo "show all tables"', "everything there is to query"),
         ("bellwether ingest --help", "bring in data of your own"),

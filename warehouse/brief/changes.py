@@ -69,7 +69,12 @@ def changes(
     splits = _splits(old, new)
     votes = _votes(old, new, splits)
     moved = [cell for change in votes for cell in change.evidence if cell.is_raw]
-    return [*votes, *_levels(old, new, splits, moved), *_returns(old, new, splits), *_flags(old, new)]
+    return [
+        *votes,
+        *_levels(old, new, splits, moved),
+        *_returns(old, new, splits),
+        *_flags(old, new),
+    ]
 
 
 def _splits(old: Marts, new: Marts) -> float:
@@ -214,9 +219,7 @@ def _returns(old: Marts, new: Marts, splits: float) -> list[Change]:
             was = was / splits
         if not _differ(was, now):
             continue
-        cells = [
-            m.cell("marts.momentum", r, column) for m, r in ((old, before), (new, after)) if r
-        ]
+        cells = [m.cell("marts.momentum", r, column) for m, r in ((old, before), (new, after)) if r]
         head, *rest = [*cells, *bars]
         found.append(Change("Price", _moved(words, column, was, now), was, now, (head, *rest)))
     return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -45,13 +45,22 @@ def price_chart(bars: Sequence[Row], calls: Sequence[Row], flags: Sequence[Row])
         ("up", "^", GREEN, "target raised or upgrade"),
         ("down", "v", RED, "target cut or downgrade"),
     ):
-        points = [
+        points: list[tuple[Any, float]] = [
             (day, closes[day])
             for call in calls
             if call["effect"] == effect and (day := _session(call["graded_on"], closes)) is not None
         ]
         if points:
-            axes.scatter(*zip(*points, strict=True), marker=marker, s=22, color=colour, label=name, zorder=3)
+            axes.plot(
+                [day for day, _ in points],
+                [close for _, close in points],
+                marker=marker,
+                markersize=5,
+                linestyle="none",
+                color=colour,
+                label=name,
+                zorder=3,
+            )
     labelled = False
     for flag in flags:
         if flag["severity"] < 2 or flag["kind"] == "exposure" or not days:
@@ -59,7 +68,11 @@ def price_chart(bars: Sequence[Row], calls: Sequence[Row], flags: Sequence[Row])
         start, end = max(flag["opened_on"], days[0]), flag["closed_on"] or days[-1]
         if end >= days[0]:
             axes.axvspan(
-                start, end, color=ORANGE, alpha=0.09, linewidth=0,
+                start,
+                end,
+                color=ORANGE,
+                alpha=0.09,
+                linewidth=0,
                 label=None if labelled else "flag of severity 2 or more open",
             )
             labelled = True
@@ -77,7 +90,12 @@ def target_chart(sessions: Sequence[Row]) -> str:
         return [row[name] if row[name] is not None else float("nan") for row in shown]
 
     axes.fill_between(
-        days, column("target_low"), column("target_high"), color=BLUE, alpha=0.18, linewidth=0,
+        days,
+        column("target_low"),
+        column("target_high"),
+        color=BLUE,
+        alpha=0.18,
+        linewidth=0,
         label="lowest to highest target",
     )
     axes.plot(days, column("target_median"), color=BLUE, linewidth=1.0, label="median target")
@@ -107,13 +125,13 @@ def flag_chart(flags: Sequence[Row], until: date) -> str:
     """Draw from when to when each flag was open, darker the more severe."""
     names = sorted({flag["flag"] for flag in flags})
     figure, axes = _figure(0.7 + 0.22 * max(len(names), 1))
-    from matplotlib.dates import date2num
-
     for flag in flags:
-        start = date2num(flag["opened_on"])
-        width = max(date2num(flag["closed_on"] or until) - start, 3)
+        length = (flag["closed_on"] or until) - flag["opened_on"]
         axes.barh(
-            names.index(flag["flag"]), width, 0.6, left=start,
+            names.index(flag["flag"]),
+            max(length, timedelta(days=3)),
+            0.6,
+            left=flag["opened_on"],
             color=_SEVERITY_COLOURS[flag["severity"]],
         )
     axes.xaxis_date()
@@ -205,8 +223,7 @@ def _attributes(found: re.Match[str]) -> str:
         size = re.search(r"([\d.]+px)", font)
         pairs["font-size"] = size[1] if size else "8px"
         pairs["font-family"] = "sans-serif"
-    origin = pairs.pop("transform-origin", None)
-    del origin
+    pairs.pop("transform-origin", None)
     return " ".join(f'{name}="{value}"' for name, value in pairs.items())
 
 
@@ -218,6 +235,4 @@ def _thinned(rows: Sequence[Row]) -> list[Row]:
 
 def _session(day: date, closes: Mapping[date, float]) -> date | None:
     """Return the first session on or after a day, within a week."""
-    from datetime import timedelta
-
     return next((d for n in range(8) if (d := day + timedelta(days=n)) in closes), None)

@@ -153,7 +153,9 @@ class _Composer:
         key = keyed({name: reason[name] for name in ("check_name", "ticker", "checked_on")})
         why = Evidence("marts.data_quality", "reason", plain(reason["reason"]), key=key)
         return Sentence(
-            "{0} is not known: {why}.", Fact(what, (cell,)), why=Fact(clean(reason["reason"]), (why,))
+            "{0} is not known: {why}.",
+            Fact(what, (cell,)),
+            why=Fact(clean(reason["reason"]), (why,)),
         )
 
     # Sections
@@ -182,7 +184,9 @@ class _Composer:
         day = figure("session_date", str(row["session_date"]))
         level = figure("close", _money(row["close"], self.currency))
         if row["return_1d"] is None:
-            said.append(Sentence("{0} closed at {close} on {day}.", self.subject(), close=level, day=day))
+            said.append(
+                Sentence("{0} closed at {close} on {day}.", self.subject(), close=level, day=day)
+            )
             said.append(self.missing("The day's change", "marts.momentum", row, "return_1d"))
         else:
             change = figure("return_1d", _change(row["return_1d"]), "previous")
@@ -203,7 +207,7 @@ class _Composer:
             said.append(
                 Sentence(
                     "During the session it stood {0} against the close before.",
-                    Fact(_signed(high), (cell, *told, *before)),
+                    Fact(_signed(high), (cell, *[*told, *before])),
                 )
             )
         windows = (
@@ -229,8 +233,8 @@ class _Composer:
             strength = self.marts.cell("marts.momentum", row, "momentum_12_1")
             said.append(
                 Sentence(
-                    "By momentum from twelve months to one month ago ({strength}) it ranks above {0} "
-                    "of the {count} tickers covered.",
+                    "By momentum from twelve months to one month ago ({strength}) it ranks above "
+                    "{0} of the {count} tickers covered.",
                     Fact(f"{100 * row['momentum_percentile']:.0f} %", (cell,)),
                     strength=Fact(_signed(row["momentum_12_1"]), (strength,)),
                     count=Fact(str(row["universe_count"]), (count,)),
@@ -446,7 +450,9 @@ class _Composer:
         count = self.consensus_fact("target_count", str(row["target_count"]), leaves)
         median = self.consensus_fact("target_median", _money(row["target_median"], self.currency))
         if row["target_cluster_low"] is None:
-            listed = ", ".join(f"{v['target']:g}" for v in sorted(counted, key=lambda v: v["target"]))
+            listed = ", ".join(
+                f"{v['target']:g}" for v in sorted(counted, key=lambda v: v["target"])
+            )
             cells = [self.marts.cell("marts.votes", v, "target", "ticker", "firm") for v in counted]
             said = [
                 Sentence(
@@ -533,20 +539,24 @@ class _Composer:
         columns = ("upgrades_30d", "downgrades_30d", "target_raises_30d", "target_cuts_30d")
         if any(row[column] is None for column in columns):
             return []
-        events = self.marts.rows(
-            """
+        events = (
+            self.marts.rows(
+                """
             select table_name, row_id from staging.rating_events
             where ticker = $ticker and graded_on > $day - interval '31' day and graded_on <= $until
             """,
-            day=row["session_date"] or self.as_of[:10],
-            until=self.as_of[:10],
-        ) if row["session_date"] else []
+                day=row["session_date"] or self.as_of[:10],
+                until=self.as_of[:10],
+            )
+            if row["session_date"]
+            else []
+        )
         leaves = self.vote_cells(events, "target")
         facts = {column: self.consensus_fact(column, str(row[column])) for column in columns[1:]}
         return [
             Sentence(
-                "In 30 days: {0} upgrades, {downgrades_30d} downgrades, {target_raises_30d} targets "
-                "raised, {target_cuts_30d} cut.",
+                "In 30 days: {0} upgrades, {downgrades_30d} downgrades, {target_raises_30d} "
+                "targets raised, {target_cuts_30d} cut.",
                 self.consensus_fact(columns[0], str(row[columns[0]]), leaves),
                 **facts,
             )

@@ -51,10 +51,13 @@ def write_site(
 ) -> Written:
     """Write the site of `home` from its marts as of a moment; only pages whose inputs changed."""
     home.site.mkdir(parents=True, exist_ok=True)
-    tickers = [row[0] for row in con.execute(
-        "select ticker from marts.scorecard where close is not null or firm_count > 0 "
-        "or analyst_count > 0 order by ticker"
-    ).fetchall()]
+    tickers = [
+        row[0]
+        for row in con.execute(
+            "select ticker from marts.scorecard where close is not null or firm_count > 0 "
+            "or analyst_count > 0 order by ticker"
+        ).fetchall()
+    ]
     before = _made_of(home)
     made: dict[str, str] = {}
     written, kept = [], 0
@@ -154,9 +157,7 @@ def index_page(con: duckdb.DuckDBPyConnection, as_of: str, tickers: list[str]) -
 
 
 def _company(brief: Brief, pictured: dict[str, Any]) -> str:
-    return _render(
-        "company.html", "", brief=brief, most=MOST_CELLS, pictures=_pictures(pictured)
-    )
+    return _render("company.html", "", brief=brief, most=MOST_CELLS, pictures=_pictures(pictured))
 
 
 def _pictured(con: duckdb.DuckDBPyConnection, ticker: str) -> dict[str, Any]:
@@ -174,7 +175,8 @@ def _pictured(con: duckdb.DuckDBPyConnection, ticker: str) -> dict[str, Any]:
         "calls": marts.rows(
             """
             select distinct graded_on, case
-                when score < prior_score or (score = prior_score and target > prior_target) then 'up'
+                when score < prior_score or (score = prior_score and target > prior_target)
+                then 'up'
                 when score > prior_score or (score = prior_score and target < prior_target)
                 then 'down' end as effect
             from staging.rating_events
@@ -210,8 +212,8 @@ def _pictures(pictured: dict[str, Any]) -> list[dict[str, Any]]:
         add(
             charts.price_chart(bars, pictured["calls"], flags),
             f"The close went from {first['close']:,.2f} on {first['session_date']} to "
-            f"{last['close']:,.2f} on {last['session_date']}. Triangles: analysts' calls; shaded: a "
-            "risk flag of severity 2 or more was open.",
+            f"{last['close']:,.2f} on {last['session_date']}. Triangles: analysts' calls; shaded: "
+            "a risk flag of severity 2 or more was open.",
         )
     if any(row["target_median"] is not None for row in pictured["sessions"]):
         add(
@@ -305,8 +307,10 @@ def _render(template: str, script: str, **values: Any) -> str:
     policy = f"default-src 'none'; style-src {_source(css)}; base-uri 'none'; form-action 'none'"
     if script:
         policy += f"; script-src {_source(script)}"
-    return _environment().get_template(template).render(
-        css=Markup(css), script=Markup(script), policy=Markup(policy), **values
+    return (
+        _environment()
+        .get_template(template)
+        .render(css=Markup(css), script=Markup(script), policy=Markup(policy), **values)
     )
 
 

@@ -110,8 +110,9 @@ with
         select
             ticker,
             'consensus' as factor,
-            coalesce(snapshot_mean_score, case when firm_count >= 3 then mean_score end)
-            as measured_value
+            coalesce(
+                snapshot_mean_score, case when firm_count >= 3 then mean_score end
+            ) as measured_value
         from consensus
         union all
         select ticker, 'worst_severity' as factor, coalesce(worst_severity, 0) as measured_value
@@ -128,11 +129,9 @@ with
             rules.unfavourable_words,
             rules.neutral_words,
             case
-                when
-                    (measured.measured_value - rules.favourable_from) * rules.better_sign >= 0
+                when (measured.measured_value - rules.favourable_from) * rules.better_sign >= 0
                 then rules.points
-                when
-                    (measured.measured_value - rules.unfavourable_from) * rules.better_sign <= 0
+                when (measured.measured_value - rules.unfavourable_from) * rules.better_sign <= 0
                 then - rules.points
                 else 0
             end as points

@@ -1,4 +1,4 @@
-"""The site in a real browser, from files: it works, stays silent, and is within everybody's reach."""
+"""The site in a real browser, from files: it works, stays silent, and keeps nobody out."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from tests.orchestration.services import browser_page
 from warehouse import publish
@@ -23,49 +24,8 @@ needs_chromium = pytest.mark.skipif(
     shutil.which("chromium") is None, reason="there is no chromium on the PATH"
 )
 
-# What a reader without sight or mouse needs, by the rules of WCAG 2.2 that can be measured.
-BARRIERS = """() => {
-  const found = [];
-  const ids = [...document.querySelectorAll("[id]")].map((e) => e.id);
-  if (new Set(ids).size !== ids.length) found.push("an id stands twice");
-  if (!document.documentElement.lang || !document.title) found.push("no language or title");
-  for (const tag of ["main", "h1"]) if (document.querySelectorAll(tag).length !== 1) found.push(tag);
-  let level = 0;
-  for (const head of document.querySelectorAll("h1,h2,h3,h4")) {
-    const now = Number(head.tagName[1]);
-    if (now > level + 1) found.push("heading skips a level: " + head.textContent);
-    level = now;
-  }
-  const named = (e) => (e.getAttribute("aria-label") || e.textContent || "").trim()
-    || [...(e.labels || [])].map((l) => l.textContent).join("").trim()
-    || document.getElementById(e.getAttribute("aria-labelledby"))?.textContent;
-  for (const e of document.querySelectorAll("a,button,input,select,summary,[role=img],[role=region],section"))
-    if (!named(e)) found.push("no name: " + e.outerHTML.slice(0, 80));
-  for (const e of document.querySelectorAll("svg"))
-    if (!(e.getAttribute("role") === "img" && e.getAttribute("aria-label")) && e.getAttribute("aria-hidden") !== "true")
-      found.push("a picture without words");
-  for (const e of document.querySelectorAll("th")) if (!e.scope) found.push("th without scope");
-  for (const e of document.querySelectorAll("[tabindex]")) if (e.tabIndex > 0) found.push("tab order");
-  const channel = (v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
-  const light = (c) => { const [r, g, b] = c.match(/[\\d.]+/g).map(Number);
-    return 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b); };
-  const paper = (e) => { for (; e; e = e.parentElement) {
-    const c = getComputedStyle(e).backgroundColor;
-    if (!/rgba\\(.*, 0\\)|transparent/.test(c)) return c; } return "rgb(255, 255, 255)"; };
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (walker.nextNode()) {
-    const e = walker.currentNode.parentElement;
-    if (!walker.currentNode.data.trim() || !e.checkVisibility() || e.closest("script,style,svg,.skip")) continue;
-    const [x, y] = [light(getComputedStyle(e).color), light(paper(e))].sort((a, b) => b - a);
-    if ((x + 0.05) / (y + 0.05) < 4.5) found.push("contrast: " + e.textContent.slice(0, 40));
-  }
-  for (const e of document.querySelectorAll("button,input,select,summary")) {
-    const box = e.getBoundingClientRect();
-    if (box.width && (box.height < 24 || box.width < 24)) found.push("small target: " + e.textContent);
-  }
-  if (document.documentElement.scrollWidth > innerWidth) found.push("wider than the screen");
-  return found;
-}"""
+# Everything axe knows, and of WCAG 2.2 also the size of what is touched.
+AXE = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
 
 
 @pytest.fixture
@@ -89,9 +49,12 @@ def test_a_reader_clicks_through(sample: Home, page: Any) -> None:
     total = rows.count()
     assert total > 30
     page.get_by_role("button", name="1 month").click()
-    shares = [float(v) for v in page.locator("tbody tr td:nth-child(5)").evaluate_all(
-        "cells => cells.map((cell) => cell.dataset.value).filter(Boolean)"
-    )]
+    shares = [
+        float(v)
+        for v in page.locator("tbody tr td:nth-child(5)").evaluate_all(
+            "cells => cells.map((cell) => cell.dataset.value).filter(Boolean)"
+        )
+    ]
     assert shares == sorted(shares, reverse=True) and len(shares) > 20
     page.get_by_role("button", name="1 month").press("Enter")
     assert page.locator("th[aria-sort=ascending]").inner_text().startswith("1 month")
@@ -103,7 +66,7 @@ def test_a_reader_clicks_through(sample: Home, page: Any) -> None:
     assert page.get_by_role("status").inner_text() == f"1 of {total} tickers"
     page.get_by_role("link", name="BABA").click()
     assert page.get_by_role("heading", level=1).inner_text().endswith("(BABA)")
-    assert page.get_by_text("Simulated sample").count() == 1
+    assert page.locator("header .note").inner_text().startswith("Simulated sample")
     sentence = page.locator("details", has_text="closed up 8.0 %")
     sentence.locator("summary").focus()
     page.keyboard.press("Enter")
@@ -126,7 +89,9 @@ def test_nobody_is_kept_out(
     page.set_viewport_size({"width": width, "height": 800})
     page.goto((sample.site / name).as_uri())
     page.locator("details").evaluate_all("all => all.forEach((one) => { one.open = true })")
-    assert page.evaluate(BARRIERS) == []
+    found = Axe().run(page, options=AXE).response["violations"]
+    assert [(one["id"], one["nodes"][0]["html"][:200]) for one in found] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.emulate_media(media="print", color_scheme=scheme)
     assert page.locator("form:visible").count() == 0
     page.screenshot(path=str(tmp_path / "page.png"))
@@ -152,15 +117,25 @@ def test_hostile_text_does_nothing(page: Any, tmp_path: Path) -> None:
     assert page.locator("script, img, iframe").count() == 0
     page.locator("summary").click()
     assert hostile in page.locator("summary").inner_text()
-    assert page.locator("main a").evaluate_all("all => all.map((one) => one.href)") == [
-        "https://news.example/a?b=1&c=%22%27%3C"
-    ] or page.locator("main a").count() == 1
+    (href,) = page.locator("main a").evaluate_all("all => all.map((one) => one.href)")
+    assert href.startswith("https://news.example/a?b=1&c=")
 
 
 @pytest.mark.parametrize(
     "value",
-    ["javascript:alert(1)", "data:text/html,x", "//a.b/c", "https://", "https://a b", "http://\\x",
-     "file:///etc/passwd", " https://a.b", "https://[", 5, None],
+    [
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "//a.b/c",
+        "https://",
+        "https://a b",
+        "http://\\x",
+        "file:///etc/passwd",
+        " https://a.b",
+        "https://[",
+        5,
+        None,
+    ],
 )
 def test_only_http_is_linked(value: object) -> None:
     assert link(value) == ""

@@ -76,7 +76,9 @@ def test_what_changed_is_what_was_told_since(
     }
     assert {"CLSA", "Nomura", "Goldman Sachs"} <= told
     assert {"CLSA", "Nomura", "Goldman Sachs"} <= set(votes)
-    assert votes["CLSA"].text == "CLSA: Outperform, 165.00 USD → Outperform, 200.00 USD on 2025-09-24"
+    assert (
+        votes["CLSA"].text == "CLSA: Outperform, 165.00 USD → Outperform, 200.00 USD on 2025-09-24"
+    )
     rows = [cell.row_id for cell in votes["CLSA"].evidence if cell.is_raw]
     targets = marts.execute(
         "select target from raw.ratings where list_contains(?, row_id) order by target", [rows]

@@ -79,7 +79,10 @@ def test_names_in_a_file_get_into_no_sql(
         "key": {"1=1 or ticker": "BABA"},
         "value": 1,
     }
-    edited = {**told, "sections": [{"title": "x", "sentences": [{"text": "x", "evidence": [cell]}]}]}
+    edited = {
+        **told,
+        "sections": [{"title": "x", "sentences": [{"text": "x", "evidence": [cell]}]}],
+    }
     (verdict,) = verify(edited, marts, as_of)
     assert "there is no such cell" in verdict.reasons[0]
 
