@@ -105,6 +105,8 @@ class _Composer:
         self.momentum = marts.one("marts.momentum")
         self.consensus = marts.one("marts.consensus")
         self.currency = card["currency"] or ""
+        # Bars compared of which we know only by inference when they were known.
+        self.inferred: dict[str, Evidence] = {}
         self.reasons = {
             row["check_name"]: row
             for row in marts.rows(
@@ -240,6 +242,17 @@ class _Composer:
                     count=Fact(str(row["universe_count"]), (count,)),
                 )
             )
+        else:
+            rank = "momentum_percentile"
+            said.append(self.missing("A rank by momentum", "marts.momentum", row, rank))
+        if self.inferred:
+            said.append(
+                Sentence(
+                    "{0} of the bars compared here are reconstructed: they came with the first "
+                    "load and count as known from their own closes.",
+                    Fact(str(len(self.inferred)), _rests(self.inferred.values())),
+                )
+            )
         return said
 
     def level(self, row: Row, figure: Any, close: Sequence[Evidence]) -> Sentence:
@@ -268,7 +281,7 @@ class _Composer:
         found = self.marts.rows(
             """
             with bars as (
-                select row_id, session_date, close
+                select row_id, session_date, close, pit_quality
                 from staging.stg_prices
                 where ticker = $ticker and is_final and close is not null and session_date <= $day
             ), told as (
@@ -285,12 +298,20 @@ class _Composer:
                     where close >= $high * (1 - 1e-9)
                         and session_date > $day - interval '380' day
             )
-            select anchor, row_id from told inner join bars on bars.session_date = told.day
+            select anchor, row_id, pit_quality
+            from told inner join bars on bars.session_date = told.day
             """,
             day=self.momentum["session_date"],
             since=self.momentum["highest_close_since"],
             high=self.momentum["high_52w"],
         )
+        self.inferred = {
+            row["row_id"]: Evidence(
+                "staging.stg_prices", "pit_quality", row["pit_quality"], row_id=row["row_id"]
+            )
+            for row in found
+            if row["pit_quality"] == "reconstructed"
+        }
         return {row["anchor"]: row["row_id"] for row in found}
 
     def why(self) -> list[Sentence]:
@@ -429,13 +450,16 @@ class _Composer:
                 )
             )
         said += self.revisions(row)
-        if row["pit_quality"] == "reconstructed":
-            quality = self.consensus_fact("pit_quality", "reconstructed")
+        inferred = [vote for vote in votes if vote["pit_quality"] == "reconstructed"]
+        if inferred:
+            key = ("ticker", "firm")
+            cells = [self.marts.cell("marts.votes", vote, "pit_quality", *key) for vote in inferred]
             said.append(
                 Sentence(
-                    "When the older of these calls were known is {0}: they came with the first "
-                    "load and count from their own dates.",
-                    quality,
+                    "{0} of {firms} live calls are reconstructed: they came with the first load "
+                    "and count as known from their own dates.",
+                    Fact(str(len(inferred)), _rests(cells)),
+                    firms=self.consensus_fact("firm_count", str(row["firm_count"])),
                 )
             )
         return said

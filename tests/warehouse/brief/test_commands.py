@@ -51,5 +51,5 @@ def test_a_past_brief_is_written_verified_and_compared(
     assert set(changed) == {"ticker", "since", "as_of", "changes"}
     assert all(change["evidence"] for change in changed["changes"])
     assert "CLSA: Outperform, 165.00 USD" in ask(sample, "diff", "BABA", "--since", DAY)
-    query = "select max(session_date) as day from marts.momentum"
+    query = "select session_date as day from marts.momentum where ticker = 'BABA'"
     assert json.loads(ask(sample, "sql", query, "--as-of", DAY, "--json")) == [{"day": DAY}]

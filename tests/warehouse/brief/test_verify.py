@@ -39,7 +39,7 @@ def test_altered_raw_values_fail_their_dependants_and_no_others(
             "update raw.broker_calls set target = 171 where ticker = 'BABA' and firm = 'Nomura' "
             "and target = 170",
             "update raw.prices set high = high + 1 where ticker = 'BABA' "
-            "and session_date = '2025-09-24'",
+            "and session_date = '2025-09-24' and is_final",
         ):
             (changed,) = con.execute(statement).fetchone() or (0,)
             assert changed == 1, statement
