@@ -69,7 +69,12 @@ def database(
         (unfinished / _MADE_OF).write_text(json.dumps(made_of, indent=1) + "\n")
         (unfinished / DATABASE).chmod(0o444)
         shutil.rmtree(folder, ignore_errors=True)
-        unfinished.rename(folder)
+        try:
+            unfinished.rename(folder)
+        except OSError:
+            # Another process asked for the same moment and was quicker.
+            if _told(folder) != made_of:
+                raise
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     _forget_old(folder)

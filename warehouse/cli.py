@@ -448,6 +448,7 @@ def verify(
     Each raw cell is looked up in the store, and the marts are built anew from the raw store as of
     the brief's moment (kept as by --as-of). Ends with 1 if a sentence does not reproduce.
     """
+    from warehouse.brief.facts import clean
     from warehouse.brief.verify import read, verify
 
     place = Home.find(home, demo=demo)
@@ -465,9 +466,9 @@ def verify(
         )
     else:
         for verdict in broken:
-            out.print(f"[red]✗[/red] {escape(verdict.text)}", highlight=False)
+            out.print(f"[red]✗[/red] {escape(clean(verdict.text))}", highlight=False)
             for reason in verdict.reasons:
-                out.print(f"    {escape(reason)}", highlight=False)
+                out.print(f"    {escape(clean(reason))}", highlight=False)
         out.print(f"{len(verdicts) - len(broken)} of {len(verdicts)} sentences reproduce.")
     if broken:
         raise typer.Exit(FAILED)

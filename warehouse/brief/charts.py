@@ -76,6 +76,7 @@ def price_chart(bars: Sequence[Row], calls: Sequence[Row], flags: Sequence[Row])
                 label=None if labelled else "flag of severity 2 or more open",
             )
             labelled = True
+    _date(axes)
     axes.legend(loc="upper left", fontsize=7, frameon=False, ncols=2)
     return _svg(figure, "Closing price, moving averages, analysts' calls and open risk flags")
 
@@ -96,10 +97,19 @@ def target_chart(sessions: Sequence[Row]) -> str:
         color=BLUE,
         alpha=0.18,
         linewidth=0,
+        step="post",
         label="lowest to highest target",
     )
-    axes.plot(days, column("target_median"), color=BLUE, linewidth=1.0, label="median target")
+    axes.plot(
+        days,
+        column("target_median"),
+        color=BLUE,
+        linewidth=1.0,
+        drawstyle="steps-post",
+        label="median target",
+    )
     axes.plot(days, column("close"), color=INK, linewidth=1.3, label="close")
+    _date(axes)
     axes.legend(loc="upper left", fontsize=7, frameon=False)
     return _svg(figure, "Range of named price targets against the price over time")
 
@@ -108,11 +118,13 @@ def vote_chart(counts: Sequence[tuple[str, int | None, int | None]]) -> str:
     """Draw how many say what: of each label, the vendor's count and that of the named firms."""
     figure, axes = _figure(1.9)
     places = range(len(counts))
-    for offset, index, colour, name in (
-        (-0.2, 1, BLUE, "vendor's snapshot"),
-        (0.2, 2, ORANGE, "named firms"),
+    for offset, told, colour, name in (
+        (-0.2, [vendor for _, vendor, _ in counts], BLUE, "vendor's snapshot"),
+        (0.2, [firms for _, _, firms in counts], ORANGE, "named firms"),
     ):
-        values = [count[index] or 0 for count in counts]
+        values = [count for count in told if count is not None]
+        if len(values) < len(counts):  # not known is not none
+            continue
         bars = axes.barh([p + offset for p in places], values, 0.36, color=colour, label=name)
         axes.bar_label(bars, fontsize=7, padding=2, color=INK)
     axes.set_yticks(list(places), [count[0] for count in counts])
@@ -124,7 +136,7 @@ def vote_chart(counts: Sequence[tuple[str, int | None, int | None]]) -> str:
 def flag_chart(flags: Sequence[Row], until: date) -> str:
     """Draw from when to when each flag was open, darker the more severe."""
     names = sorted({flag["flag"] for flag in flags})
-    figure, axes = _figure(0.7 + 0.22 * max(len(names), 1))
+    figure, axes = _figure(0.7 + 0.22 * max(len(names), 1), left=0.17)
     for flag in flags:
         length = (flag["closed_on"] or until) - flag["opened_on"]
         axes.barh(
@@ -134,7 +146,7 @@ def flag_chart(flags: Sequence[Row], until: date) -> str:
             left=flag["opened_on"],
             color=_SEVERITY_COLOURS[flag["severity"]],
         )
-    axes.xaxis_date()
+    _date(axes)
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     return _svg(figure, "Episodes of risk flags; grey info, blue watch, orange warning, red severe")
@@ -156,7 +168,17 @@ def sparkline(closes: Sequence[float]) -> str:
     )
 
 
-def _figure(height: float) -> tuple[Figure, Axes]:
+def _date(axes: Axes) -> None:
+    """Put few and short dates on the axis of time."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    axes.xaxis_date()
+    locator = AutoDateLocator(maxticks=8)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))  # type: ignore[no-untyped-call]
+
+
+def _figure(height: float, left: float = 0.11) -> tuple[Figure, Axes]:
     import matplotlib
 
     matplotlib.use("svg")
@@ -178,7 +200,7 @@ def _figure(height: float) -> tuple[Figure, Axes]:
     )
     figure = Figure(figsize=(7.6, height))
     # Fixed margins: finding them by drawing takes as long as the drawing.
-    figure.subplots_adjust(left=0.11, right=0.99, bottom=0.28 / height, top=1 - 0.1 / height)
+    figure.subplots_adjust(left=left, right=0.99, bottom=0.28 / height, top=1 - 0.1 / height)
     figure.patch.set_alpha(0)
     axes = figure.subplots()
     axes.patch.set_alpha(0)

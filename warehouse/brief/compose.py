@@ -104,7 +104,7 @@ class _Composer:
         self.card = card
         self.momentum = marts.one("marts.momentum")
         self.consensus = marts.one("marts.consensus")
-        self.currency = card["currency"] or ""
+        self.currency = clean(card["currency"] or "")
         # Bars compared of which we know only by inference when they were known.
         self.inferred: dict[str, Evidence] = {}
         self.reasons = {
@@ -125,7 +125,7 @@ class _Composer:
         )
         return Brief(
             ticker=self.ticker,
-            name=clean(self.card["name"] or self.ticker),
+            name=clean(self.card["name"] or "") or clean(self.ticker),
             as_of=self.as_of,
             is_simulated=bool(self.card["is_simulated"]),
             sections=tuple(Section(title, tuple(said)) for title, said in sections),
@@ -142,7 +142,8 @@ class _Composer:
 
     def subject(self) -> Fact:
         name = clean(self.card["name"] or "")
-        text = f"{name} ({self.ticker})" if name else self.ticker
+        ticker = clean(self.ticker)
+        text = f"{name} ({ticker})" if name else ticker
         return self.card_fact("name" if name else "ticker", text)
 
     def missing(self, what: str, table: str, row: Row, column: str) -> Sentence:
@@ -539,7 +540,7 @@ class _Composer:
         template = "{0}: {grade}"
         if vote["target"] is not None:
             what = "fair value" if vote["target_status"] == "fair_value" else "target"
-            currency = vote["target_currency"] or "(currency unknown)"
+            currency = clean(vote["target_currency"] or "(currency unknown)")
             facts["target"] = fact("target", _money(vote["target"], currency))
             template += f", {what} {{target}}"
             if vote["prior_target"] is not None and vote["prior_target"] != vote["target"]:
@@ -616,7 +617,7 @@ class _Composer:
     def no_story(self, what: str) -> Sentence:
         count = self.card["news_count_30d"]
         if count is None:
-            return self.missing("Any news", "marts.scorecard", self.card, "news_count_30d")
+            return self.missing("News", "marts.scorecard", self.card, "news_count_30d")
         items = self.card_fact("news_count_30d", str(count))
         return Sentence(f"{what}; {{0}} items came in its stream in 30 days.", items)
 

@@ -8,14 +8,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
 
-from warehouse.brief.facts import Brief, Sentence
+from warehouse.brief.facts import Brief, Sentence, clean
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~!&])")
 
 
 def print_brief(console: Console, brief: Brief, *, with_evidence: bool = False) -> None:
     """Print a brief for a person to read, on request with the cells under each sentence."""
-    title = f"[bold]{escape(brief.name)} ({escape(brief.ticker)})[/bold]"
+    title = f"[bold]{escape(brief.name)} ({escape(clean(brief.ticker))})[/bold]"
     console.print(f"{title}  [dim]as of {brief.as_of} UTC[/dim]", highlight=False)
     for section in brief.sections:
         console.print(f"\n[bold cyan]{escape(section.title)}[/bold cyan]")
@@ -28,7 +28,7 @@ def print_brief(console: Console, brief: Brief, *, with_evidence: bool = False) 
 
 def markdown(brief: Brief) -> str:
     """Return a brief as Markdown; each sentence's evidence is a footnote."""
-    lines = [f"# {_escaped(brief.name)} ({_escaped(brief.ticker)})", ""]
+    lines = [f"# {_escaped(brief.name)} ({_escaped(clean(brief.ticker))})", ""]
     lines += [f"As of {brief.as_of} UTC.", ""]
     notes: list[str] = []
     for section in brief.sections:
@@ -44,8 +44,10 @@ def markdown(brief: Brief) -> str:
 def evidence_lines(sentence: Sentence) -> list[str]:
     """Return one line for each cell a sentence rests on."""
     return [
-        f"{cell.table} {cell.row_id or ' '.join(value for _, value in cell.key)} "
-        f"{cell.column} = {cell.value}"
+        clean(
+            f"{cell.table} {cell.row_id or ' '.join(value for _, value in cell.key)} "
+            f"{cell.column} = {cell.value}"
+        )
         for cell in sentence.evidence
     ]
 

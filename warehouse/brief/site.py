@@ -234,7 +234,10 @@ def _pictures(pictured: dict[str, Any]) -> list[dict[str, Any]]:
                 consensus["firm_sell_count"],
             ),
         ]
-        said = "; ".join(f"{name}: vendor {a or 0}, named firms {b or 0}" for name, a, b in counts)
+        said = "; ".join(
+            f"{name}: {_count(vendor)} in the vendor's snapshot, {_count(firms)} named firms"
+            for name, vendor, firms in counts
+        )
         add(charts.vote_chart(counts), f"Votes. {said}.")
     if flags and bars:
         add(
@@ -249,6 +252,10 @@ def _pictures(pictured: dict[str, Any]) -> list[dict[str, Any]]:
 def _sum(*counts: int | None) -> int | None:
     known = [count for count in counts if count is not None]
     return sum(known) if known else None
+
+
+def _count(count: int | None) -> str:
+    return "not known" if count is None else str(count)
 
 
 def _head(name: str, kind: str, css: str = "") -> dict[str, str]:
