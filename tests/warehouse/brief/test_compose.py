@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import statistics
 from typing import Any
 
 import duckdb
 import pytest
+from rich.console import Console
 
 from warehouse.brief.compose import compose
-from warehouse.brief.facts import Evidence, Fact, Sentence, clean
-from warehouse.brief.render import markdown
+from warehouse.brief.facts import Brief, Evidence, Fact, Section, Sentence, clean
+from warehouse.brief.render import markdown, print_brief
 from warehouse.errors import UsageError
 
 SECTIONS = [
@@ -147,6 +149,18 @@ def test_text_from_outside_is_no_template() -> None:
     hostile = Fact("{0.__class__} {more}", (CELL,))
     assert Sentence("He said {0}.", hostile).text == "He said {0.__class__} {more}."
     assert clean("a\x1b[31mred\u202e\n b") == "a[31mred b"
+
+
+def test_no_control_character_reaches_a_terminal() -> None:
+    hostile = "\x1b]0;owned\x07[bold]\u202ex"
+    cell = Evidence("raw.news", "title", hostile, row_id="a")
+    sentence = Sentence("“{0}”.", Fact(clean(hostile), (cell,)))
+    brief = Brief("A", "A", "2025-09-25", False, (Section("Risks", (sentence,)),))
+    console = Console(file=io.StringIO(), width=100)
+    print_brief(console, brief, with_evidence=True)
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert shown.count("]0;owned[bold]x") == 2
+    assert not set(shown) & {"\x1b", "\x07", "\u202e"}
 
 
 def test_markdown_is_escaped(marts: duckdb.DuckDBPyConnection, as_of: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from tests.orchestration.services import browser_page
 from warehouse import publish
+from warehouse.brief import charts
 from warehouse.brief.facts import Brief, Evidence, Fact, Section, Sentence
 from warehouse.brief.site import _company, link, page_name, write_site
 from warehouse.settings import Home
@@ -172,6 +174,27 @@ def test_only_pages_whose_facts_changed_are_written(
     assert done.written == ("AAPL.html", "BABA.html")
     assert done.removed == 1 and not (site.site / "ZZTHIN.html").exists()
     assert "target 171.00" in (site.site / "BABA.html").read_text()
+
+
+@pytest.mark.parametrize("days", [1, 2, 30, 400, 3000])
+def test_pictures_of_any_length_of_history(days: int) -> None:
+    first = date(2015, 1, 5)
+    rows = [
+        {
+            **{"session_date": first + timedelta(days=n), "close": 1.0 + n, "sma_50": None},
+            **{"sma_200": None, "target_low": 1.0, "target_high": 2.0, "target_median": 1.5},
+        }
+        for n in range(days)
+    ]
+    flag = {"flag": "GAP", "kind": "event", "severity": 3, "opened_on": first, "closed_on": None}
+    drawn = (
+        charts.price_chart(rows, [{"graded_on": first, "effect": "up"}], [flag]),
+        charts.target_chart(rows),
+        charts.flag_chart([flag], rows[-1]["session_date"]),
+    )
+    for svg in drawn:
+        assert svg.startswith('<svg class="chart" role="img" aria-label="')
+        assert " style=" not in svg and "<style" not in svg and len(svg) < MOST_BYTES / 4
 
 
 def test_page_names_are_safe_and_differ() -> None:
