@@ -181,8 +181,13 @@ def test_pictures_of_any_length_of_history(days: int) -> None:
     first = date(2015, 1, 5)
     rows = [
         {
-            **{"session_date": first + timedelta(days=n), "close": 1.0 + n, "sma_50": None},
-            **{"sma_200": None, "target_low": 1.0, "target_high": 2.0, "target_median": 1.5},
+            "session_date": first + timedelta(days=n),
+            "close": 1.0 + n,
+            "sma_50": None,
+            "sma_200": None,
+            "target_low": 1.0,
+            "target_high": 2.0,
+            "target_median": 1.5,
         }
         for n in range(days)
     ]
