@@ -143,7 +143,8 @@ def _has_time_changed(con: duckdb.DuckDBPyConnection, before: datetime, now: dat
     """Whether marts change between two moments although nothing was told.
 
     They do with the day, when a session's day begins (and a split takes effect), when it opens or
-    closes (and its bar is final), and when results are announced. Models with windows that move by the minute carry the tag `always`.
+    closes (and its bar is final), and when results are announced. Models with windows that move by
+    the minute carry the tag `always`.
     """
     if before.date() != now.date():
         return True
