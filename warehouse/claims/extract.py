@@ -440,7 +440,10 @@ class _Part:
 
     def _is_unsure(self, hit: Hit[tuple[str, str]], kind: str) -> bool:
         before = self.forms[max(0, hit.start - 4) : hit.start]
-        if kind == "news_event" and (self.has_call or not _UNSURE_ANYWHERE.isdisjoint(self.forms)):
+        is_soft = not _UNSURE_ANYWHERE.isdisjoint(self.forms)
+        if (kind == "risk_flag" and is_soft) or (
+            kind == "news_event" and (is_soft or self.has_call)
+        ):
             return True
         for place, form in enumerate(before):
             if form in (",", ";", ":"):
