@@ -193,8 +193,14 @@ def fact(table: str, ticker: str, day: date, random: Random) -> Row:
             "news_id": random.choice(["n1", "n2", "n3", "n4"]),
             "title": random.choice(["up", "down"]),
         },
-        "short_interest": {"shares_short": random.choice([1.0, 2.0])},
-        "valuations": {"trailing_pe": random.choice([1.0, 2.0])},
+        "short_interest": {
+            "shares_short": random.choice([1.0, 2.0]),
+            "short_share_of_float": random.choice([0.05, 0.12, 0.2]),
+        },
+        "valuations": {
+            "trailing_pe": random.choice([1.0, 2.0]),
+            "forward_eps": random.choice([-1.0, 1.0]),
+        },
         "consensus": {"buy": random.choice([1, 2])},
         "securities": {
             "exchange": random.choice([None, "NYQ", "HKG"]),
@@ -202,15 +208,25 @@ def fact(table: str, ticker: str, day: date, random: Random) -> Row:
             "financial_currency": random.choice([None, "USD", "CNY"]),
             "country": random.choice([None, "China", "France"]),
         },
-        "estimates": {"period": "0q", "eps_mean": random.choice([1.0, 2.0])},
-        "earnings": {"eps_actual": random.choice([1.0, 2.0])},
+        "estimates": {
+            "period": random.choice(["0q", "0y"]),
+            "eps_mean": random.choice([1.0, 2.0]),
+            "revisions_up_30d": 2,
+            "revisions_down_30d": random.choice([0, 3, 9]),
+        },
+        "earnings": {"eps_actual": random.choice([1.0, 2.0]), "eps_estimate": 1.5},
         "earnings_dates": {"announced_from": at},
         "universe": {
             "benchmark": random.choice([None, "BBB"]),
             "listed_to": random.choice([None, None, day]),
         },
         "news_signals": {**scored, "sentiment_score": random.choice([-1.0, 1.0])},
-        "news_topics": {**scored, "topic": random.choice(["LEGAL", "MOVE"]), "confidence": 0.9},
+        "news_topics": {
+            **scored,
+            "topic": random.choice(["LIT", "LEAD"]),
+            "subtopic": random.choice(["", "ceo_cfo"]),
+            "confidence": 0.9,
+        },
         "broker_calls": {**scored, "firm": "Hart", "grade": "Buy", "is_soft": False},
     }[table]
     by = DATED_BY[table]

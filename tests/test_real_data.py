@@ -42,6 +42,7 @@ MARTS = (
     "risk_flags",
     "flag_evidence",
     "flag_coverage",
+    "flag_quality",
     "scorecard",
     "data_quality",
     "news_events",

@@ -274,9 +274,9 @@ def test_what_a_day_knew_is_what_it_knew(
     shutil.copy(whole.home.build, now.build)
     build(now, before_open_after(day))
     assert differences(now.build, then.home.build) == []
-    # The session's row of a later history is the consensus of its day; where the day's bar had not
-    # come yet, that was counted at a session after the newest bar's, and where the shares were split
-    # since, it is on the later basis.
+    # The session's row of a later history is the consensus of its day. Where the day's bar had not
+    # come yet, that was counted at a session after the newest bar's; where the shares were split
+    # since, the history is on the later basis.
     with duckdb.connect() as con:
         con.execute(f"attach '{then.home.build}' as past (read_only)")
         con.execute(f"attach '{whole.home.build}' as later (read_only)")

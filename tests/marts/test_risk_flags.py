@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import exchange_calendars
@@ -34,28 +35,53 @@ SESSIONS = [
 Episode = tuple[str, date, date | None]
 
 
+Bar = tuple[float, ...]
+PRICES = ["open", "high", "low", "close", "volume"]
+
+
+def around(close: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
+    """Return bars with these closes: openings that jump at times, volumes that are low or none."""
+    jumps = np.where(rng.random(len(close)) < 0.02, 0.15, 0.01)
+    opened = np.roll(close, 1) * np.exp(rng.normal(0, jumps))
+    top, bottom = np.maximum(opened, close), np.minimum(opened, close)
+    volume = np.exp(rng.normal(rng.uniform(8, 13), 1, len(close))).round()
+    volume[rng.random(len(close)) < rng.choice([0.0, 0.1])] = 0
+    return pd.DataFrame(
+        {
+            "open": opened,
+            "high": top * np.exp(np.abs(rng.normal(0, 0.01, len(close)))),
+            "low": bottom * np.exp(-np.abs(rng.normal(0, 0.01, len(close)))),
+            "close": close,
+            "volume": volume,
+        }
+    )
+
+
 def random_bars() -> pd.DataFrame:
     """Return forty tickers of wild prices that skip sessions now and then."""
     rng = np.random.default_rng(7)
     frames = []
     for number in range(40):
-        close = 50 * np.exp(np.cumsum(rng.normal(0, 0.035, len(SESSIONS))))
+        # Some rise for long, some are quiet but for two months.
+        is_wild = np.arange(len(SESSIONS)) // 40 == 8
+        scale = np.where(is_wild | (number % 4 > 0), 0.035, 0.01)
+        close = 50 * np.exp(np.cumsum(rng.normal(rng.choice([-0.002, 0.0, 0.004]), scale)))
+        if number % 10 == 9:
+            close = close / 60
         kept = np.ones(len(SESSIONS), bool)
         for start in rng.integers(5, len(SESSIONS), rng.integers(0, 5)):
             kept[start : start + rng.integers(1, 9)] = False
-        frames.append(
-            pd.DataFrame({"ticker": f"R{number}", "session_date": SESSIONS, "close": close})[kept]
-        )
+        frames.append(around(close, rng).assign(ticker=f"R{number}", session_date=SESSIONS)[kept])
     return pd.concat(frames)
 
 
 @dataclass(frozen=True)
 class Version:
-    """A telling of a bar: the number of its session, its close, and from when it was known."""
+    """A telling of a bar: the number of its session, its prices, and from when it was known."""
 
     ticker: str
     session: int
-    close: float
+    bar: Bar
     known_from: datetime
 
 
@@ -73,11 +99,13 @@ class Restless:
         self.cut_offs = [*opens_at[1:], datetime(2026, 4, 13, 13, 30)]
         self.tellings: list[tuple[datetime, pd.DataFrame]] = []
         self.versions: list[Version] = []
-        waiting: list[tuple[str, int, float]] = []
-        stored: dict[tuple[str, int], float] = {}
-        paths = {
-            f"T{n}": 50 * np.exp(np.cumsum(rng.normal(0, 0.03, len(SESSIONS)))) for n in range(12)
-        }
+        waiting: list[tuple[str, int, Bar]] = []
+        stored: dict[tuple[str, int], Bar] = {}
+        paths = {}
+        for number in range(12):
+            close = 50 * np.exp(np.cumsum(rng.normal(0, 0.03, len(SESSIONS))))
+            bars = around(close, rng)
+            paths[f"T{number}"] = list(bars[PRICES].itertuples(index=False, name=None))
         for session in range(self.first_load, len(SESSIONS)):
             moment = datetime.combine(SESSIONS[session], time(22))
             told = []
@@ -92,14 +120,16 @@ class Restless:
             told += [row for row in waiting if rng.random() < 0.3 and not is_frozen]
             waiting = [row for row in waiting if row not in told] + late
             for ticker, day in rng.permutation(list(stored))[:3] if stored else []:
-                told.append((str(ticker), int(day), stored[ticker, int(day)] * rng.uniform(0.5, 2)))
-            for ticker, day, close in told:
+                factors = rng.uniform(0.5, 2) * np.array([1, 1, 1, 1, rng.choice([0, 1])])
+                bar = tuple(float(x) for x in np.array(stored[ticker, int(day)]) * factors)
+                told.append((str(ticker), int(day), bar))
+            for ticker, day, bar in told:
                 is_first = session == self.first_load
                 known_from = self.closes_at[day] + timedelta(minutes=15) if is_first else moment
-                self.versions.append(Version(ticker, day, close, known_from))
-                stored[ticker, day] = close
-            bars = [(ticker, SESSIONS[day], close) for ticker, day, close in told]
-            frame = pd.DataFrame(bars, columns=["ticker", "session_date", "close"])
+                self.versions.append(Version(ticker, day, bar, known_from))
+                stored[ticker, day] = bar
+            rows = [(ticker, SESSIONS[day], *bar) for ticker, day, bar in told]
+            frame = pd.DataFrame(rows, columns=["ticker", "session_date", *PRICES])
             self.tellings.append((moment, frame))
 
     def tell(self, warehouse: Warehouse) -> None:
@@ -108,20 +138,20 @@ class Restless:
                 patch.setattr(store, "_utc_now", lambda moment=moment: moment)
                 warehouse.append("prices", frame, source="inbox")
 
-    def known(self, ticker: str, session: int) -> dict[int, float]:
-        """Closes by session as known at the cut-off of one, whose own bar counts in any case."""
-        closes: dict[int, float] = {}
+    def known(self, ticker: str, session: int) -> dict[int, Bar]:
+        """Bars by session as known at the cut-off of one, whose own counts in any case."""
+        bars: dict[int, Bar] = {}
         own = [v for v in self.versions if v.ticker == ticker and v.session == session]
         if own:
-            closes[session] = own[0].close
+            bars[session] = own[0].bar
         for version in self.versions:
             if (
                 version.ticker == ticker
                 and version.session <= session
                 and version.known_from <= self.cut_offs[session]
             ):
-                closes[version.session] = version.close
-        return closes
+                bars[version.session] = version.bar
+        return bars
 
 
 def build(path: Path, bars: pd.DataFrame | str | Restless) -> duckdb.DuckDBPyConnection:
@@ -155,7 +185,7 @@ def build(path: Path, bars: pd.DataFrame | str | Restless) -> duckdb.DuckDBPyCon
     folder = str(path.parent / "dbt")
     project = ["--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
     paths = ["--target-path", folder, "--log-path", folder]
-    models = ["--select", "+risk_flags", "+flag_evidence", "+flag_coverage"]
+    models = ["--select", "+risk_flags", "+flag_evidence", "+flag_quality"]
     as_of = ["--vars", json.dumps({"as_of": str(AS_OF)})]
     done = dbtRunner().invoke(
         ["build", "-q", *project, *paths, *as_of, *models, "--exclude", "test_type:unit"]
@@ -217,13 +247,21 @@ def test_deep_drawdowns_on_random_series(simulated: duckdb.DuckDBPyConnection) -
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="the real data (../shared/data) are not here")
-def test_deep_drawdowns_on_real_prices(tmp_path: Path) -> None:
+def test_price_flags_on_real_prices(tmp_path: Path) -> None:
     file = DATA / "prices" / "us_98_5y.parquet"
     bars = f"select * rename (date as session_date) from '{file}'"
     with build(tmp_path / "bellwether.duckdb", bars) as con:
         found = episodes(con, "DD_DEEP")
         assert len(found) > 300
         assert found == looped(drawdowns(con), -0.25, -0.15)
+        some = con.sql("select distinct ticker from staging.stg_prices order by 1").fetchall()[::4]
+        bars = con.sql("select * from staging.stg_prices").df()
+        bars["session_date"] = bars["session_date"].dt.date
+        plain = expected(seen_plainly(bars[bars["ticker"].isin([ticker for (ticker,) in some])]))
+        for flag, wanted in plain.items():
+            of_some = {episode for episode in episodes(con, flag) if (episode[0],) in some}
+            assert of_some == wanted, flag
+        assert all(plain[flag] for flag in ("VOL_REGIME", "GAP", "OVEREXTENDED", "TREND_BREAK"))
 
 
 def test_stale_prices(simulated: duckdb.DuckDBPyConnection) -> None:
@@ -260,8 +298,8 @@ def test_drawdowns_are_those_of_the_bars_known_on_their_session(
 ) -> None:
     rows = []
     for ticker, session in {(v.ticker, v.session) for v in restless.versions}:
-        closes = restless.known(ticker, session)
-        last = [closes[day] for day in sorted(closes)][-252:]
+        bars = restless.known(ticker, session)
+        last = [bars[day][3] for day in sorted(bars)][-252:]
         rows.append((ticker, SESSIONS[session], last[-1] / max(last) - 1))
     found = retold.sql(
         "select ticker, observed_on, value from staging.flag_metrics where metric = 'drawdown_252d'"
@@ -358,10 +396,211 @@ def test_coverage_says_what_could_not_be_judged(simulated: duckdb.DuckDBPyConnec
     rows = simulated.sql(
         "select flag, status, reason from marts.flag_coverage where ticker = 'R5' order by flag"
     ).fetchall()
-    assert [(flag, status) for flag, status, _ in rows] == [
-        ("ADR_HFCAA", "not_evaluable"),
-        ("DD_DEEP", "evaluated"),
-        ("FX_EXPOSURE", "not_evaluable"),
-        ("STALE_PRICE", "evaluated"),
-    ]
+    judged = {flag for flag, status, _ in rows if status == "evaluated"}
+    of_prices = {"DD_DEEP", "DELIST_RISK", "GAP", "LIQ_LOW", "OVEREXTENDED", "STALE_PRICE"}
+    assert judged == of_prices | {"TREND_BREAK", "VOL_REGIME", "DATA_QUALITY"}
+    assert len(rows) == 30
     assert all(reason for _, status, reason in rows if status == "not_evaluable")
+
+
+def wilder(values: list[float]) -> float:
+    """Return the average of all but the first value, seeded with the mean of fourteen."""
+    average = sum(values[1:15]) / 14
+    for value in values[15:]:
+        average = (13 * average + value) / 14
+    return average
+
+
+def measured(sessions: list[int], bars: list[Bar]) -> dict[str, float | None]:
+    """Return what is watched of the newest of these bars, of itself alone."""
+    opened, high, low, close, volume = np.array(bars).T
+    count = len(close)
+    is_step = np.append(False, np.diff(sessions) <= 11)
+    steps = np.append(np.nan, np.diff(np.log(close)))
+    steps[~is_step] = np.nan
+    recent = steps[-21:][~np.isnan(steps[-21:])]
+    moves = np.append(0, np.diff(close))
+    before = np.append(close[0], close[:-1])
+    ranges = np.maximum(high, before) - np.minimum(low, before)
+    found: dict[str, float | None] = {
+        "close": close[-1],
+        "drawdown": close[-1] / close[-252:].max() - 1,
+        "sma": close[-200:].mean() if count >= 200 else None,
+        "volatility": recent.std(ddof=1) * np.sqrt(252) if len(recent) >= 17 else None,
+        "rsi": None,
+        "atr": wilder(list(ranges)) / close[-1] if count >= 15 else None,
+        "gap": abs(opened[-1] / close[-2] - 1) if is_step[-1] else None,
+        "turnover": float(np.median((close * volume)[-60:])) / 1e6 if count >= 60 else None,
+        "untraded": float((volume[-60:] == 0).mean()) if count >= 60 else None,
+    }
+    if count >= 150:
+        gain, loss = wilder(list(np.maximum(moves, 0))), wilder(list(np.maximum(-moves, 0)))
+        found["rsi"] = 100 * gain / (gain + loss)
+    return found
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What a flag sees on a session: whether it is entered and left; None where it sees nothing."""
+
+    entered: bool
+    left: bool
+
+
+def watched(days: list[dict[str, float | None]]) -> dict[str, Watched | None]:
+    """Return what the flags of prices see on the newest of these days, each as it was known."""
+    today = days[-1]
+    seen: dict[str, Watched | None] = {}
+
+    def see(flag: str, value: Any, entered: Any, left: Any) -> None:
+        seen[flag] = None if value is None else Watched(bool(entered(value)), bool(left(value)))
+
+    see("DD_DEEP", today["drawdown"], lambda x: x <= -0.25, lambda x: x > -0.15)
+    volatilities = [d["volatility"] for d in days[-756:] if d["volatility"] is not None]
+    ratio = None
+    if today["volatility"] is not None and len(volatilities) >= 252:
+        ratio = today["volatility"] / np.median(volatilities)
+    see(
+        "VOL_REGIME",
+        ratio,
+        lambda x: x > 2 and today["volatility"] >= np.quantile(volatilities, 0.9),
+        lambda x: x < 1.4,
+    )
+    size = None
+    if today["gap"] is not None and len(days) > 1 and days[-2]["atr"]:
+        size = today["gap"] / days[-2]["atr"]
+    is_gap = size is not None and size > 3 and today["gap"] is not None and today["gap"] >= 0.04
+    see("GAP", size, lambda _: is_gap, lambda _: not is_gap)
+    sma, close = today["sma"], today["close"]
+    assert close is not None
+    see(
+        "OVEREXTENDED",
+        today["rsi"] if sma is not None else None,
+        lambda x: x > 80 and close >= 1.3 * sma,
+        lambda x: x < 65,
+    )
+    sides = [None if d["sma"] is None else bool(d["close"] < d["sma"]) for d in days]  # type: ignore[operator]
+    below = above = 0
+    while below < len(sides) and sides[-1 - below] is True:
+        below += 1
+    while below + above < len(sides) and sides[-1 - below - above] is False:
+        above += 1
+    see(
+        "TREND_BREAK",
+        None if sma is None else below,
+        lambda x: x >= 5 and above >= 60,
+        lambda x: x == 0,
+    )
+    see("turnover", today["turnover"], lambda x: x < 1, lambda x: x > 1.5)
+    see("untraded", today["untraded"], lambda x: x > 0.1, lambda x: x <= 0.1)
+    cheap = max(d["close"] for d in days[-30:]) if len(days) >= 30 else None  # type: ignore[type-var]
+    see("DELIST_RISK", cheap, lambda x: x < 1, lambda x: x >= 1)
+    return seen
+
+
+PATIENCE = {"GAP": 5, "TREND_BREAK": 5, "DELIST_RISK": 10}
+
+
+def walked(rows: dict[date, Watched | None], patience: int) -> list[tuple[date, date | None]]:
+    """Walk one ticker's sessions: open where entered, close when left so many times in a row."""
+    found: list[tuple[date, date | None]] = []
+    opened, quiet = None, 0
+    for day, seen in sorted(rows.items()):
+        if seen is None:
+            continue
+        quiet = quiet + 1 if seen.left else 0
+        if opened is None and seen.entered:
+            opened = day
+        elif opened is not None and quiet >= patience:
+            found.append((opened, day))
+            opened = None
+    return found if opened is None else [*found, (opened, None)]
+
+
+def united(spans: list[tuple[date, date | None]]) -> list[tuple[date, date | None]]:
+    """Join spans that meet: a flag is open while one of its conditions is."""
+    whole: list[tuple[date, date | None]] = []
+    for opened, closed in sorted(spans, key=lambda span: (span[0], span[1] or date.max)):
+        if whole and opened <= (whole[-1][1] or date.max):
+            end = max(whole[-1][1] or date.max, closed or date.max)
+            whole[-1] = (whole[-1][0], None if end == date.max else end)
+        else:
+            whole.append((opened, closed))
+    return whole
+
+
+def expected(seen: dict[str, dict[date, dict[str, Watched | None]]]) -> dict[str, set[Episode]]:
+    """Return the episodes of each flag, from what is seen by ticker and session."""
+    found: dict[str, set[Episode]] = {}
+    for ticker, days in seen.items():
+        for flag in next(iter(days.values())):
+            if flag == "untraded":
+                continue
+            names = ["turnover", "untraded"] if flag == "turnover" else [flag]
+            spans = [
+                span
+                for name in names
+                for span in walked(
+                    {day: one[name] for day, one in days.items()}, PATIENCE.get(name, 1)
+                )
+            ]
+            code = "LIQ_LOW" if flag == "turnover" else flag
+            found.setdefault(code, set()).update((ticker, *span) for span in united(spans))
+    return found
+
+
+def seen_plainly(bars: pd.DataFrame) -> dict[str, dict[date, dict[str, Watched | None]]]:
+    """What is seen of bars that came once, each on its day."""
+    place = {day: number for number, day in enumerate(sorted(set(bars["session_date"])))}
+    seen: dict[str, dict[date, dict[str, Watched | None]]] = {}
+    for ticker, own in bars.sort_values("session_date").groupby("ticker"):
+        sessions = [place[day] for day in own["session_date"]]
+        rows = list(own[PRICES].itertuples(index=False, name=None))
+        days: list[dict[str, float | None]] = []
+        seen[str(ticker)] = {}
+        for number, day in enumerate(own["session_date"]):
+            first = max(0, number - 520)
+            days.append(measured(sessions[first : number + 1], rows[first : number + 1]))
+            seen[str(ticker)][day] = watched(days)
+    return seen
+
+
+def test_price_flags_on_random_series(simulated: duckdb.DuckDBPyConnection) -> None:
+    bars = random_bars()
+    plain = expected(seen_plainly(bars[bars["ticker"] != "R2"]))
+    for flag, wanted in plain.items():
+        found = {episode for episode in episodes(simulated, flag) if episode[0] != "R2"}
+        assert found == wanted, flag
+        assert len(wanted) >= 3, flag
+        assert any(closed for _, _, closed in wanted), flag
+
+
+def test_price_flags_are_those_of_the_bars_known_on_their_session(
+    restless: Restless, retold: duckdb.DuckDBPyConnection
+) -> None:
+    tickers = [f"T{number}" for number in range(6)]
+    firsts: dict[tuple[str, int], datetime] = {}
+    for version in restless.versions:
+        firsts.setdefault((version.ticker, version.session), version.known_from)
+    seen: dict[str, dict[date, dict[str, Watched | None]]] = {}
+    for ticker in tickers:
+        own = sorted(session for name, session in firsts if name == ticker)
+        days = {}
+        for session in own:
+            known = restless.known(ticker, session)
+            days[session] = measured(sorted(known), [known[day] for day in sorted(known)])
+        seen[ticker] = {
+            SESSIONS[session]: watched(
+                [
+                    days[day]
+                    for day in own
+                    if day <= session
+                    and (day == session or firsts[ticker, day] <= restless.cut_offs[session])
+                ]
+            )
+            for session in own
+        }
+    for flag, wanted in expected(seen).items():
+        found = {episode for episode in episodes(retold, flag) if episode[0] in tickers}
+        assert found == wanted, flag
+    assert all(episodes(retold, flag) for flag in ("DD_DEEP", "GAP", "LIQ_LOW", "OVEREXTENDED"))

@@ -1,100 +1,154 @@
+{%- set by_observation = (
+    "partition by flag, kind, metric, ticker order by observation asc nulls last"
+) -%}
+
 with
-    metrics as (select * from {{ ref("flag_metrics") }}),
-    rules as (
-        select *, case when direction = 'below' then -1 else 1 end as sign
-        from {{ ref("risk_flag_rules") }}
-    ),
-    -- Turned so that greater is worse, whatever the direction of the rule.
-    observed as (
-        select
-            metrics.*,
-            rules.flag,
-            rules.min_days,
-            rules.sign * metrics.value >= rules.sign * rules.enter_at as is_entered,
-            rules.sign * metrics.value < rules.sign * rules.exit_at as is_left,
-            case
-                when rules.sign * metrics.value >= rules.sign * rules.severity_4_at
-                then 4
-                when rules.sign * metrics.value >= rules.sign * rules.severity_3_at
-                then 3
-                when rules.sign * metrics.value >= rules.sign * rules.severity_2_at
-                then 2
-                else rules.base_severity
-            end as severity,
-            row_number() over (
-                partition by rules.flag, metrics.ticker order by metrics.observed_on asc nulls last
-            ) as observation
-        from metrics
-        inner join rules on rules.metric = metrics.metric
-    ),
-    left_runs as (
-        select
-            *,
-            observation - coalesce(
-                max(case when not is_left then observation end) over (
-                    partition by flag, ticker
-                    order by observation asc nulls last
-                    rows between unbounded preceding and current row
-                ),
-                0
-            ) as left_days
-        from observed
-    ),
-    events as (
-        select *, case when is_entered then 1 when left_days >= min_days then 0 end as event
-        from left_runs
-    ),
+    observations as (select * from {{ ref("flag_observations") }}),
     -- The state is that of the newest event: the parity of the greatest of 2 x observation + event.
     states as (
         select
             *,
             coalesce(
                 max(case when event is not null then observation * 2 + event end) over (
-                    partition by flag, ticker
-                    order by observation asc nulls last
-                    rows between unbounded preceding and current row
+                    {{ by_observation }} rows between unbounded preceding and current row
                 ),
                 0
-            ) as newest_event
-        from events
+            )
+            % 2 as state
+        from observations
     ),
     switched as (
         select
             *,
-            newest_event % 2 as state,
-            lead(newest_event % 2, 1, 0) over (
-                partition by flag, ticker order by observation asc nulls last
-            ) as state_after,
-            lag(newest_event % 2, 1, 0) over (
-                partition by flag, ticker order by observation asc nulls last
-            ) as state_before
+            lead(state, 1, 0) over ({{ by_observation }}) as state_after,
+            lag(state, 1, 0) over ({{ by_observation }}) as state_before
         from states
     ),
     numbered as (
         select
             *,
             sum(case when state = 1 and state_before = 0 then 1 else 0 end) over (
-                partition by flag, ticker
-                order by observation asc nulls last
-                rows between unbounded preceding and current row
-            ) as episode
+                {{ by_observation }} rows between unbounded preceding and current row
+            ) as span
         from switched
     ),
+    -- From the value that entered a condition to the one that left it.
+    spans as (
+        select
+            flag,
+            kind,
+            ticker,
+            metric,
+            min(observed_on) as opened_on,
+            min(case when state = 0 then observed_on end) as closed_on,
+            coalesce(
+                min(case when state = 0 then observed_on end), cast('9999-12-31' as date)
+            ) as ends_on,
+            max(case when state = 1 then observed_on end) as last_observed_on,
+            max(case when state = 1 and severity is not null then observation * 10 + severity end)
+            % 10 as severity,
+            max(case when state = 1 then severity end) as peak_severity,
+            max(case when state = 1 and state_after = 0 then value end) as newest_value,
+            {% for column in ["severity", "value", "sample_count", "qualifier", "pit_quality"] %}
+                max(
+                    case when state = 1 and state_before = 0 then {{ column }} end
+                ) as opening_{{ column }}
+                {{- "," if not loop.last }}
+            {% endfor %}
+        from numbered
+        where span > 0 and (state = 1 or state_before = 1)
+        group by flag, kind, ticker, metric, span
+    ),
+    -- A flag is open while one of its conditions is.
+    bounded as (
+        select
+            *,
+            max(ends_on) over (
+                partition by flag, kind, ticker
+                order by opened_on asc nulls last, metric asc nulls last
+                rows between unbounded preceding and 1 preceding
+            ) as ended_before
+        from spans
+    ),
+    joined as (
+        select
+            *,
+            sum(case when ended_before is null or opened_on > ended_before then 1 else 0 end) over (
+                partition by flag, kind, ticker
+                order by opened_on asc nulls last, metric asc nulls last
+                rows between unbounded preceding and current row
+            ) as episode
+        from bounded
+    ),
+    ranked as (
+        select
+            *,
+            max(ends_on) over (partition by flag, kind, ticker, episode) as episode_ends_on,
+            row_number() over (
+                partition by flag, kind, ticker, episode
+                order by
+                    opened_on asc nulls last,
+                    opening_severity desc nulls last,
+                    metric asc nulls last
+            ) as opening_rank
+        from joined
+    ),
+    openings as (select * from ranked where opening_rank = 1),
     final as (
         select
             md5(
-                concat(flag, '|', ticker, '|', cast(min(observed_on) as {{ dbt.type_string() }}))
+                concat(
+                    openings.flag,
+                    '|',
+                    openings.kind,
+                    '|',
+                    openings.ticker,
+                    '|',
+                    cast(openings.opened_on as {{ dbt.type_string() }})
+                )
             ) as flag_episode_id,
-            flag,
-            ticker,
-            min(observed_on) as opened_on,
-            min(case when state = 0 then observed_on end) as closed_on,
-            max(case when state = 1 then observed_on end) as last_observed_on,
-            max(case when state = 1 and state_after = 0 then severity end) as severity,
-            max(case when state = 1 then severity end) as peak_severity
-        from numbered
-        where episode > 0 and (state = 1 or state_before = 1)
-        group by flag, ticker, episode
+            openings.flag,
+            openings.kind,
+            openings.ticker,
+            openings.metric,
+            openings.opened_on,
+            case
+                when openings.episode_ends_on < cast('9999-12-31' as date)
+                then openings.episode_ends_on
+            end as closed_on,
+            max(ranked.last_observed_on) as last_observed_on,
+            max(
+                case when ranked.ends_on = openings.episode_ends_on then ranked.severity end
+            ) as severity,
+            max(ranked.peak_severity) as peak_severity,
+            openings.opening_severity,
+            openings.opening_value,
+            openings.opening_sample_count,
+            openings.opening_qualifier,
+            openings.opening_pit_quality,
+            openings.last_observed_on as newest_observed_on,
+            openings.newest_value
+        from openings
+        inner join
+            ranked
+            on ranked.flag = openings.flag
+            and ranked.kind = openings.kind
+            and ranked.ticker = openings.ticker
+            and ranked.episode = openings.episode
+        group by
+            openings.flag,
+            openings.kind,
+            openings.ticker,
+            openings.metric,
+            openings.opened_on,
+            openings.episode_ends_on,
+            openings.opening_severity,
+            openings.opening_value,
+            openings.opening_sample_count,
+            openings.opening_qualifier,
+            openings.opening_pit_quality,
+            openings.last_observed_on,
+            openings.newest_value
     )
 select *
 from final

@@ -1,6 +1,18 @@
 with
     prices as (
-        select row_id, ticker, session_date, close, split_factor, known_from, pit_quality
+        select
+            row_id,
+            ticker,
+            session_date,
+            open,
+            high,
+            low,
+            close,
+            volume,
+            currency,
+            split_factor,
+            known_from,
+            pit_quality
         from {{ ref("stg_prices") }}
         where is_final
     ),
@@ -9,7 +21,11 @@ with
             row_id,
             ticker,
             session_date,
+            open,
+            high,
+            low,
             close,
+            volume,
             known_from,
             pit_quality,
             row_number() over (
@@ -52,7 +68,13 @@ with
             prices
             on prices.ticker = versions.ticker
             and prices.session_date = versions.session_date
-        where abs(versions.close / prices.close - 1) > 0.000001
+        where
+            {%- for column in ["open", "high", "low", "close", "volume"] %}
+                (versions.{{ column }} is null) <> (prices.{{ column }} is null)
+                or abs(versions.{{ column }} - prices.{{ column }})
+                > 0.000001 * greatest(abs(versions.{{ column }}), abs(prices.{{ column }}))
+                {{- " or" if not loop.last }}
+            {%- endfor %}
     ),
     final as (
         select
@@ -62,8 +84,15 @@ with
             bars.session_date,
             bars.session_number,
             bars.bar_number,
+            bars.open,
+            bars.high,
+            bars.low,
             bars.close,
+            bars.volume,
+            bars.currency,
+            bars.open * bars.split_factor as told_open,
             bars.close * bars.split_factor as told_close,
+            bars.volume / bars.split_factor as told_volume,
             bars.cut_off_at,
             coalesce(firsts.row_id, bars.row_id) as first_row_id,
             coalesce(firsts.known_from, bars.known_from) as first_known_from,

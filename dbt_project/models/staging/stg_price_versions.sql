@@ -26,7 +26,11 @@ with
             told_again.source,
             told_again.ticker,
             told_again.session_date,
+            told_again.open / coalesce(splits.split_factor, 1.0) as open,
+            told_again.high / coalesce(splits.split_factor, 1.0) as high,
+            told_again.low / coalesce(splits.split_factor, 1.0) as low,
             told_again.close / coalesce(splits.split_factor, 1.0) as close,
+            told_again.volume * coalesce(splits.split_factor, 1.0) as volume,
             coalesce(splits.split_factor, 1.0) as split_factor,
             coalesce(
                 told_again.is_final,

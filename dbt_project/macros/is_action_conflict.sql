@@ -1,0 +1,13 @@
+{#- Whether a call says it is an upgrade or a downgrade and its own grades say otherwise. -#}
+{% macro is_action_conflict(event) -%}
+    (
+        (
+            lower({{ event }}.action) in ('up', 'upgrade', 'upgrades')
+            and {{ event }}.score >= {{ event }}.prior_score
+        )
+        or (
+            lower({{ event }}.action) in ('down', 'downgrade', 'downgrades')
+            and {{ event }}.score <= {{ event }}.prior_score
+        )
+    )
+{%- endmacro %}

@@ -1,0 +1,480 @@
+{#- Fiscal reports come within these days of the period's end; a later one is of the next period. -#}
+{%- set report_days = 100 -%}
+
+with
+    estimates as (select * from {{ ref("stg_estimates_history") }} where period = '0y'),
+    earnings as (select * from {{ ref("stg_earnings_history") }}),
+    earnings_dates as (
+        select * from {{ ref("stg_earnings_dates_history") }} where announced_from is not null
+    ),
+    valuations as (select * from {{ ref("stg_valuations_history") }}),
+    short_interest as (select * from {{ ref("stg_short_interest_history") }}),
+    splits as (select ticker, split_on, split_ratio from {{ ref("stg_splits") }} where is_known),
+    listings as (select ticker, exchange, currency from {{ ref("stg_listings") }}),
+    currencies as (select code, major_code, units_per_major from {{ ref("currencies") }}),
+    peers as (select ticker, peer, valid_from, valid_to from {{ ref("peers") }}),
+    universe as (select ticker, benchmark from {{ ref("stg_universe") }}),
+    returns as (select ticker, session_date, return_1d from {{ ref("flag_metrics_price") }}),
+    days as (
+        select exchange, day, session_number, closes_at, next_opens_at
+        from {{ ref("stg_calendar_days") }}
+        where is_session and closes_at + interval '15' minute <= {{ as_of() }}
+    ),
+
+    -- Estimates of this fiscal year.
+    newest_estimates as ({{ newest_told("estimates", "snapshot_date") }}),
+    revisions as (
+        select
+            ticker,
+            observed_on,
+            row_id,
+            pit_quality,
+            coalesce(revisions_up_30d, 0) + coalesce(revisions_down_30d, 0) as revision_count,
+            case
+                when revisions_up_30d is null and revisions_down_30d is null
+                then null
+                when coalesce(revisions_up_30d, 0) + coalesce(revisions_down_30d, 0) = 0
+                then 0
+                else
+                    1.0
+                    * (coalesce(revisions_up_30d, 0) - coalesce(revisions_down_30d, 0))
+                    / nullif(coalesce(revisions_up_30d, 0) + coalesce(revisions_down_30d, 0), 0)
+            end as eps_revision_ratio_30d,
+            revisions_down_30d,
+            eps_mean,
+            case
+                when abs(eps_90d_ago) >= 0.01 then (eps_mean - eps_90d_ago) / abs(eps_90d_ago)
+            end as eps_drift_90d
+        from newest_estimates
+    ),
+
+    -- Results, and what the share did against its benchmark in the two sessions after the report.
+    newest_results as ({{ newest_told("earnings", "period_end") }}),
+    announcements as (
+        select
+            newest_results.*,
+            earnings_dates.announced_from,
+            row_number() over (
+                partition by newest_results.row_id
+                order by
+                    earnings_dates.snapshot_date desc nulls last,
+                    earnings_dates.source_priority asc nulls last,
+                    earnings_dates.known_from desc nulls last
+            ) as age_rank
+        from newest_results
+        left join
+            earnings_dates
+            on earnings_dates.ticker = newest_results.ticker
+            and earnings_dates.known_from <= newest_results.known_from
+            and earnings_dates.announced_from <= newest_results.known_from
+            and cast(earnings_dates.announced_from as date) > newest_results.period_end
+            and cast(earnings_dates.announced_from as date)
+            <= newest_results.period_end + {{ report_days }}
+    ),
+    announced as (
+        select
+            announcements.*,
+            coalesce(
+                announced_from, case when pit_quality = 'vendor_stated' then known_from end
+            ) as announced_at,
+            coalesce(
+                surprise,
+                case
+                    when abs(eps_estimate) >= 0.01
+                    then (eps_actual - eps_estimate) / abs(eps_estimate)
+                end
+            ) as earnings_surprise
+        from announcements
+        where age_rank = 1
+    ),
+    numbered_returns as (
+        select
+            returns.ticker,
+            returns.session_date,
+            returns.return_1d - benchmark.return_1d as abnormal_return,
+            row_number() over (
+                partition by returns.ticker order by returns.session_date asc nulls last
+            ) as bar_number
+        from returns
+        inner join universe on universe.ticker = returns.ticker
+        inner join
+            returns as benchmark
+            on benchmark.ticker = universe.benchmark
+            and benchmark.session_date = returns.session_date
+        where returns.ticker in (select ticker from announced)
+    ),
+    first_sessions as (
+        select
+            announced.row_id,
+            announced.ticker,
+            announced.observed_on,
+            announced.earnings_surprise,
+            announced.pit_quality,
+            min(days.day) as session_date
+        from announced
+        inner join listings on listings.ticker = announced.ticker
+        inner join
+            days
+            on days.exchange = listings.exchange
+            and days.closes_at > announced.announced_at
+            and days.closes_at < announced.announced_at + interval '15' day
+        group by
+            announced.row_id,
+            announced.ticker,
+            announced.observed_on,
+            announced.earnings_surprise,
+            announced.pit_quality
+    ),
+    reactions as (
+        select
+            first_sessions.row_id,
+            first_sessions.ticker,
+            first_sessions.earnings_surprise,
+            first_sessions.pit_quality,
+            first_sessions.observed_on,
+            max(
+                case when near.bar_number = day_0.bar_number + 1 then near.session_date end
+            ) as day_1,
+            count(
+                case when near.bar_number >= day_0.bar_number then near.abnormal_return end
+            ) as day_count,
+            sum(
+                case when near.bar_number >= day_0.bar_number then near.abnormal_return end
+            ) as abnormal_return_0_1,
+            count(
+                case when near.bar_number <= day_0.bar_number - 2 then near.abnormal_return end
+            ) as return_count,
+            stddev_samp(
+                case when near.bar_number <= day_0.bar_number - 2 then near.abnormal_return end
+            ) as stddev_63
+        from first_sessions
+        inner join
+            numbered_returns as day_0
+            on day_0.ticker = first_sessions.ticker
+            and day_0.session_date = first_sessions.session_date
+        inner join
+            numbered_returns as near
+            on near.ticker = day_0.ticker
+            and near.bar_number between day_0.bar_number - 64 and day_0.bar_number + 1
+        group by
+            first_sessions.row_id,
+            first_sessions.ticker,
+            first_sessions.earnings_surprise,
+            first_sessions.pit_quality,
+            first_sessions.observed_on
+    ),
+    judged_results as (
+        select
+            ticker,
+            case when day_1 > observed_on then day_1 else observed_on end as observed_on,
+            row_id,
+            pit_quality,
+            earnings_surprise,
+            return_count,
+            - abnormal_return_0_1 / nullif(stddev_63 * sqrt(2.0), 0) as fall_in_sigmas,
+            row_number() over (
+                partition by ticker, case when day_1 > observed_on then day_1 else observed_on end
+                order by row_id asc nulls last
+            ) as day_rank
+        from reactions
+        where day_count = 2
+    ),
+
+    -- Days to the next report, session by session, from the dates known at its cut-off.
+    newest_dates as ({{ newest_told("earnings_dates", "snapshot_date") }}),
+    standing_dates as (
+        select
+            *,
+            lead(known_from, 1, cast('9999-12-31' as timestamp)) over (
+                partition by ticker order by known_from asc nulls last
+            ) as replaced_at
+        from newest_dates
+    ),
+    waits as (
+        select
+            standing_dates.ticker,
+            days.day as observed_on,
+            standing_dates.row_id,
+            standing_dates.pit_quality,
+            greatest(
+                {{ dbt.datediff("days.day", "standing_dates.announced_from", "day") }}, 0
+            ) as days_to_earnings,
+            {{
+                dbt.datediff(
+                    "days.day",
+                    "coalesce(standing_dates.announced_to, standing_dates.announced_from)",
+                    "day",
+                )
+            }} as days_to_latest
+        from standing_dates
+        inner join listings on listings.ticker = standing_dates.ticker
+        inner join
+            days
+            on days.exchange = listings.exchange
+            and days.next_opens_at >= standing_dates.known_from
+            and days.next_opens_at < standing_dates.replaced_at
+    ),
+
+    -- A multiple of two currencies is no multiple; of unknown ones, the vendor's word stands.
+    newest_valuations as ({{ newest_told("valuations", "valued_on") }}),
+    priced as (
+        select
+            told.*,
+            earned.major_code is null
+            or quoted.major_code is null
+            or earned.major_code = quoted.major_code as is_one_currency,
+            (told.price / quoted.units_per_major)
+            / nullif(told.forward_eps / earned.units_per_major, 0) as own_multiple
+        from newest_valuations as told
+        left join listings on listings.ticker = told.ticker
+        left join currencies as quoted on quoted.code = coalesce(told.currency, listings.currency)
+        left join currencies as earned on earned.code = told.eps_currency
+    ),
+    multiples as (
+        select
+            row_id,
+            ticker,
+            valued_on,
+            observed_on,
+            pit_quality,
+            forward_eps,
+            case
+                when forward_eps <= 0 or not is_one_currency
+                then null
+                else coalesce(own_multiple, forward_pe)
+            end as forward_pe,
+            lead(observed_on, 1, cast('9999-12-31' as date)) over (
+                partition by ticker order by observed_on asc nulls last
+            ) as replaced_on,
+            row_number() over (
+                partition by ticker, {{ dbt.date_trunc("month", "valued_on") }}
+                order by valued_on desc nulls last, observed_on desc nulls last
+            ) as month_rank
+        from priced
+    ),
+    own_histories as (
+        select
+            multiples.ticker,
+            multiples.observed_on,
+            multiples.row_id,
+            multiples.pit_quality,
+            multiples.forward_pe,
+            count(*) as month_count,
+            avg(
+                case when earlier.forward_pe < multiples.forward_pe then 1.0 else 0.0 end
+            ) as forward_pe_percentile
+        from multiples
+        inner join
+            multiples as earlier
+            on earlier.ticker = multiples.ticker
+            and earlier.valued_on
+            < cast({{ dbt.date_trunc("month", "multiples.valued_on") }} as date)
+            and earlier.month_rank = 1
+        where multiples.forward_pe is not null and earlier.forward_pe is not null
+        group by
+            multiples.ticker,
+            multiples.observed_on,
+            multiples.row_id,
+            multiples.pit_quality,
+            multiples.forward_pe
+    ),
+    peer_medians as (
+        select
+            multiples.ticker,
+            multiples.observed_on,
+            multiples.row_id,
+            multiples.pit_quality,
+            multiples.forward_pe,
+            count(theirs.forward_pe) as peer_count,
+            percentile_cont(0.5) within group (
+                order by theirs.forward_pe asc nulls last
+            ) as median_forward_pe
+        from multiples
+        inner join
+            peers
+            on peers.ticker = multiples.ticker
+            and peers.valid_from <= multiples.observed_on
+            and (peers.valid_to is null or peers.valid_to >= multiples.observed_on)
+        inner join
+            multiples as theirs
+            on theirs.ticker = peers.peer
+            and theirs.observed_on <= multiples.observed_on
+            and theirs.replaced_on > multiples.observed_on
+        where multiples.forward_pe is not null
+        group by
+            multiples.ticker,
+            multiples.observed_on,
+            multiples.row_id,
+            multiples.pit_quality,
+            multiples.forward_pe
+    ),
+
+    -- Short positions beside those of a month before, on one split basis.
+    newest_shorts as ({{ newest_told("short_interest", "settled_on") }}),
+    earlier_shorts as (
+        select
+            newest_shorts.row_id,
+            earlier.settled_on as earlier_on,
+            earlier.shares_short as earlier_shares,
+            row_number() over (
+                partition by newest_shorts.row_id
+                order by earlier.settled_on desc nulls last, earlier.known_from desc nulls last
+            ) as age_rank
+        from newest_shorts
+        inner join
+            newest_shorts as earlier
+            on earlier.ticker = newest_shorts.ticker
+            and earlier.settled_on <= newest_shorts.settled_on - 27
+            and earlier.settled_on >= newest_shorts.settled_on - 45
+            and earlier.known_from <= newest_shorts.known_from
+    ),
+    short_splits as (
+        select newest_shorts.row_id, exp(sum(ln(splits.split_ratio))) as split_factor
+        from newest_shorts
+        inner join
+            earlier_shorts
+            on earlier_shorts.row_id = newest_shorts.row_id
+            and earlier_shorts.age_rank = 1
+        inner join
+            splits
+            on splits.ticker = newest_shorts.ticker
+            and splits.split_on > earlier_shorts.earlier_on
+            and splits.split_on <= newest_shorts.settled_on
+        group by newest_shorts.row_id
+    ),
+    shorts as (
+        select
+            newest_shorts.*,
+            newest_shorts.shares_short
+            / nullif(earlier_shorts.earlier_shares * coalesce(short_splits.split_factor, 1.0), 0)
+            - 1 as short_growth_1m
+        from newest_shorts
+        left join
+            earlier_shorts
+            on earlier_shorts.row_id = newest_shorts.row_id
+            and earlier_shorts.age_rank = 1
+        left join short_splits on short_splits.row_id = newest_shorts.row_id
+    ),
+    {%- set metrics = [
+        (
+            "revisions",
+            "eps_revision_ratio_30d",
+            "null",
+            "revision_count",
+            "raw.estimates",
+            "revisions_down_30d",
+            "revisions_down_30d",
+        ),
+        (
+            "revisions",
+            "eps_drift_90d",
+            "null",
+            "null",
+            "raw.estimates",
+            "eps_mean",
+            "eps_mean",
+        ),
+        (
+            "judged_results",
+            "earnings_surprise",
+            "return_count",
+            "fall_in_sigmas",
+            "raw.earnings",
+            "surprise",
+            "earnings_surprise",
+        ),
+        (
+            "waits",
+            "days_to_earnings",
+            "null",
+            "days_to_latest",
+            "raw.earnings_dates",
+            "announced_from",
+            "null",
+        ),
+        (
+            "own_histories",
+            "forward_pe_percentile",
+            "month_count",
+            "null",
+            "raw.valuations",
+            "forward_pe",
+            "forward_pe",
+        ),
+        (
+            "peer_medians",
+            "forward_pe_to_peers",
+            "peer_count",
+            "null",
+            "raw.valuations",
+            "forward_pe",
+            "forward_pe",
+        ),
+        (
+            "priced",
+            "forward_eps",
+            "null",
+            "null",
+            "raw.valuations",
+            "forward_eps",
+            "forward_eps",
+        ),
+        (
+            "shorts",
+            "short_share_of_float",
+            "null",
+            "null",
+            "raw.short_interest",
+            "short_share_of_float",
+            "short_share_of_float",
+        ),
+        (
+            "shorts",
+            "days_to_cover",
+            "null",
+            "null",
+            "raw.short_interest",
+            "days_to_cover",
+            "days_to_cover",
+        ),
+        (
+            "shorts",
+            "short_growth_1m",
+            "null",
+            "null",
+            "raw.short_interest",
+            "shares_short",
+            "shares_short",
+        ),
+    ] %}
+    final as (
+        {%- for cte, metric, count, qualifier, table, column, told in metrics %}
+            select
+                ticker,
+                observed_on,
+                '{{ metric }}' as metric,
+                cast(
+                    {{
+                        (
+                            "forward_pe / nullif(median_forward_pe, 0)"
+                            if cte == "peer_medians"
+                            else metric
+                        )
+                    }} as {{ dbt.type_float() }}
+                ) as value,
+                cast({{ count }} as {{ dbt.type_float() }}) as sample_count,
+                cast({{ qualifier }} as {{ dbt.type_float() }}) as qualifier,
+                '{{ table }}' as table_name,
+                row_id,
+                '{{ column }}' as column_name,
+                cast({{ told }} as {{ dbt.type_float() }}) as evidence_value,
+                pit_quality
+            from {{ cte }}
+            {%- if cte == "judged_results" %} where day_rank = 1 {%- endif %}
+            {% if not loop.last %}
+                union all
+            {% endif %}
+        {%- endfor %}
+    )
+select *
+from final

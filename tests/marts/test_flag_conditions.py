@@ -1,0 +1,418 @@
+"""Every flag that does not watch prices alone opens and closes on rows a person can check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import duckdb
+import exchange_calendars
+import pandas as pd
+import pytest
+
+from tests.histories import END, build
+from warehouse.settings import DATABASE
+from warehouse.sources import Unit
+from warehouse.sources.calendars import Calendars
+from warehouse.store import Warehouse
+
+Row = dict[str, Any]
+Told = dict[str, list[Row]]
+SESSIONS = [
+    stamp.date()
+    for stamp in exchange_calendars.get_calendar("XNYS").sessions_in_range(
+        "2024-01-02", "2026-01-30"
+    )
+]
+PEERS = ["MSFT", "NVDA", "AMZN", "GOOGL", "META"]
+
+
+def at(day: str, hour: int = 12) -> str:
+    """Noon in UTC, which is before New York opens."""
+    return f"{day} {hour:02}:00"
+
+
+def bars(ticker: str, close: list[float], first: int = 0, **columns: Any) -> list[Row]:
+    """Bars on consecutive sessions, each known 16 hours after its day began in London."""
+    return [
+        {
+            "ticker": ticker,
+            "session_date": SESSIONS[first + n],
+            "close": price,
+            "open": price,
+            "high": price * 1.01,
+            "low": price * 0.99,
+            "volume": 1e6,
+            "dividend": 0,
+            "known_at": datetime.combine(SESSIONS[first + n], datetime.min.time())
+            + timedelta(hours=22),
+            **columns,
+        }
+        for n, price in enumerate(close)
+    ]
+
+
+def rating(firm: str, day: str, grade: str, target: float, **columns: Any) -> Row:
+    return {
+        "firm": firm,
+        "graded_on": day,
+        "to_grade": grade,
+        "target": target,
+        "target_currency": "USD",
+        "known_at": at(day),
+        **columns,
+    }
+
+
+def news(ticker: str, items: list[tuple[str, str, str, str, str, float]]) -> Told:
+    """Items as (id, day, publisher, title, topic.subtopic, confidence)."""
+    told: Told = {"news": [], "news_topics": [], "news_signals": []}
+    for name, day, publisher, title, code, confidence in items:
+        topic, _, subtopic = code.partition(".")
+        key = {"ticker": ticker, "news_id": f"{ticker}-{name}", "known_at": at(day)}
+        told["news"].append(
+            {**key, "published_at": at(day), "publisher": publisher, "title": title}
+        )
+        scored = {**key, "scorer_version": "1"}
+        told["news_signals"].append({**scored, "cluster_id": f"{ticker}-{name[0]}"})
+        told["news_topics"].append(
+            {**scored, "topic": topic, "subtopic": subtopic, "confidence": confidence}
+        )
+    return told
+
+
+def wave(day_of_shock: int) -> list[float]:
+    """A rate that moves by a tenth of a percent to and fro, and once by three percent."""
+    return [
+        7.0 * (1.001 if n % 2 else 1.0) * (1.03 if n >= day_of_shock else 1.0) for n in range(420)
+    ]
+
+
+def facts() -> Told:
+    told: Told = {}
+
+    def tell(table: str, ticker: str | None, *rows: Row) -> None:
+        told.setdefault(table, []).extend(
+            {**({"ticker": ticker} if ticker else {}), **row} for row in rows
+        )
+
+    for ticker in ("SHORT", "EPS", "DRIFT", "NEG", "OWN", "AAPL", "MISS", "SOON", "CALLS", "OLD"):
+        tell(
+            "securities",
+            ticker,
+            {"exchange": "NYQ", "currency": "USD", "known_at": at("2024-01-02")},
+        )
+
+    def estimate(day: str, up: int, down: int, now: float) -> Row:
+        return {
+            "snapshot_date": day,
+            "period": "0y",
+            "revisions_up_30d": up,
+            "revisions_down_30d": down,
+            "eps_mean": now,
+            "eps_90d_ago": 1.0,
+            "known_at": at(day),
+        }
+
+    tell("estimates", "EPS", estimate("2025-03-03", 1, 4, 1), estimate("2025-03-10", 2, 3, 1))
+    tell("estimates", "EPS", estimate("2025-03-17", 3, 3, 1), estimate("2025-03-24", 0, 3, 1))
+    tell("estimates", "DRIFT", estimate("2025-03-03", 0, 0, 0.89), estimate("2025-03-10", 0, 0, 1))
+    # The snapshot of an older day that arrives late is no news.
+    late = estimate("2025-03-05", 0, 0, 0.5)
+    tell("estimates", "DRIFT", {**late, "known_at": at("2025-03-12")})
+
+    def short(day: str, known: str, share: float, days: float, shares: float) -> Row:
+        return {
+            "settled_on": day,
+            "known_at": at(known),
+            "short_share_of_float": share,
+            "days_to_cover": days,
+            "shares_short": shares,
+        }
+
+    tell(
+        "short_interest",
+        "SHORT",
+        short("2025-01-15", "2025-01-28", 0.16, 2, 100),
+        short("2025-01-31", "2025-02-12", 0.12, 9, 110),
+        short("2025-02-14", "2025-02-28", 0.09, 6, 120),
+        short("2025-02-28", "2025-03-12", 0.09, 4, 120),
+        # A split of two for one on 10 March: nine in ten of the growth is none.
+        short("2025-03-31", "2025-04-10", 0.09, 4, 264),
+        short("2025-04-30", "2025-05-12", 0.09, 4, 400),
+        short("2025-05-30", "2025-06-11", 0.09, 4, 410),
+    )
+    split = {"split_ratio": 2.0, "session_date": "2025-03-10", "close": 5, "is_final": True}
+    tell("prices", "SHORT", {**split, "known_at": at("2025-03-10", 22)})
+
+    def valuation(day: str, price: float, eps: float) -> Row:
+        return {
+            "valued_on": day,
+            "price": price,
+            "forward_eps": eps,
+            "currency": "USD",
+            "eps_currency": "USD",
+            "known_at": at(day),
+        }
+
+    tell("valuations", "NEG", valuation("2025-03-03", 10, -0.5), valuation("2025-03-10", 10, 0.5))
+    months = pd.period_range("2022-01", "2024-12", freq="M")
+    for number, month in enumerate(months):
+        tell("valuations", "OWN", valuation(str(month.end_time.date()), 100 + number, 10))
+    tell("valuations", "OWN", valuation("2025-01-31", 136, 10), valuation("2025-02-28", 132, 10))
+    tell("valuations", "OWN", valuation("2025-03-31", 120, 10))
+    # Medians of the five peers are 12; 19 over 12 is more than 1.5, 16 over 12 is not below 1.3.
+    for peer, price in zip(PEERS, (100, 110, 120, 130, 140), strict=True):
+        tell("valuations", peer, valuation("2025-03-03", price, 10))
+    tell("valuations", "AAPL", valuation("2025-03-04", 190, 10), valuation("2025-03-05", 160, 10))
+    tell("valuations", "AAPL", valuation("2025-03-06", 150, 10))
+
+    # The share falls 10 % on the day of the report, its benchmark does nothing.
+    tell(
+        "universe",
+        "MISS",
+        {"benchmark": "BENCH", "exchange": "NYQ", "known_at": at("2024-01-02")},
+    )
+    quiet = [100.0 * (1.005 if n % 2 else 1.0) for n in range(100)]
+    tell("prices", None, *bars("BENCH", [100.0] * 140))
+    tell("prices", None, *bars("MISS", quiet + [90.0 * (1.005 if n % 2 else 1) for n in range(40)]))
+    for number, surprise in ((100, -0.10), (120, 0.02)):
+        day = SESSIONS[number].isoformat()
+        quarter = (SESSIONS[number] - timedelta(days=30)).isoformat()
+        tell(
+            "earnings_dates",
+            "MISS",
+            {
+                "snapshot_date": SESSIONS[number - 5].isoformat(),
+                "announced_from": at(day),
+                "known_at": at(SESSIONS[number - 5].isoformat()),
+            },
+        )
+        tell(
+            "earnings",
+            "MISS",
+            {"period_end": quarter, "surprise": surprise, "known_at": at(day, 13)},
+        )
+    tell(
+        "earnings_dates",
+        "SOON",
+        {
+            "snapshot_date": "2025-03-03",
+            "announced_from": at("2025-03-20"),
+            "announced_to": at("2025-03-21"),
+            "known_at": at("2025-03-03"),
+        },
+    )
+
+    for ticker, items in {
+        "N1": [("a", "2025-03-03", "Wire", "It cuts its outlook", "GUID.cut", 0.9)],
+        "N2": [
+            ("a1", "2025-03-03", "Wire", "An antitrust case", "REG.antitrust", 0.9),
+            ("a2", "2025-03-04", "Copy", "An antitrust case", "REG.antitrust", 0.9),
+            ("a3", "2025-03-05", "Post", "A case against it", "REG.antitrust", 0.6),
+            ("b1", "2025-04-18", "Post", "Another case", "REG.antitrust", 0.9),
+            ("b2", "2025-04-18", "Wire", "One case more", "REG.antitrust", 0.9),
+        ],
+        "N3": [("a", "2025-03-03", "Wire", "Auditors of China", "LIST.hfcaa", 0.7)],
+        "N4": [
+            ("a", "2025-03-03", "Wire", "Notice of the exchange", "LIST.delist", 0.8),
+            ("b", "2025-03-03", "Wire", "Accounts restated", "EARN.restatement", 0.8),
+            ("c", "2025-03-03", "Wire", "Its chief leaves", "LEAD.ceo_cfo", 0.8),
+            ("d", "2025-03-03", "Wire", "Its chief may leave", "LEAD.ceo_cfo", 0.6),
+        ],
+        "N5": [
+            ("a1", "2025-03-03", "Wire", "A suit", "LIT", 0.9),
+            ("a2", "2025-03-10", "Post", "It is sued", "LIT", 0.9),
+            ("c1", "2025-06-02", "Law", "Join our suit", "LIT.solicitation", 0.9),
+            ("c2", "2025-06-02", "Firm", "Join us", "LIT.solicitation", 0.9),
+        ],
+    }.items():
+        for table, rows in news(ticker, items).items():
+            told.setdefault(table, []).extend(rows)
+
+    tell("prices", None, *bars("CNY=X", wave(300), is_final=True))
+    for day, reported in (("2024-01-02", None), ("2024-06-03", "CNY"), ("2025-06-02", "USD")):
+        known = {"exchange": "NYQ", "currency": "USD", "known_at": at(day)}
+        tell("securities", "FX", {**known, "financial_currency": reported})
+    tell("prices", None, *bars("FX", [10.0] * 420))
+    tell("prices", None, *bars("PENNY", [2.0] * 5 + [0.9] * 30 + [1.0] * 20))
+
+    # Three firms of six downgrade within ten sessions and cut their targets; votes are from 2024.
+    firms = ["Ash", "Birch", "Cedar", "Elm", "Fir", "Gum"]
+    tell("prices", None, *bars("CALLS", [100.0] * 500))
+    for firm in firms:
+        tell("ratings", "CALLS", rating(firm, "2025-01-02", "Buy", 120))
+    for firm, day in zip(firms, ("2025-03-03", "2025-03-06", "2025-03-14"), strict=False):
+        tell("ratings", "CALLS", rating(firm, day, "Hold", 50, action="down"))
+        tell("ratings", "CALLS", rating(firm, "2025-05-01", "Hold", 130))
+    for firm in firms[3:5]:
+        tell("ratings", "CALLS", rating(firm, "2025-03-14", "Buy", 110, action="up"))
+    tell("prices", None, *bars("OLD", [100.0] * 420))
+    tell("ratings", "OLD", rating("Ash", "2024-07-01", "Buy", 120))
+    tell("ratings", "OLD", rating("Birch", "2025-01-15", "Buy", 120))
+    return told
+
+
+@pytest.fixture(scope="module")
+def con(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+    home = tmp_path_factory.mktemp("conditions")
+    with Warehouse(home / DATABASE) as warehouse:
+        for table, rows in facts().items():
+            frame = pd.DataFrame(rows).astype(object)
+            counts = warehouse.append(table, frame, source="inbox")
+            assert counts.rejected == 0, table
+        warehouse.append("sessions", Calendars(warehouse.con).sessions(Unit("XNYS")), source="x")
+    build(home, "+risk_flags", "+flag_evidence", "+flag_coverage", "+flag_quality")
+    with duckdb.connect(str(home / DATABASE), read_only=True) as con:
+        yield con
+
+
+def spans(con: duckdb.DuckDBPyConnection, ticker: str, flag: str) -> list[tuple[str, str | None]]:
+    rows = con.execute(
+        "select opened_on, closed_on from marts.risk_flags "
+        "where ticker = ? and flag = ? order by opened_on",
+        [ticker, flag],
+    ).fetchall()
+    return [(str(opened), None if closed is None else str(closed)) for opened, closed in rows]
+
+
+def after(session: str, count: int) -> str:
+    return SESSIONS[SESSIONS.index(date.fromisoformat(session)) + count].isoformat()
+
+
+@pytest.mark.parametrize(
+    ("ticker", "flag", "expected"),
+    [
+        # Three of four revisions down on the 24th are too few to open.
+        ("EPS", "EPS_REV_NEG", [("2025-03-03", "2025-03-17")]),
+        ("DRIFT", "EPS_REV_NEG", [("2025-03-03", "2025-03-10")]),
+        # Share until February 28; days until March 12, one episode; then growth of 264 / 2 / 120.
+        (
+            "SHORT",
+            "SHORT_CROWD",
+            [("2025-01-28", "2025-03-12"), ("2025-05-12", "2025-06-11")],
+        ),
+        ("NEG", "VAL_NEG", [("2025-03-03", "2025-03-10")]),
+        # 136 is above all 36 months; 132 above 32 of 37 (86 %); 120 above 20 of 38.
+        ("OWN", "VAL_OWN", [("2025-01-31", "2025-03-31")]),
+        ("AAPL", "VAL_PEER", [("2025-03-04", "2025-03-06")]),
+        (
+            "MISS",
+            "EARN_MISS",
+            [(SESSIONS[101].isoformat(), SESSIONS[121].isoformat())],
+        ),
+        ("SOON", "EARN_SOON", [("2025-03-13", "2025-03-24")]),
+        ("N1", "GUIDE_CUT", [("2025-03-03", "2025-05-02")]),
+        # A copy is no second source; the second comes on the 5th, another on day 44.
+        ("N2", "REG_ANTITRUST", [("2025-03-05", "2025-06-02")]),
+        ("N3", "ADR_HFCAA", [("2025-03-03", "2025-05-02")]),
+        ("N4", "DELIST_RISK", [("2025-03-03", "2025-05-02")]),
+        ("N4", "RESTATEMENT", [("2025-03-03", "2025-08-30")]),
+        ("N4", "LEADERSHIP", [("2025-03-03", "2025-06-01")]),
+        ("N5", "LITIGATION", [("2025-03-10", "2025-04-24")]),
+        ("FX", "FX_EXPOSURE", [("2024-06-03", "2025-06-02")]),
+        # The shock of session 300 is within 20 sessions until 319.
+        (
+            "FX",
+            "FX_SHOCK",
+            [(SESSIONS[300].isoformat(), SESSIONS[320].isoformat())],
+        ),
+        # Thirty closes below a dollar end on session 34; from 35 on there is one that is not.
+        (
+            "PENNY",
+            "DELIST_RISK",
+            [(SESSIONS[34].isoformat(), SESSIONS[44].isoformat())],
+        ),
+        # From the first downgrade on, the share of six firms is a sixth; it is less than 15 % when
+        # two of the three are older than 30 days, and 20 sessions later the flag closes.
+        (
+            "CALLS",
+            "DG_CLUSTER",
+            [("2025-03-03", after("2025-04-14", 19))],
+        ),
+        ("CALLS", "TGT_CUT_WAVE", [("2025-03-14", "2025-04-14")]),
+        # What is known at noon of the 6th is known in the session before: two targets of 50 beside
+        # four of 120. The median is 80 with the third, 125 from May on.
+        ("CALLS", "TGT_DISPERSION", [("2025-03-05", "2025-04-30")]),
+        ("CALLS", "TGT_BELOW_PX", [("2025-03-13", "2025-04-30")]),
+        # Two calls of Mar 14 say "up" and grade as before.
+        ("CALLS", "DATA_QUALITY", [("2025-03-14", after("2025-06-11", 1))]),
+        # One vote of 2024-07-01 is 151 days old on 2024-11-29; with Birch's of January the median
+        # lies 99 days later.
+        ("OLD", "CONS_STALE", [("2024-11-29", "2025-01-14"), ("2025-03-10", None)]),
+    ],
+)
+def test_flags_open_and_close(
+    con: duckdb.DuckDBPyConnection,
+    ticker: str,
+    flag: str,
+    expected: list[tuple[str, str | None]],
+) -> None:
+    assert spans(con, ticker, flag) == expected
+
+
+def test_every_opening_and_closing_has_evidence(con: duckdb.DuckDBPyConnection) -> None:
+    without = con.execute(
+        """
+        select f.flag, f.ticker, r.role
+        from marts.risk_flags f
+        cross join (select unnest(['open', 'close']) as role) r
+        where (r.role = 'open' or f.closed_on is not null) and not exists (
+            select 1 from marts.flag_evidence e
+            where e.flag_episode_id = f.flag_episode_id and e.role = r.role
+        )
+        """
+    ).fetchall()
+    assert without == []
+    tables = con.execute("select distinct table_name from marts.flag_evidence").fetchall()
+    assert len(tables) >= 8
+    for (table,) in tables:
+        lost = con.execute(
+            f"select * from marts.flag_evidence where table_name = '{table}' "
+            f"and row_id not in (select row_id from {table})"
+        ).fetchall()
+        assert lost == []
+
+
+@pytest.mark.parametrize(
+    ("ticker", "flag", "message"),
+    [
+        (
+            "DRIFT",
+            "EPS_REV_NEG",
+            "The estimate of this year's earnings fell 11 % in 90 days (flag from 10 %).",
+        ),
+        (
+            "N2",
+            "REG_ANTITRUST",
+            "News of an antitrust case from 2 publishers (flag from 2; confidence 0.90).",
+        ),
+        (
+            "AAPL",
+            "VAL_PEER",
+            "The forward multiple is 1.58 times the median of 5 peers (flag above 1.50); "
+            "on 2025-03-05 1.33 times.",
+        ),
+    ],
+)
+def test_messages_say_their_numbers(
+    con: duckdb.DuckDBPyConnection, ticker: str, flag: str, message: str
+) -> None:
+    told = con.execute(
+        "select message from marts.risk_flags where ticker = ? and flag = ?", [ticker, flag]
+    ).fetchall()
+    assert told == [(message,)]
+
+
+def test_no_message_leaves_a_gap(con: duckdb.DuckDBPyConnection) -> None:
+    gaps = con.execute(
+        "select message from marts.risk_flags where message is null "
+        "or contains(message, '{') or contains(message, '(unknown)')"
+    ).fetchall()
+    assert gaps == []
+
+
+def test_nothing_opens_after_the_end(con: duckdb.DuckDBPyConnection) -> None:
+    newest = con.execute("select max(greatest(opened_on, closed_on)) from marts.risk_flags")
+    assert newest.fetchall()[0][0] <= datetime.fromisoformat(END).date()
