@@ -443,10 +443,10 @@ class Facts:
         later = self.rows(
             """
             select 1 from staging.stg_ratings_history
-            where ticker = ? and known_from > ? and known_from <= ?
+            where ticker = ? and known_from > ? and known_from < ?
             union all
             select 1 from staging.stg_consensus_history
-            where ticker = ? and known_from > ? and known_from <= ?
+            where ticker = ? and known_from > ? and known_from < ?
             """,
             self.ticker, self.moment, self.next_opens_at,
             self.ticker, self.moment, self.next_opens_at,
@@ -459,12 +459,10 @@ class Facts:
         cursor = self.con.execute(
             """
             select c.* from marts.consensus_history as c
-            inner join staging.consensus_sessions as s
-                on s.ticker = c.ticker and s.session_date = c.session_date
-            where c.ticker = ? and s.session_number <= ?
+            where c.ticker = ? and (c.session_date < ? or (c.session_date = ? and ?))
             order by c.session_date desc limit 1
             """,
-            [self.ticker, self.consensus_number],
+            [self.ticker, self.session, self.session, self.consensus_number == self.number],
         )
         row = cursor.fetchone()
         if row is None:
