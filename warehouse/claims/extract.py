@@ -240,7 +240,7 @@ def _subject(parts: Sequence[_Part]) -> str | None:
     """The company of the first symbol spelled out, else the one most named."""
     counts: dict[str, int] = defaultdict(int)
     for part in parts:
-        for mention in part.mentions:
+        for mention in _one_listing(part.mentions, None):
             if mention.is_symbol:
                 return mention.name
             if not mention.name.startswith(FIRM) and not mention.is_ambiguous:
@@ -302,6 +302,21 @@ def tokens(text: str) -> list[Token]:
     return found
 
 
+def _one_listing(mentions: Sequence[Mention], subject: str | None) -> list[Mention]:
+    """Of a name that several listings share, the article's own, else the one without a suffix."""
+    found: dict[tuple[int, bool], Mention] = {}
+    for mention in mentions:
+        place = (mention.start, mention.name.startswith(FIRM))
+        known = found.get(place)
+        if known is None or _preference(mention, subject) < _preference(known, subject):
+            found[place] = mention
+    return [found[place] for place in sorted(found)]
+
+
+def _preference(mention: Mention, subject: str | None) -> tuple[bool, bool, str]:
+    return mention.name != subject, "." in mention.name, mention.name
+
+
 def _cut(text: str) -> list[Word]:
     """Words whose numbers do not carry the comma behind them."""
     found: list[Word] = []
@@ -331,6 +346,7 @@ class _Part:
 
     def claims(self, subject: str | None) -> list[Claim]:
         """Return the claims of the sentence; a number belongs to one claim."""
+        self.mentions = _one_listing(self.mentions, subject)
         found = self._calls(subject)
         self.has_call = bool(found)
         taken = {
@@ -377,6 +393,8 @@ class _Part:
             if whose is None:
                 return None
             ticker = whose or None
+        if kind in ("news_event", "risk_flag") and ticker is None:
+            return None
         value, high, step, unit, window, stated_on = None, None, 1.0, "", None, None
         operator = "equal"
         if kind == "target_range":
@@ -440,6 +458,13 @@ class _Part:
 
     def _is_unsure(self, hit: Hit[tuple[str, str]], kind: str) -> bool:
         before = self.forms[max(0, hit.start - 4) : hit.start]
+        is_question = self.forms[0] in _set("question") and "?" in self.forms
+        if is_question and not any(token.shape == "#%" for token in self.tokens):
+            return True
+        if kind == "dividend" and {"preferred", "series", "etf", "fund", "funds", "trust"} & set(self.forms):
+            return True
+        if kind == "risk_flag" and _set("solicited") & set(self.forms):
+            return True
         is_soft = not _UNSURE_ANYWHERE.isdisjoint(self.forms)
         if (kind == "risk_flag" and is_soft) or (
             kind == "news_event" and (is_soft or self.has_call)
@@ -500,6 +525,8 @@ class _Part:
         if kind == "move" and any(
             self.forms[p] in ("to", "in", "of", "at", "and", ",", ";") for p in places
         ):
+            return None
+        if self.forms[hit.start] in ("up", "down") and "a" in self.forms[hit.start : hit.end]:
             return None
         after = self.forms[hit.end : hit.end + 4]
         if "short" in after[:2] or "stake" in after or "points" in after[:1]:
@@ -731,6 +758,8 @@ def _details(
             return None
         return argument, said.value if said else None, "fraction" if said else "", None, None
     if kind == "earnings_date":
+        if "call" in part.forms or "webcast" in part.forms:
+            return None
         day, _ = part.date_after(hit.end - 2)
         return (argument, None, "", day, None) if day else None
     if kind == "listing":
