@@ -400,17 +400,18 @@ def check(
 ) -> None:
     """Judge each claim of an article by what was known when it appeared.
 
-    Verdicts: supported; supported_on_other_basis (true intraday, or of another count, and which);
-    stale (was true, and changed before); contradicted; not_checkable (with the reason). A number may be
-    off by its rounding: "10 %" is 9.5 to 10.5 %. Causes, forecasts and opinions are listed, never judged.
+    Verdicts: supported; supported_on_other_basis (true intraday, or by another count: which);
+    stale (was true, and changed before); contradicted; not_checkable (with the reason). A number
+    may be off by its rounding: "10 %" is 9.5 to 10.5 %. Causes, forecasts and opinions are listed,
+    never judged.
 
-    The day of publication is judged by its final bar, everything else by what was known before; the text
-    is only read: instructions and markup in it do nothing.
+    The day of publication is judged by its final bar, everything else by what was known before.
+    The text is only read: instructions and markup in it do nothing.
 
     Try: bellwether check article.txt --published-at 2025-09-24 --demo
 
-    Exit codes: 0 judged, whatever the verdicts; 1 the file cannot be read; 2 no company or moment to
-    judge by; 3 nothing is published yet. With --json, `claims` says which is which.
+    Exit codes: 0 judged, whatever the verdicts; 1 the file cannot be read; 2 no company or moment
+    to judge by; 3 nothing is published yet. With --json, `claims` says which is which.
     """
     from warehouse.claims import verify
 
@@ -425,8 +426,8 @@ def check(
             text,
             newest=datetime.fromisoformat(made.as_of) if made else datetime.max,
             ticker=ticker.upper() if ticker else None,
-            published_at=_stated_moment(published_at),
-            as_of=_stated_moment(as_of),
+            published_at=published_at,
+            as_of=as_of,
         )
     told["is_simulated"] = made is not None and made.is_simulated
     if as_json:
@@ -570,12 +571,6 @@ def _moment(text: str) -> datetime:
         raise typer.BadParameter(
             f"{text!r} is neither a date (2025-08-01) nor a time (2025-08-01T14:00)."
         ) from None
-
-
-def _stated_moment(text: str | None) -> str | None:
-    if text is not None:
-        _moment(text)
-    return text
 
 
 @contextmanager

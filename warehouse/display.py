@@ -165,7 +165,9 @@ def print_check(told: dict[str, Any]) -> None:
                     highlight=False,
                 )
                 for one in opinion.get("coincides_with", ())[:2]:
-                    out.print(f"    coincides with “{escape(_printable(one['value']))}”", style="dim")
+                    out.print(
+                        f"    coincides with “{escape(_printable(one['value']))}”", style="dim"
+                    )
     counts = {name: sum(c["verdict"] == name for c in told["claims"]) for name in _VERDICT_COLOURS}
     told_counts = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
     out.print(f"\n{len(told['claims'])} claims: {told_counts or 'none'}. Evidence: --json.")

@@ -1,7 +1,7 @@
 """What an article claims, by the closed schema of `Claim`; what is no claim is an opinion.
 
-`claim_patterns` holds a pattern per kind and wording, `claim_words` the classes of words it names; a
-call by a broker is found as it is in the news (`broker_calls`). Every step is linear in the text.
+`claim_patterns` holds a pattern per kind and wording, `claim_words` the classes of words it names;
+a call by a broker is found as it is in the news (`broker_calls`). Every step is linear in the text.
 """
 
 from __future__ import annotations
@@ -39,7 +39,21 @@ WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday")
 _NUMERALS = {
     word: number
     for number, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve".split()
+        [
+            "zero",
+            "one",
+            "two",
+            "three",
+            "four",
+            "five",
+            "six",
+            "seven",
+            "eight",
+            "nine",
+            "ten",
+            "eleven",
+            "twelve",
+        ]
     )
 } | {"no": 0, "dozen": 12, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50}
 _SCALES = {
@@ -52,6 +66,24 @@ _OPERATORS = {
     "about": "about", "around": "about", "roughly": "about", "approximately": "about",
     "some": "about", "circa": "about", "approx": "about",
 }  # fmt: skip
+# Words before a verb behind which the sentence goes on about whom it spoke of.
+_JOINING = frozenset(
+    (
+        ",",
+        "and",
+        "while",
+        "-",
+        ")",
+        "reaching",
+        "levels",
+        "level",
+        "not",
+        "to",
+        "its",
+        "their",
+        "the",
+    )
+)
 _UNSURE_ANYWHERE = frozenset(("?", "could", "may", "might", "would", "will", "should", "if"))
 # Kinds whose words may also speak of what is to come, or of somebody else's numbers.
 _OF_THE_PRICE = ("move", "factor", "level_since", "record", "high_52w")
@@ -257,9 +289,9 @@ def tokens(text: str) -> list[Token]:
         word, taken = cut[place], 1
         match = _NUMBER.fullmatch(word.form)
         if match is None:
-            value = _NUMERALS.get(word.form)
-            shape = "#" if value is not None and word.form not in ("no", "one", "zero") else ""
-            found.append(Token(word, shape or word.form, value, 1.0, "count", word.end))
+            numeral = _NUMERALS.get(word.form)
+            shape = "#" if numeral is not None and word.form not in ("no", "one", "zero") else ""
+            found.append(Token(word, shape or word.form, numeral, 1.0, "count", word.end))
             place += 1
             continue
         # More digits than a float holds are no number anybody means.
@@ -416,9 +448,12 @@ class _Part:
         details = _details(self, hit, kind, argument, value)
         if details is None:
             return None
-        argument, value, unit, stated_on, grade = details if details else (
-            argument, value, unit, None, None
+        argument, value, unit, stated_on, grade = (
+            details if details else (argument, value, unit, None, None)
         )
+        if details and value is not None:
+            near = self.tokens[hit.start : hit.end + 4]
+            step = next((t.step for t in near if t.value == value), 1.0)
         if kind == "factor":
             value, unit, step, operator = float(argument), "x", 0.1, self._operator(hit.start)
             if self.forms[hit.start - 1 : hit.start] == ["than"]:
@@ -435,8 +470,9 @@ class _Part:
                 window = self._weekday() or "day"
         start = self.tokens[hit.start].word.start
         if kind in ("move", "factor", "versus_market"):
-            start = min([m.start for m in self.mentions if m.name == ticker and m.end <= start]
-                        or [start])
+            start = min(
+                [m.start for m in self.mentions if m.name == ticker and m.end <= start] or [start]
+            )
         if kind == "versus_market":
             window = self._window(hit)[0] or "12m"
         base = self.sentence.start
@@ -461,7 +497,9 @@ class _Part:
         is_question = self.forms[0] in _set("question") and "?" in self.forms
         if is_question and not any(token.shape == "#%" for token in self.tokens):
             return True
-        if kind == "dividend" and {"preferred", "series", "etf", "fund", "funds", "trust"} & set(self.forms):
+        if kind == "dividend" and {"preferred", "series", "etf", "fund", "funds", "trust"} & set(
+            self.forms
+        ):
             return True
         if kind == "risk_flag" and _set("solicited") & set(self.forms):
             return True
@@ -500,7 +538,7 @@ class _Part:
         if len(before) > 1 and before[-1] in ("a", "an") and before[-2] in _OPERATORS:
             return _OPERATORS[before[-2]]
         after = self.text[token.end : token.end + 12]
-        return "over" if after.startswith("+") or after.startswith(" or more") else "equal"
+        return "over" if after.startswith(("+", " or more")) else "equal"
 
     def _whose(self, hit: Hit[tuple[str, str]], subject: str | None) -> str | None:
         """The company named last before the hit, else the article's own."""
@@ -545,8 +583,7 @@ class _Part:
         if place < 0:
             return self._spoken_of(hit, subject) if kind != "move" else None
         form, word = self.forms[place], self.tokens[place].word
-        if form in (",", "and", "while", "-", ")", "reaching", "levels", "level", "not", "to", "its",
-                    "their", "the"):  # fmt: skip
+        if form in _JOINING:
             if form == ")" and any(m.is_symbol and m.end == word.end for m in self.mentions):
                 return self._named(place, subject)
             if form == "," or kind != "move":
@@ -565,8 +602,10 @@ class _Part:
         word = self.tokens[place].word
         for mention in self.mentions:
             if mention.start < word.end and word.start < mention.end:
-                return None if mention.name.startswith(FIRM) and not generic else (
-                    subject if mention.name.startswith(FIRM) else mention.name
+                return (
+                    None
+                    if mention.name.startswith(FIRM) and not generic
+                    else (subject if mention.name.startswith(FIRM) else mention.name)
                 )
         if word.form in _set("not_company") | _set("not_price"):
             return None
@@ -624,7 +663,9 @@ class _Part:
         within = [w for w in self.windows if hit.start <= w.start < hit.end]
         chosen = (within + sorted(after, key=lambda w: w.start))[:1]
         if not chosen:
-            chosen = [w for w in before if w.start <= 6 and "," in self.forms[w.end : w.end + 3]][:1]
+            chosen = [w for w in before if w.start <= 6 and "," in self.forms[w.end : w.end + 3]][
+                :1
+            ]
         if not chosen:
             return None, 0
         window = chosen[0]
@@ -635,6 +676,8 @@ class _Part:
         if name == "year":
             year = int(self.tokens[window.end - 1].value or 0)
             name = f"year {year}"
+        if name == "named":
+            name = f"in {_MONTHS[self.forms[window.end - 1]]}"
         if name in ("day", "week", "month"):
             previous = self.tokens[window.start - 1] if window.start else None
             if previous is not None and previous.shape == "#" and (previous.value or 0) > 1:
@@ -745,13 +788,15 @@ def _details(
     if kind == "volume":
         said = next((t for t in inside if t.shape == "#x"), None)
         by_word = {"double": 2.0, "doubled": 2.0, "twice": 2.0, "triple": 3.0, "tripled": 3.0}
-        count = said.value if said else next((by_word[f] for f in forms if f in by_word), None)
-        return ("", count, "x", None, None) if count else None
+        told = said.value if said else next((by_word[f] for f in forms if f in by_word), None)
+        return ("", told, "x", None, None) if told else None
     if kind == "moving_average":
         return (f"{argument} {int(value or 0)}", value, "sessions", None, None) if value else None
     if kind == "price":
         before = set(part.forms[max(0, hit.start - 4) : hit.end])
         return None if before & (_set("not_price") | {"offering", "priced"}) else ()
+    if kind == "market_cap":
+        return None if {"deal", "acquisition", "stake", "buy", "acquire"} & set(part.forms) else ()
     if kind == "earnings_surprise":
         said = next((t for t in part.tokens[hit.end : hit.end + 4] if t.shape == "#%"), None)
         if {"revenue", "revenues", "sales"} & set(part.forms[max(0, hit.start - 5) : hit.end]):

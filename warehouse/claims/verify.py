@@ -10,7 +10,7 @@ import calendar
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -45,10 +45,56 @@ _EXCHANGES = {
     "HKG": ("hong", "hkex", "hkg", "sehk"), "LSE": ("london", "lse"), "ASE": ("amex",),
 }  # fmt: skip
 _STOP_WORDS = frozenset(
-    "this that with from have been were will their there which about after into over than more "
-    "also just last year years month company shares stock alibaba group inc announced announces "
-    "launch launched launches unveiled unveils unveiling shared says said first largest could "
-    "wall street today market growth".split()
+    [
+        "this",
+        "that",
+        "with",
+        "from",
+        "have",
+        "been",
+        "were",
+        "will",
+        "their",
+        "there",
+        "which",
+        "about",
+        "after",
+        "into",
+        "over",
+        "than",
+        "more",
+        "also",
+        "just",
+        "last",
+        "year",
+        "years",
+        "month",
+        "company",
+        "shares",
+        "stock",
+        "alibaba",
+        "group",
+        "inc",
+        "announced",
+        "announces",
+        "launch",
+        "launched",
+        "launches",
+        "unveiled",
+        "unveils",
+        "unveiling",
+        "shared",
+        "says",
+        "said",
+        "first",
+        "largest",
+        "could",
+        "wall",
+        "street",
+        "today",
+        "market",
+        "growth",
+    ]
 )
 
 
@@ -96,8 +142,8 @@ class _NotCheckable(Exception):
 def tolerance(claim: Claim) -> tuple[float, float]:
     """Return the interval of numbers that support a claim's value, as its rounding implies.
 
-    "10 %" is 9.5 to 10.5 %, "over X" from X on, "nearly X" 90 to 100 % of X. A move and a factor are
-    in fractions of change: "nearly doubled" is 0.85 to 1, "doubled" from 0.95 on.
+    "10 %" is 9.5 to 10.5 %, "over X" from X on, "nearly X" 90 to 100 % of X. A move and a factor
+    are in fractions of change: "nearly doubled" is 0.85 to 1, "doubled" from 0.95 on.
     """
     if claim.value is None:
         raise ValueError(f"{claim.kind} states no number")
@@ -139,10 +185,12 @@ def check(
     """Judge an article by the published file open in `con`.
 
     Publication is `published_at`, else what the article's head says, else `as_of`, else `newest`, the
-    moment (UTC) the file shows. With an earlier `as_of`, only what was known by then counts. Raises `UsageError`
-    where no company is named or known, or a moment lies in the future.
+    moment (UTC) the file shows. With an earlier `as_of`, only what was known by then counts.
+    Raises `UsageError` where no company is named or known, or a moment lies in the future.
     """
-    known = con.execute("select ticker, name from staging.stg_securities order by ticker").fetchall()
+    known = con.execute(
+        "select ticker, name from staging.stg_securities order by ticker"
+    ).fetchall()
     tickers = {row[0] for row in known} | {
         row[0] for row in con.execute("select ticker from staging.stg_listings").fetchall()
     }
@@ -160,11 +208,11 @@ def check(
         moment = newest
         notes.append("No publication time was found or given: judged as of the newest data.")
     else:
-        moment = calendars.moment(stated)
+        moment = _moment(con, stated)
     if moment > newest:
         notes.append(f"The published file shows {newest} UTC: what came later is not in it.")
     if as_of is not None:
-        moment = min(moment, calendars.moment(as_of))
+        moment = min(moment, _moment(con, as_of))
     if article.is_cut:
         notes.append("Only the beginning of the text was read.")
     company: dict[str, Facts] = {}
@@ -186,6 +234,25 @@ def check(
         "sentences": _sentences(article, text),
         "notes": notes,
     }
+
+
+def _moment(con: duckdb.DuckDBPyConnection, text: str) -> datetime:
+    """The moment a date or time stands for, as `calendars.moment`, but by the stored sessions."""
+    try:
+        if len(text) == len("2026-01-31"):
+            found = con.execute(
+                "select min(opens_at) from staging.stg_calendar_days "
+                "where exchange = ? and is_session and day > ?",
+                [calendars.REFERENCE, date.fromisoformat(text)],
+            ).fetchone()
+            if found and found[0] and found[0] < datetime.now(UTC).replace(tzinfo=None):
+                opens: datetime = found[0]
+                return opens - timedelta(microseconds=1)
+        return calendars.moment(text)
+    except ValueError:
+        raise UsageError(
+            f"{text!r} is neither a date (2025-08-01) nor a time (2025-08-01T14:00)."
+        ) from None
 
 
 def judge(facts: Facts, claim: Claim) -> Verdict:
@@ -336,14 +403,12 @@ class Facts:
     @cached_property
     def currency(self) -> str | None:
         """The currency of the quotes."""
-        found = self.rows(
-            "select currency from staging.stg_listings where ticker = ?", self.ticker
-        )
+        found = self.rows("select currency from staging.stg_listings where ticker = ?", self.ticker)
         return found[0][0] if found else None
 
     @cached_property
     def bars(self) -> list[Bar]:
-        """Final bars as known at the moment, oldest first; of the day itself, its first final one."""
+        """Final bars as known at the moment, oldest first; of the day, its first."""
         bars = {
             row[0]: Bar(*row)
             for row in self.rows(
@@ -508,9 +573,7 @@ class Facts:
             ):  # fmt: skip
                 source = _SNAPSHOT_COLUMNS.get(column, "recommendation_mean")
                 told = self.rows(f"select {source} from raw.consensus where row_id = ?", row_id)
-                evidence.append(
-                    Evidence("raw.consensus", row_id, source, told[0][0], known_from)
-                )
+                evidence.append(Evidence("raw.consensus", row_id, source, told[0][0], known_from))
         else:
             what = "target" if "target" in column or "upside" in column else "grade"
             for firm, grade, _, target, status, table, row_id, known_from in self.votes:
@@ -544,7 +607,7 @@ class Facts:
     @cached_property
     def valuations(self) -> list[dict[str, Any]]:
         """Multiples known at the moment, newest first."""
-        return _valuations(self, self.ticker)
+        return _valuations(self, [self.ticker])[self.ticker]
 
     @cached_property
     def news(self) -> list[tuple[Any, ...]]:
@@ -573,18 +636,23 @@ _SNAPSHOT_COLUMNS = {
 }  # fmt: skip
 
 
-def _valuations(facts: Facts, ticker: str) -> list[dict[str, Any]]:
+def _valuations(facts: Facts, tickers: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """Multiples of several companies known at the moment, newest first."""
     cursor = facts.con.execute(
         """
-        select row_id, valued_on, price, market_cap, trailing_pe, forward_pe, forward_eps,
+        select ticker, row_id, valued_on, price, market_cap, trailing_pe, forward_pe, forward_eps,
             trailing_eps, price_to_sales, currency, eps_currency, known_from
-        from staging.stg_valuations where ticker = ? and known_from <= ?
-        order by valued_on desc, known_from desc limit 60
+        from staging.stg_valuations
+        where list_contains(?, ticker) and known_from <= ? and valued_on > ?
+        order by valued_on desc, known_from desc
         """,
-        [ticker, facts.moment],
+        [list(tickers), facts.moment, facts.session - timedelta(days=_STALE_DAYS)],
     )
     names = [column[0] for column in cursor.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    found: dict[str, list[dict[str, Any]]] = {ticker: [] for ticker in tickers}
+    for row in cursor.fetchall():
+        found[row[0]].append(dict(zip(names, row, strict=True)))
+    return found
 
 
 def _price(bar: Bar, column: str = "close") -> Evidence:
@@ -615,9 +683,7 @@ def _moves(facts: Facts, claim: Claim, down: bool, last: int) -> list[Basis]:
     if window in ("day", "intraday", *WEEKDAYS):
         starts = [("day", last - 1 if last else None)]
     elif window in _SESSIONS:
-        back = (
-            day - timedelta(days=7) if window == "week" else _months_before(day, _MONTHS[window])
-        )
+        back = day - timedelta(days=7) if window == "week" else _months_before(day, _MONTHS[window])
         count = _SESSIONS[window]
         starts = [
             (f"calendar {window}", facts.at(back)),
@@ -631,6 +697,12 @@ def _moves(facts: Facts, claim: Claim, down: bool, last: int) -> list[Basis]:
             raise _NotCheckable("in_the_future")
         starts = [(window, facts.at(date(year - 1, 12, 31)))]
         ended = facts.at(date(year, 12, 31))
+        last = min(last, ended) if ended is not None else last
+    elif window.startswith("in "):
+        month = int(window[3:])
+        first_day = date(day.year - (month > day.month), month, 1)
+        starts = [(f"month of {first_day:%Y-%m}", facts.at(first_day - timedelta(days=1)))]
+        ended = facts.at(_period_end(first_day, "month"))
         last = min(last, ended) if ended is not None else last
     elif window == "since" and claim.stated_on:
         starts = [(f"since {claim.stated_on}", facts.at(claim.stated_on - timedelta(days=1)))]
@@ -783,9 +855,7 @@ def _other_currency(
     facts: Facts, claim: Claim, found: Any, currency: str, evidence: Sequence[Evidence]
 ) -> Verdict:
     note = f"stated in {claim.unit}, found in {currency}"
-    return _answer(
-        claim, CONTRADICTED, found=found, basis="currency", evidence=evidence, note=note
-    )
+    return _answer(claim, CONTRADICTED, found=found, basis="currency", evidence=evidence, note=note)
 
 
 def _consensus_label(facts: Facts, claim: Claim) -> Verdict:
@@ -845,9 +915,9 @@ def _rating_count(facts: Facts, claim: Claim) -> Verdict:
 
 def _target_average(facts: Facts, claim: Claim) -> Verdict:
     ways = ("mean", "median") if claim.argument == "mean" else ("median",)
-    return _counted(
-        *(f"{layer}target_{way}" for way in ways for layer in ("snapshot_", ""))
-    )(facts, claim)
+    return _counted(*(f"{layer}target_{way}" for way in ways for layer in ("snapshot_", "")))(
+        facts, claim
+    )
 
 
 def _target_extreme(facts: Facts, claim: Claim) -> Verdict:
@@ -1067,8 +1137,8 @@ def _peers(facts: Facts, claim: Claim) -> Verdict:
     )  # fmt: skip
     found: list[tuple[float, tuple[Evidence, ...]]] = []
     own = None
-    for (ticker,) in [(facts.ticker,), *peers]:
-        valued = _valuations(facts, ticker)[:1]
+    names = [facts.ticker, *(row[0] for row in peers)]
+    for ticker, valued in _valuations(facts, names).items():
         multiple = _own_multiple(valued[0], "forward_eps") if valued else None
         if multiple is None:
             continue
@@ -1141,7 +1211,11 @@ def _drawdown(facts: Facts, claim: Claim) -> Verdict:
         span = [bar for bar in bars[: last + 1] if bar.session >= since]
         top = max(span, key=lambda bar: bar.close)
         bases.append(
-            Basis(f"{name}, close", 1 - bars[last].close / top.close, (_price(bars[last]), _price(top)))
+            Basis(
+                f"{name}, close",
+                1 - bars[last].close / top.close,
+                (_price(bars[last]), _price(top)),
+            )
         )
         highs = [bar for bar in span if bar.high]
         if highs:
@@ -1323,7 +1397,9 @@ def _news_event(facts: Facts, claim: Claim) -> Verdict:
 
 def _risk_flag(facts: Facts, claim: Claim) -> Verdict:
     flag = claim.argument
-    known_to = facts.session if facts.moment >= facts.closes_at else facts.session - timedelta(days=1)
+    known_to = (
+        facts.session if facts.moment >= facts.closes_at else facts.session - timedelta(days=1)
+    )
     covered = facts.rows(
         "select status from marts.flag_coverage where ticker = ? and flag = ?", facts.ticker, flag
     )

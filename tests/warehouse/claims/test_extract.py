@@ -30,13 +30,14 @@ def claims(text: str, ticker: str | None = "BABA") -> list[Claim]:
     ("text", "kind", "argument", "operator", "value", "window"),
     [
         ("Alibaba shares jumped 10%.", "move", "up", "equal", 0.10, "day"),
-        ("The stock fell more than 3.5 percent on Tuesday.", "move", "down", "over", 0.035, "tuesday"),
+        ("It fell more than 3.5 percent on Tuesday.", "move", "down", "over", 0.035, "tuesday"),
         ("Shares climbed over 35% in the last month.", "move", "up", "over", 0.35, "month"),
         ("Shares are up 8% this week.", "move", "up", "equal", 0.08, "week"),
         ("The stock is up 77% in the past three months.", "move", "up", "equal", 0.77, "3m"),
         ("The stock rose 20% over the last 6 months.", "move", "up", "equal", 0.20, "6m"),
         ("The stock rose 40% over the past 12 months.", "move", "up", "equal", 0.40, "12m"),
         ("The stock is up 94% year-to-date.", "move", "up", "equal", 0.94, "ytd"),
+        ("The stock gained 5% in March.", "move", "up", "equal", 0.05, "in 3"),
         ("The stock closed up 8% on Wednesday.", "move", "up", "equal", 0.08, "wednesday"),
         ("The stock saw a 10% jump in its shares today.", "move", "up", "equal", 0.10, "day"),
         ("Shares have nearly doubled in 2025.", "factor", "2", "nearly", 2.0, "year 2025"),
@@ -58,14 +59,14 @@ def claims(text: str, ticker: str | None = "BABA") -> list[Claim]:
         ("The highest target is $230.", "target_extreme", "high", "equal", 230.0, None),
         ("That implies 5% upside.", "upside", "up", "equal", 0.05, None),
         ("It trades at ~18x forward earnings.", "multiple", "forward_pe", "about", 18.0, None),
-        ("It trades at 19.3 times trailing earnings.", "multiple", "trailing_pe", "equal", 19.3, None),
+        ("At 19.3 times trailing earnings.", "multiple", "trailing_pe", "equal", 19.3, None),
         ("It trades below its peers.", "peers", "low", "equal", None, None),
         ("The market cap is $388 billion.", "market_cap", "", "equal", 388e9, None),
         ("Volume was 3.8 times its average.", "volume", "", "equal", 3.8, None),
         ("Annual volatility is 33%.", "volatility", "", "equal", 0.33, None),
         ("Its beta is 1.01.", "beta", "", "equal", 1.01, None),
         ("The RSI stands at 79.5.", "rsi", "", "equal", 79.5, None),
-        ("It is above its 200-day moving average.", "moving_average", "up 200", "equal", 200.0, None),
+        ("Above its 200-day moving average.", "moving_average", "up 200", "equal", 200.0, None),
         ("The stock is 49% below its record high.", "drawdown", "", "equal", 0.49, None),
         ("Short interest is 2.3% of the float.", "short_interest", "short_share_of_float", "equal",
          0.023, None),
@@ -80,7 +81,7 @@ def claims(text: str, ticker: str | None = "BABA") -> list[Claim]:
         ("ADR disclosure rules weigh.", "risk_flag", "ADR_HFCAA", "equal", None, None),
         ("Nomura: Buy, $170 target.", "rating_call", "reit", "equal", 170.0, None),
         ("Mizuho upgrades Alibaba to Outperform.", "rating_change", "up", "equal", None, None),
-        ("JPMorgan raises Alibaba price target to $168 from $140.", "target_change", "main", "equal",
+        ("JPMorgan raises Alibaba target to $168 from $140.", "target_change", "main", "equal",
          168.0, None),
     ],
 )  # fmt: skip
@@ -120,7 +121,9 @@ def test_no_claim_about_the_price(text: str) -> None:
 
 
 def test_whose_price() -> None:
-    found = claims("Nvidia shares rose 3% while Alibaba fell 2%. Zyxcorp stock jumped 9%. It rose 1%.")
+    found = claims(
+        "Nvidia shares rose 3% while Alibaba fell 2%. Zyxcorp stock jumped 9%. It rose 1%."
+    )
     told = [(c.ticker, c.argument, c.value) for c in found]
     assert told == [
         ("NVDA", "up", 0.03), ("BABA", "down", 0.02), (None, "up", 0.09), ("BABA", "up", 0.01),
@@ -183,9 +186,7 @@ def _headlines() -> list[tuple[str, str | None]]:
             "where regexp_matches(text, ?)",
             [wanted],
         ).fetchall()
-    return [
-        pair for part in (desk, posts) for pair in sorted(part, key=lambda p: key(p[0]))[:100]
-    ]
+    return [pair for part in (desk, posts) for pair in sorted(part, key=lambda p: key(p[0]))[:200]]
 
 
 def key(title: str) -> str:
@@ -200,13 +201,13 @@ def test_real_headlines_by_a_persons_reading() -> None:
     reading = json.loads(READING.read_text())
     right = wrong = 0
     headlines = _headlines()
-    assert len(headlines) == 200
+    assert len(headlines) == 400
     for title, ticker in headlines:
         judged = [tuple(row[:5]) for row in reading.get(key(title), []) if row[5]]
         for claim in read(title, names, ticker).claims:
             told = (claim.kind, claim.argument, claim.value, claim.window, claim.ticker)
             right, wrong = (right + 1, wrong) if told in judged else (right, wrong + 1)
-    assert right >= 50
+    assert right >= 120
     assert right / (right + wrong) >= 0.95
 
 
