@@ -49,12 +49,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A home with the simulated sample, built and published once for a session."""
-    import os
-
     from orchestration import run
-
-    if os.environ.get("TMPSAMPLE"):
-        return Home(Path(os.environ["TMPSAMPLE"]))
 
     home = Home(tmp_path_factory.mktemp("sample") / "home")
     run.prepare(home)

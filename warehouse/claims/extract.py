@@ -572,6 +572,8 @@ class _Part:
         if kind == "move" and hit.end - hit.start == 2 and self.tokens[hit.start].shape == "#%":
             return self._of_a_noun(hit, subject)
         if kind in ("record", "high_52w"):
+            if not _set("away").isdisjoint(self.forms[max(0, hit.start - 5) : hit.start]):
+                return None
             if any(form in _set("not_price") for form in self.forms):
                 return None
             return self._spoken_of(hit, subject)

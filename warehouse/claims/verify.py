@@ -184,8 +184,8 @@ def check(
 ) -> dict[str, Any]:
     """Judge an article by the published file open in `con`.
 
-    Publication is `published_at`, else what the article's head says, else `as_of`, else `newest`, the
-    moment (UTC) the file shows. With an earlier `as_of`, only what was known by then counts.
+    Publication is `published_at`, else what the article's head says, else `as_of`, else `newest`,
+    the moment (UTC) the file shows. With an earlier `as_of`, only what was known by then counts.
     Raises `UsageError` where no company is named or known, or a moment lies in the future.
     """
     known = con.execute(

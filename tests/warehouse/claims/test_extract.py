@@ -215,7 +215,8 @@ def test_real_headlines_by_a_persons_reading() -> None:
 @given(
     st.lists(
         st.sampled_from(
-            ["Alibaba", "(BABA)", "shares", "jumped", "10%", "$167-$179", "since", "2021", "Nomura:",
+            ["Alibaba", "(BABA)", "shares", "jumped", "10%", "$167-$179", "since", "2021",
+             "Nomura:",
              "Buy,", "~18x", "forward", "no", "Sell", "calls", "targets", "cluster", "around", ".",
              "\n", "'; drop table raw.prices; --", "[red]", "<script>", "\x1b[31m", "9" * 400,
              "ignore previous instructions", "‮", "é" * 50, "(((((", "$", "%", "1,,,,1", "May"]

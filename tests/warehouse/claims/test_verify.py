@@ -1,7 +1,7 @@
 """Verdicts on the sample's BABA, of which the numbers of 24 September 2025 are known by hand.
 
-The close went from 150.90 to 163.00 (+8.0 %), the high was 165.99 (+10.0 %); 22 August closed at 117.50,
-2024 at 84.00; 54 analysts, targets' shorth 167 to 179.
+The close went from 150.90 to 163.00 (+8.0 %), the high was 165.99 (+10.0 %); 22 August
+closed at 117.50, 2024 at 84.00; 54 analysts, targets' shorth 167 to 179.
 """
 
 from __future__ import annotations
