@@ -17,8 +17,9 @@ from warehouse.claims.extract import Claim, read
 from warehouse.news.linking import names_of
 
 NAMES = names_of([("BABA", "Alibaba Group Holding Limited"), ("NVDA", "NVIDIA Corporation")])
-SEED = Path("/work/shared/seed_article.txt")
-NEWS = Path("/work/shared/data/news")
+SHARED = Path(__file__).resolve().parents[4] / "shared"
+SEED = SHARED / "seed_article.txt"
+NEWS = SHARED / "data" / "news"
 READING = Path(__file__).with_name("headlines.json")
 
 

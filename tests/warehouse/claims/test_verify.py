@@ -24,7 +24,7 @@ from warehouse.claims.verify import check, tolerance
 from warehouse.errors import UsageError
 from warehouse.settings import Home
 
-SEED = Path("/work/shared/seed_article.txt")
+SEED = Path(__file__).resolve().parents[4] / "shared" / "seed_article.txt"
 NEWEST = datetime(2025, 9, 25, 13, 29, 59)
 DAY = "2025-09-24"
 VERDICTS = {"supported", "supported_on_other_basis", "stale", "contradicted", "not_checkable"}
