@@ -374,6 +374,7 @@ class _Part:
         self.mentions = names.find(self.text, self.cut)
         self.hits = _rules().find([token.shape for token in self.tokens])
         self.has_call = False
+        self.moves: list[Claim] = []
         self.windows = [hit for hit in self.hits if hit.label[0] == "window"]
 
     def claims(self, subject: str | None) -> list[Claim]:
@@ -401,6 +402,8 @@ class _Part:
             if key in told or (claim.value is None and (claim.kind, "") in told):
                 continue
             told |= {key, (claim.kind, "")}
+            if claim.kind == "move":
+                self.moves.append(claim)
             found.append(claim)
         return sorted(found, key=lambda claim: (claim.start, claim.kind))
 
@@ -420,7 +423,12 @@ class _Part:
         if need and len(places) < (2 if kind == "target_range" else 1):
             return None
         ticker, end = self._whose(hit, subject), self.tokens[hit.end - 1].end
-        if kind in _OF_THE_PRICE:
+        if argument == "more":
+            # "Up 94% in 2025 and 43% over 12 months": the second goes on from the first.
+            if not self.moves:
+                return None
+            argument, ticker = self.moves[-1].argument, self.moves[-1].ticker
+        elif kind in _OF_THE_PRICE:
             whose = self._price_subject(hit, kind, subject, spoken)
             if whose is None:
                 return None
@@ -593,6 +601,8 @@ class _Part:
             return self._spoken_of(hit, subject) if form == "and" else None
         if form in _set("not_price") | _set("not_company"):
             return None
+        if form == "price" and self.forms[place - 1 : place] in (["share"], ["stock"]):
+            return self._named(place - 2, subject, generic=True)
         if form in _set("share"):
             return self._named(place - 1, subject, generic=True)
         return self._named(place, subject)

@@ -154,6 +154,18 @@ def test_ticker(text: str, ticker: str) -> None:
     assert read(text, NAMES).ticker == ticker
 
 
+def test_a_second_number_goes_on_from_the_first() -> None:
+    found = claims("The share price is up 94% in 2025 and 43% over the last 12 months.")
+    assert [(c.kind, c.argument, c.value, c.window) for c in found] == [
+        ("move", "up", 0.94, "year 2025"), ("move", "up", 0.43, "12m"),
+    ]  # fmt: skip
+
+
+def test_none_is_a_count() -> None:
+    (claim,) = claims("None of the analysts rates it a sell.")
+    assert (claim.kind, claim.value) == ("rating_count", 0)
+
+
 def test_date_of_a_level() -> None:
     (claim,) = claims("The stock hit its highest since March 2022.")
     assert (claim.stated_on, claim.unit) == (date(2022, 3, 1), "month")
