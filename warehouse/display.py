@@ -186,9 +186,12 @@ def _print_claim(claim: dict[str, Any]) -> None:
     unit = claim["stated"].get("unit")
     is_share = unit == "fraction" or claim["kind"] == "factor"
     parts = [f"found {_found(claim['found'], is_share)}", claim["basis"]]
-    if claim["tolerance"]:
+    if claim["tolerance"] and unit not in ("count", "sessions") and "firm" not in claim["stated"]:
         low, high = claim["tolerance"]
-        parts.append(f"stated is {_found(low, is_share)} to {_found(high, is_share)}")
+        bounds = [(low, "or more"), (high, "or less")]
+        known = [pair for pair in bounds if math.isfinite(pair[0])]
+        within = " to ".join(_found(end, is_share) for end, _ in known)
+        parts.append(f"stated is {within}" + (f" {known[0][1]}" if len(known) == 1 else ""))
     parts.append(claim["note"])
     out.print("    " + escape("; ".join(part for part in parts if part)), highlight=False)
 

@@ -476,6 +476,10 @@ class _Part:
                 window = "since" if stated_on else "other"
             if window is None:
                 window = self._weekday() or "day"
+        if kind == "level_since":
+            end = max(t.end for t in self.tokens[hit.start : hit.end + 4] if t.shape == "#y")
+        if kind == "news_event":
+            end = self.tokens[min(hit.end + 8, len(self.tokens)) - 1].end
         start = self.tokens[hit.start].word.start
         if kind in ("move", "factor", "versus_market"):
             start = min(

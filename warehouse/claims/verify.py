@@ -326,7 +326,7 @@ def _weigh(
                     note = "; ".join(filter(None, (note, "understated")))
             verdict = OTHER_BASIS if place else SUPPORTED
             if place:
-                told = f"{bases[0].name}: {_shown(bases[0].value)}"
+                told = f"{bases[0].name}: {_shown(claim, bases[0].value)}"
                 note = "; ".join(filter(None, (told, note)))
             return _answer(
                 claim, verdict, found=basis.value, basis=basis.name, evidence=basis.evidence,
@@ -334,7 +334,7 @@ def _weigh(
             )  # fmt: skip
     for former in earlier:
         if former.value is not None and fits(former.value):
-            told = f"true {former.name}, now {_shown(bases[0].value)}"
+            told = f"true {former.name}, now {_shown(claim, bases[0].value)}"
             return _answer(
                 claim, STALE, found=bases[0].value, basis=bases[0].name, bases=bases,
                 evidence=(*bases[0].evidence, *former.evidence), within=within,
@@ -346,8 +346,12 @@ def _weigh(
     )  # fmt: skip
 
 
-def _shown(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def _shown(claim: Claim, value: Any) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    if claim.unit == "fraction" or claim.kind == "factor":
+        return f"{100 * value:.1f} %"
+    return f"{value:,.6g}"
 
 
 class Bar(NamedTuple):
@@ -402,9 +406,26 @@ class Facts:
 
     @cached_property
     def currency(self) -> str | None:
-        """The currency of the quotes."""
+        """The currency of the quotes, pounds for those in pence."""
+        return self.quoted[0]
+
+    @cached_property
+    def price_factor(self) -> float:
+        """What brings a price of the file to a share and the currency of the moment."""
+        return self.split_factor / self.quoted[1]
+
+    @cached_property
+    def quoted(self) -> tuple[str | None, float]:
+        """The major currency of the quotes, and how many of their units make one of it."""
         found = self.rows("select currency from staging.stg_listings where ticker = ?", self.ticker)
-        return found[0][0] if found else None
+        return self.major(found[0][0] if found else None)
+
+    def major(self, code: str | None) -> tuple[str | None, float]:
+        """Return the major currency of a code and how many of the code's units make one of it."""
+        found = self.rows(
+            "select major_code, units_per_major from rules.currencies where code = ?", code
+        )
+        return (found[0][0], float(found[0][1])) if found else (code, 1.0)
 
     @cached_property
     def bars(self) -> list[Bar]:
@@ -836,7 +857,7 @@ def _extreme(facts: Facts, claim: Claim) -> Verdict:
 
 
 def _price_level(facts: Facts, claim: Claim) -> Verdict:
-    bar, factor = facts.bars[facts.last], facts.split_factor
+    bar, factor = facts.bars[facts.last], facts.price_factor
     if facts.currency and claim.unit and claim.unit != facts.currency:
         return _other_currency(facts, claim, bar.close * factor, facts.currency, (_price(bar),))
     bases = [Basis("close", bar.close * factor, (_price(bar),))]
@@ -884,7 +905,7 @@ def _counted(*columns: str) -> Callable[[Facts, Claim], Verdict]:
                 return _other_currency(
                     facts, claim, value, facts.currency or "?", bases[0].evidence
                 )
-            factor = facts.split_factor
+            factor = facts.price_factor
             bases = [
                 Basis(b.name, b.value * factor if b.value is not None else None, b.evidence)
                 for b in bases
@@ -932,7 +953,7 @@ def _upside(facts: Facts, claim: Claim) -> Verdict:
 
 def _target_range(facts: Facts, claim: Claim) -> Verdict:
     assert claim.value is not None and claim.high is not None
-    row, factor = facts.consensus, facts.split_factor
+    row, factor = facts.consensus, facts.price_factor
     if claim.unit != facts.currency:
         basis = facts.consensus_basis("target_cluster_low")
         return _other_currency(facts, claim, basis.value, facts.currency or "?", basis.evidence)
@@ -1002,14 +1023,21 @@ def _call(facts: Facts, claim: Claim) -> Verdict:
         known = scores.get(stated)
         return None if known and known[0] == str(call["score"] or "") and known[0] else False
 
+    def currency_of(call: dict[str, Any]) -> tuple[str | None, float]:
+        told = call["target_currency"]
+        return facts.major(told) if told else facts.quoted
+
+    def amount(value: float | None, call: dict[str, Any]) -> float | None:
+        return value / currency_of(call)[1] if value is not None else None
+
     def target_fits(call: dict[str, Any]) -> bool:
         if claim.value is None:
             return True
-        told = call["told_target"]
+        told = amount(call["told_target"], call)
         return told is not None and abs(told - claim.value) <= claim.step / 2 + 1e-9
 
     def currency_fits(call: dict[str, Any]) -> bool:
-        told = call["target_currency"] or facts.currency
+        told = currency_of(call)[0]
         return claim.value is None or not told or told == claim.unit
 
     def change_fits(call: dict[str, Any]) -> bool:
@@ -1019,7 +1047,8 @@ def _call(facts: Facts, claim: Claim) -> Verdict:
                 return bool((now < before) == (claim.argument == "up"))
             return bool(call["action"] == claim.argument)
         if claim.prior is not None:
-            priors = [p for p in (call["prior_target"], call["last_target"]) if p is not None]
+            told = (amount(call[name], call) for name in ("prior_target", "last_target"))
+            priors = [prior for prior in told if prior is not None]
             return not priors or any(abs(p - claim.prior) <= claim.step / 2 for p in priors)
         return True
 
@@ -1043,8 +1072,9 @@ def _call(facts: Facts, claim: Claim) -> Verdict:
 
     def shown(call: dict[str, Any]) -> dict[str, Any]:
         return {
-            "firm": call["firm"], "grade": call["grade"], "target": call["told_target"],
-            "currency": call["target_currency"] or facts.currency, "graded_on": call["graded_on"],
+            "firm": call["firm"], "grade": call["grade"],
+            "target": amount(call["told_target"], call),
+            "currency": currency_of(call)[0], "graded_on": call["graded_on"],
         }  # fmt: skip
 
     own = [call for call in facts.calls if call["firm"] == claim.firm]
@@ -1082,8 +1112,7 @@ def _call(facts: Facts, claim: Claim) -> Verdict:
                 evidence=[*evidence(own[0]), *evidence(call)], note=told,
             )  # fmt: skip
     if not currency_fits(own[0]):
-        told_in = own[0]["target_currency"] or facts.currency
-        note = f"stated in {claim.unit}, found in {told_in}"
+        note = f"stated in {claim.unit}, found in {currency_of(own[0])[0]}"
     elif claim.value is not None:
         theirs = next((c for c in facts.calls if c["firm"] != claim.firm and fits(c)), None)
         if theirs is not None:
@@ -1160,15 +1189,20 @@ def _peers(facts: Facts, claim: Claim) -> Verdict:
 
 def _market_cap(facts: Facts, claim: Claim) -> Verdict:
     row = facts.valuations[0] if facts.valuations else None
-    if row and row["currency"] and row["currency"] != claim.unit:
+    code, units = facts.major(row["currency"]) if row else facts.quoted
+    code = code or facts.currency
+    if row and code and code != claim.unit:
         return _other_currency(
-            facts, claim, row["market_cap"], row["currency"],
+            facts, claim, row["market_cap"], code,
             _row_evidence(row, "raw.valuations", "market_cap"),
         )  # fmt: skip
     bases = []
-    if row:
+    if row and row["market_cap"] is not None:
         told = _row_evidence(row, "raw.valuations", "market_cap")
-        bases.append(Basis("vendor's", row["market_cap"], told))
+        bases.append(Basis("vendor's", row["market_cap"] / units, told))
+        if units != 1:
+            # Vendors quote in pence and give the whole in pounds, or both in pence.
+            bases.append(Basis("vendor's, as told", row["market_cap"], told))
     shares = facts.rows(
         "select row_id, shares_outstanding, known_from from staging.stg_securities_history "
         "where ticker = ? and known_from <= ? order by known_from desc limit 1",
@@ -1177,7 +1211,8 @@ def _market_cap(facts: Facts, claim: Claim) -> Verdict:
     if shares and shares[0][1]:
         bar = facts.bars[facts.last]
         count = Evidence("raw.securities", shares[0][0], "shares_outstanding", *shares[0][1:])
-        bases.append(Basis("close times shares", bar.close * shares[0][1], (_price(bar), count)))
+        whole = bar.close * facts.price_factor * shares[0][1]
+        bases.append(Basis("close times shares", whole, (_price(bar), count)))
     return _weigh(claim, bases)
 
 
@@ -1309,14 +1344,14 @@ def _dividend(facts: Facts, claim: Claim) -> Verdict:
     if not paid:
         raise _NotCheckable("no_dividend")
     evidence = tuple(_price(bar, "dividend") for bar in paid)
-    total = sum(bar.dividend for bar in paid) * facts.split_factor
+    total = sum(bar.dividend for bar in paid) * facts.price_factor
     if claim.kind == "dividend_yield":
-        value = total / (bars[last].close * facts.split_factor)
+        value = total / (bars[last].close * facts.price_factor)
         told = (*evidence, _price(bars[last]))
         return _weigh(claim, [Basis("dividends of 12 months over the close", value, told)])
     if claim.unit != facts.currency:
         return _other_currency(facts, claim, total, facts.currency or "?", evidence)
-    newest = Basis("last dividend", paid[-1].dividend * facts.split_factor, evidence[-1:])
+    newest = Basis("last dividend", paid[-1].dividend * facts.price_factor, evidence[-1:])
     return _weigh(claim, [newest, Basis("dividends of 12 months", total, evidence)])
 
 

@@ -172,6 +172,22 @@ PLANTED = [
 
 
 @pytest.mark.parametrize(
+    ("text", "kind", "verdict"),
+    [
+        ("The stock closed at £27.20.", "price", "supported"),
+        ("The stock closed at $27.20.", "price", "contradicted"),
+        ("UBS: Buy, £32.19 target.", "rating_call", "supported"),
+        ("UBS: Buy, £40.10 target.", "rating_call", "contradicted"),
+    ],
+)
+def test_a_share_quoted_in_pence(
+    con: duckdb.DuckDBPyConnection, text: str, kind: str, verdict: str
+) -> None:
+    """The sample's SHEL.L closed at 2,720 pence; UBS has a target of 3,219."""
+    assert judged(con, text, kind, ticker="SHEL.L")["verdict"] == verdict
+
+
+@pytest.mark.parametrize(
     ("text", "kind", "verdict", "said"), [p[1:] for p in PLANTED], ids=[p[0] for p in PLANTED]
 )
 def test_planted_error(
