@@ -62,6 +62,7 @@ _SCALES = {
 }  # fmt: skip
 _OPERATORS = {
     "over": "over", "above": "over", "exceeding": "over", "least": "over", "topping": "over",
+    "tops": "over", "topped": "over", "exceeds": "over", "surpassed": "over",
     "under": "under", "below": "under", "nearly": "nearly", "almost": "nearly",
     "about": "about", "around": "about", "roughly": "about", "approximately": "about",
     "some": "about", "circa": "about", "approx": "about",
@@ -375,7 +376,13 @@ class _Part:
         self.hits = _rules().find([token.shape for token in self.tokens])
         self.has_call = False
         self.moves: list[Claim] = []
-        self.windows = [hit for hit in self.hits if hit.label[0] == "window"]
+        # In "52-week high" the week is no span of a move.
+        self.windows = [
+            hit
+            for hit in self.hits
+            if hit.label[0] == "window"
+            and not {"high", "highs", "low", "lows"} & set(self.forms[hit.end : hit.end + 1])
+        ]
 
     def claims(self, subject: str | None) -> list[Claim]:
         """Return the claims of the sentence; a number belongs to one claim."""
@@ -514,6 +521,13 @@ class _Part:
         ):
             return True
         if kind == "risk_flag" and _set("solicited") & set(self.forms):
+            return True
+        # "Launch with X" is a name, not an event.
+        if (
+            kind == "news_event"
+            and "with" in self.forms[hit.end : hit.end + 1]
+            and "launch" in (self.forms[hit.start : hit.end])
+        ):
             return True
         is_soft = not _UNSURE_ANYWHERE.isdisjoint(self.forms)
         if (kind == "risk_flag" and is_soft) or (
@@ -809,6 +823,8 @@ def _details(
     if kind == "moving_average":
         return (f"{argument} {int(value or 0)}", value, "sessions", None, None) if value else None
     if kind == "price":
+        if _set("insider") & set(part.forms):
+            return None
         before = set(part.forms[max(0, hit.start - 4) : hit.end])
         return None if before & (_set("not_price") | {"offering", "priced"}) else ()
     if kind == "market_cap":
@@ -829,6 +845,8 @@ def _details(
     if kind == "currency":
         code = _CODES.get(forms[-1])
         return (argument, None, "", None, code) if code else None
+    if kind == "dividend" and (value or 0) >= 1e5:
+        return None
     if kind == "dividend" and {"special", "to", "raised", "yield"} & set(forms):
         return None
     return ()
