@@ -335,8 +335,8 @@ def test_our_total_return_is_what_yahoo_adjusts_by(shown: Told) -> None:
             group by ticker order by ticker
             """
         ).fetchall()
-    # The request for NVDA asked for splits alone: its four dividends of a cent a share, on the basis
-    # of today, are in the adjusted closes and not in what was told.
+    # The request for NVDA asked for splits alone: its four small dividends are in the adjusted
+    # closes and not in what was told.
     assert [row[:5] for row in found] == [
         ("AAPL", 48, 1, 0, 0),
         ("MSFT", 251, 4, 0, 0),
