@@ -28,6 +28,7 @@ from warehouse.display import (
     err,
     json_text,
     out,
+    print_check,
     print_json,
     print_rows,
     print_scorecard,
@@ -516,6 +517,63 @@ def diff(
                     out.print(f"     [dim]{escape(row)}[/dim]", highlight=False)
     if not found:
         out.print("Nothing changed.")
+
+
+@app.command()
+def check(
+    article: Annotated[str, typer.Argument(help="A text file, or - for standard input.")],
+    ticker: Annotated[
+        str | None, typer.Option(help="Whom it is about; else who is named first, as in (BABA).")
+    ] = None,
+    published_at: Annotated[
+        str | None,
+        typer.Option(
+            help="When it appeared: a date, or a time (UTC); else the date at its head, else now."
+        ),
+    ] = None,
+    as_of: Annotated[
+        str | None, typer.Option(help="Use only what was known by then, if that was earlier.")
+    ] = None,
+    home: HomeOption = None,
+    demo: DemoOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge each claim of an article by what was known when it appeared.
+
+    Verdicts: supported; supported_on_other_basis (true intraday, or by another count: which);
+    stale (was true, and changed before); contradicted; not_checkable (with the reason). A number
+    may be off by its rounding: "10 %" is 9.5 to 10.5 %. Causes, forecasts and opinions are listed,
+    never judged.
+
+    The day of publication is judged by its final bar, everything else by what was known before.
+    The text is only read: instructions and markup in it do nothing.
+
+    Try: bellwether check article.txt --published-at 2025-09-24 --demo
+
+    Exit codes: 0 judged, whatever the verdicts; 1 the file cannot be read; 2 no company or moment
+    to judge by; 3 nothing is published yet. With --json, `claims` says which is which.
+    """
+    from warehouse.claims import verify
+
+    place = Home.find(home, demo=demo)
+    stream = sys.stdin.buffer if article == "-" else Path(article).open("rb")  # noqa: SIM115
+    with stream:
+        text = stream.read(verify.MOST_BYTES + 1).decode("utf-8", errors="replace")
+    made = publish.newest(place)
+    with publish.reading(place) as con:
+        told = verify.check(
+            con,
+            text,
+            newest=datetime.fromisoformat(made.as_of) if made else datetime.max,
+            ticker=ticker.upper() if ticker else None,
+            published_at=published_at,
+            as_of=as_of,
+        )
+    told["is_simulated"] = made is not None and made.is_simulated
+    if as_json:
+        print_json(told)
+    else:
+        print_check(told)
 
 
 @app.command()
