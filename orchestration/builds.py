@@ -142,15 +142,22 @@ def finish(home: Home, plan: Plan, built: Mapping[str, bool], is_good: bool) -> 
 def _has_time_changed(con: duckdb.DuckDBPyConnection, before: datetime, now: datetime) -> bool:
     """Whether marts change between two moments although nothing was told.
 
-    They do with the day, when a session opens or closes (and its bar is final), and when results
-    are announced. Models with windows that move by the minute carry the tag `always`.
+    They do with the day, when a session's day begins (and a split takes effect), when it opens or
+    closes (and its bar is final), and when results are announced. Models with windows that move by
+    the minute carry the tag `always`.
     """
     if before.date() != now.date():
         return True
     passed = con.execute(
         """
         with moments as (
-            select unnest([opens_at, closes_at, closes_at + interval '15' minute]) as moment
+            select
+                unnest([
+                    opens_at - interval '9' hour,
+                    opens_at,
+                    closes_at,
+                    closes_at + interval '15' minute
+                ]) as moment
             from raw.sessions
             where session_date between cast($now as date) - 3 and cast($now as date) + 3
             union all

@@ -1,7 +1,7 @@
 """Read this first: everything Dagster knows of Bellwether.
 
-`assets.py` brings facts in, `models.py` has dbt build what they mean and publishes it,
-`automation.py` says when. `run.py` is the same from the command line.
+`assets.py` brings facts in, `models.py` has dbt build what they mean and publishes it, `pages.py`
+writes the site of it, `automation.py` says when. `run.py` is the same from the command line.
 """
 
 import dagster as dg
@@ -10,12 +10,14 @@ from orchestration.assets import IngestSettings, raw_assets, raw_logs
 from orchestration.automation import ingest, new_data, new_files, refresh, resume, weekday_ingest
 from orchestration.lock import Writer
 from orchestration.models import models
+from orchestration.pages import site
 
 
 def definitions() -> dg.Definitions:
     """Return the definitions for the dbt project as its files are now."""
+    built = models()
     return dg.Definitions(
-        assets=[*raw_assets(), *raw_logs(), models()],
+        assets=[*raw_assets(), *raw_logs(), built, *site(built)],
         jobs=[ingest, refresh],
         schedules=[weekday_ingest],
         sensors=[new_data, new_files, resume],

@@ -240,7 +240,7 @@ def _execute(
         layer, name = done.asset_key.path
         if layer == "raw" and name in schema():
             tables[name] = _table_outcome(figures)
-        elif layer != "raw":
+        elif layer not in ("raw", "site"):
             row_counts[done.asset_key.to_user_string()] = figures.get("dagster/row_count", 0)
     is_refresh = job.name == refresh.name
     return RunOutcome(

@@ -46,6 +46,19 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home with the simulated sample, built and published once for a session."""
+    from orchestration import run
+
+    home = Home(tmp_path_factory.mktemp("sample") / "home")
+    run.prepare(home)
+    assert run.run_ingest(home, "sample").success
+    outcome = run.run_refresh(home)
+    assert outcome.success, outcome.failures
+    return home
+
+
 def quick() -> dict[str, str]:
     """Settings of a client that is fast and soon discouraged; tests set what they are about."""
     manners = {

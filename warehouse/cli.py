@@ -18,6 +18,7 @@ from xml.sax.saxutils import escape as escape_xml
 import duckdb
 import typer
 from rich import box
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -25,7 +26,9 @@ from warehouse import publish
 from warehouse.display import (
     SIMULATED_NOTE,
     err,
+    json_text,
     out,
+    print_check,
     print_json,
     print_rows,
     print_scorecard,
@@ -66,6 +69,13 @@ HomeOption = Annotated[
     Path | None, typer.Option("--home", help="Folder that holds all data.", show_default=False)
 ]
 DemoOption = Annotated[bool, typer.Option("--demo", help="Use the demo's home.")]
+AsOfOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Answer with what was known at this moment (UTC), or just before New York's next open "
+        "after this date. Built once beside the published file and kept in <home>/as_of/."
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 
 
@@ -123,6 +133,7 @@ def demo(as_json: JsonOption = False) -> None:
             'bellwether sql --demo "select * from marts.risk_flags where is_open"',
             "open risk flags and why",
         ),
+        ("bellwether brief BABA --demo", "one company's page, every sentence with its evidence"),
         ("bellwether status --demo", "how fresh each table is, and what was refused"),
         ('bellwether sql --demo "show all tables"', "everything there is to query"),
         ("bellwether ingest --help", "bring in data of your own"),
@@ -340,6 +351,7 @@ def sql(
         typer.Option(min=0, help="At most this many rows; 0 is all. A table has 50, others all."),
     ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    as_of: AsOfOption = None,
     home: HomeOption = None,
     demo: DemoOption = False,
     as_json: JsonOption = False,
@@ -353,7 +365,7 @@ def sql(
     made = publish.newest(place)
     if made is not None and made.is_simulated:
         err.print(f"[yellow]{SIMULATED_NOTE}[/yellow]")
-    with publish.reading(place) as con:
+    with _marts(place, as_of, quiet=as_csv or as_json) as (con, _):
         try:
             if len(con.extract_statements(text)) != 1:
                 raise typer.BadParameter("exactly one statement is expected.")
@@ -376,6 +388,192 @@ def sql(
         print_rows(columns, shown)
     if len(shown) < len(told):
         err.print(f"There are more than {most:,} rows; --rows 0 prints all.")
+
+
+@app.command()
+def brief(
+    ticker: Annotated[str, typer.Argument(help="Symbol as Yahoo spells it, such as BABA.")],
+    as_of: AsOfOption = None,
+    form: Annotated[
+        str, typer.Option("--format", help="terminal, markdown, json or html.")
+    ] = "terminal",
+    output: Annotated[Path | None, typer.Option(help="Write to this file instead.")] = None,
+    evidence: Annotated[
+        bool, typer.Option("--evidence", help="In the terminal, list the cells each rests on.")
+    ] = False,
+    home: HomeOption = None,
+    demo: DemoOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the one-page brief of a ticker, every sentence with the rows it rests on.
+
+    It is composed from the marts by rules, without a language model, and is not advice.
+    """
+    from warehouse.brief import compose, render
+
+    form = "json" if as_json else form
+    if form not in ("terminal", "markdown", "json", "html"):
+        raise typer.BadParameter("--format is terminal, markdown, json or html.")
+    place = Home.find(home, demo=demo)
+    with _marts(place, as_of, quiet=form != "terminal") as (con, moment):
+        composed = compose.compose(con, ticker, moment)
+        if form == "html":
+            from warehouse.brief.site import company_page
+
+            text = company_page(con, composed)
+        elif form == "markdown":
+            text = render.markdown(composed)
+        elif form == "json":
+            text = json_text(composed.as_json()) + "\n"
+    if form == "terminal":
+        if output is None:
+            render.print_brief(out, composed, with_evidence=evidence)
+        else:
+            with output.open("w", encoding="utf-8") as file:
+                render.print_brief(Console(file=file, width=100), composed, with_evidence=evidence)
+    elif output is None:
+        sys.stdout.write(text)
+    else:
+        output.write_text(text, encoding="utf-8")
+
+
+@app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(help="A brief as `bellwether brief --json` wrote it.")],
+    home: HomeOption = None,
+    demo: DemoOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Recompute every sentence of a brief from the raw rows, and say what no longer reproduces.
+
+    Each raw cell is looked up in the store, and the marts are built anew from the raw store as of
+    the brief's moment (kept as by --as-of). Ends with 1 if a sentence does not reproduce.
+    """
+    from warehouse.brief.facts import clean
+    from warehouse.brief.verify import read, verify
+
+    place = Home.find(home, demo=demo)
+    told = read(file)
+    with _marts(place, told["as_of"], quiet=as_json) as (con, moment):
+        verdicts = verify(told, con, moment)
+    broken = [verdict for verdict in verdicts if not verdict.reproduces]
+    if as_json:
+        print_json(
+            {
+                "ticker": told["ticker"],
+                "as_of": told["as_of"],
+                "sentences": [asdict(verdict) for verdict in verdicts],
+            }
+        )
+    else:
+        for verdict in broken:
+            out.print(f"[red]✗[/red] {escape(clean(verdict.text))}", highlight=False)
+            for reason in verdict.reasons:
+                out.print(f"    {escape(clean(reason))}", highlight=False)
+        out.print(f"{len(verdicts) - len(broken)} of {len(verdicts)} sentences reproduce.")
+    if broken:
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def diff(
+    ticker: Annotated[str, typer.Argument(help="Symbol as Yahoo spells it, such as BABA.")],
+    since: Annotated[str, typer.Option(help="The day or moment (UTC) to compare with.")],
+    as_of: AsOfOption = None,
+    home: HomeOption = None,
+    demo: DemoOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what changed for a ticker since a day, and which raw rows made it change."""
+    from warehouse.brief.changes import changes
+
+    place = Home.find(home, demo=demo)
+    with (
+        _marts(place, since, quiet=as_json) as (before, before_moment),
+        _marts(place, as_of, quiet=as_json) as (after, moment),
+    ):
+        found = changes(before, after, ticker)
+    if as_json:
+        print_json(
+            {
+                "ticker": ticker,
+                "since": before_moment,
+                "as_of": moment,
+                "changes": [change.as_json() for change in found],
+            }
+        )
+        return
+    out.print(
+        f"[bold]{escape(ticker)}[/bold] from {before_moment[:16]} to {moment[:16]} UTC",
+        highlight=False,
+    )
+    for kind in dict.fromkeys(change.kind for change in found):
+        out.print(f"\n[bold cyan]{kind}[/bold cyan]")
+        for change in found:
+            if change.kind == kind:
+                out.print(f" • {escape(change.text)}", highlight=False)
+                rows = [f"{cell.table} {cell.row_id}" for cell in change.evidence if cell.is_raw]
+                for row in list(dict.fromkeys(rows))[:4]:
+                    out.print(f"     [dim]{escape(row)}[/dim]", highlight=False)
+    if not found:
+        out.print("Nothing changed.")
+
+
+@app.command()
+def check(
+    article: Annotated[str, typer.Argument(help="A text file, or - for standard input.")],
+    ticker: Annotated[
+        str | None, typer.Option(help="Whom it is about; else who is named first, as in (BABA).")
+    ] = None,
+    published_at: Annotated[
+        str | None,
+        typer.Option(
+            help="When it appeared: a date, or a time (UTC); else the date at its head, else now."
+        ),
+    ] = None,
+    as_of: Annotated[
+        str | None, typer.Option(help="Use only what was known by then, if that was earlier.")
+    ] = None,
+    home: HomeOption = None,
+    demo: DemoOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge each claim of an article by what was known when it appeared.
+
+    Verdicts: supported; supported_on_other_basis (true intraday, or by another count: which);
+    stale (was true, and changed before); contradicted; not_checkable (with the reason). A number
+    may be off by its rounding: "10 %" is 9.5 to 10.5 %. Causes, forecasts and opinions are listed,
+    never judged.
+
+    The day of publication is judged by its final bar, everything else by what was known before.
+    The text is only read: instructions and markup in it do nothing.
+
+    Try: bellwether check article.txt --published-at 2025-09-24 --demo
+
+    Exit codes: 0 judged, whatever the verdicts; 1 the file cannot be read; 2 no company or moment
+    to judge by; 3 nothing is published yet. With --json, `claims` says which is which.
+    """
+    from warehouse.claims import verify
+
+    place = Home.find(home, demo=demo)
+    stream = sys.stdin.buffer if article == "-" else Path(article).open("rb")  # noqa: SIM115
+    with stream:
+        text = stream.read(verify.MOST_BYTES + 1).decode("utf-8", errors="replace")
+    made = publish.newest(place)
+    with publish.reading(place) as con:
+        told = verify.check(
+            con,
+            text,
+            newest=datetime.fromisoformat(made.as_of) if made else datetime.max,
+            ticker=ticker.upper() if ticker else None,
+            published_at=published_at,
+            as_of=as_of,
+        )
+    told["is_simulated"] = made is not None and made.is_simulated
+    if as_json:
+        print_json(told)
+    else:
+        print_check(told)
 
 
 @app.command()
@@ -513,6 +711,26 @@ def _moment(text: str) -> datetime:
         raise typer.BadParameter(
             f"{text!r} is neither a date (2025-08-01) nor a time (2025-08-01T14:00)."
         ) from None
+
+
+@contextmanager
+def _marts(
+    home: Home, as_of: str | None, *, quiet: bool
+) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
+    """Open the published marts, or those of a past moment; yields the moment they show, too."""
+    if as_of is None:
+        with publish.reading(home) as con:
+            made = publish.newest(home)
+            assert made is not None
+            yield con, made.as_of
+        return
+    from orchestration.time_machine import database
+
+    moment = _moment(as_of)
+    with _progress(f"Building the marts as of {moment}", quiet=quiet) as tell:
+        file = database(home, moment, tell)
+    with publish.reading(home, file) as con:
+        yield con, moment.isoformat(sep=" ")
 
 
 @contextmanager

@@ -126,7 +126,96 @@ def print_rows(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 
 def print_json(value: Any) -> None:
     """Print JSON; what it has no number for, such as infinity, is text."""
-    print(json.dumps(_plain(value), indent=1, default=str, allow_nan=False))
+    print(json_text(value))
+
+
+def json_text(value: Any) -> str:
+    """Return the JSON that `print_json` prints."""
+    return json.dumps(_plain(value), indent=1, default=str, allow_nan=False)
+
+
+_VERDICT_COLOURS = {
+    "supported": "green",
+    "supported_on_other_basis": "cyan",
+    "stale": "yellow",
+    "contradicted": "red",
+    "not_checkable": "dim",
+}
+
+
+def print_check(told: dict[str, Any]) -> None:
+    """Print a checked article sentence by sentence, each claim with its verdict first."""
+    note = f" [yellow]({SIMULATED_NOTE})[/yellow]" if told["is_simulated"] else ""
+    out.print(
+        f"[bold]{escape(told['ticker'])}[/bold], by what was known at "
+        f"{told['as_of'][:16]} UTC{note}",
+        highlight=False,
+    )
+    for line in told["notes"]:
+        out.print(f"[yellow]{escape(line)}[/yellow]", highlight=False)
+    for number, sentence in enumerate(told["sentences"]):
+        out.print(f"\n[bold]{escape(_printable(sentence))}[/bold]", highlight=False)
+        for claim in told["claims"]:
+            if claim["sentence"] == number:
+                _print_claim(claim)
+        for opinion in told["opinions"]:
+            if opinion["sentence"] == number:
+                out.print(
+                    f"  [dim]{opinion['reason']}[/dim]: not judged"
+                    + (
+                        f"; “{escape(_printable(opinion['text']))}”"
+                        if opinion["text"] != sentence
+                        else ""
+                    ),
+                    highlight=False,
+                )
+                for one in opinion.get("coincides_with", ())[:2]:
+                    out.print(
+                        f"    coincides with “{escape(_printable(one['value']))}”", style="dim"
+                    )
+    counts = {name: sum(c["verdict"] == name for c in told["claims"]) for name in _VERDICT_COLOURS}
+    told_counts = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    out.print(f"\n{len(told['claims'])} claims: {told_counts or 'none'}. Evidence: --json.")
+
+
+def _print_claim(claim: dict[str, Any]) -> None:
+    colour = _VERDICT_COLOURS[claim["verdict"]]
+    out.print(
+        f"  [{colour}]{claim['verdict']}[/{colour}]  {claim['kind']} "
+        f"“{escape(_printable(claim['text'])[:100])}”",
+        highlight=False,
+    )
+    if claim["reason"]:
+        out.print(f"    {claim['reason'].replace('_', ' ')}", style="dim", highlight=False)
+        return
+    unit = claim["stated"].get("unit")
+    is_share = unit == "fraction" or claim["kind"] == "factor"
+    parts = [f"found {_found(claim['found'], is_share)}", claim["basis"]]
+    if claim["tolerance"] and unit not in ("count", "sessions") and "firm" not in claim["stated"]:
+        low, high = claim["tolerance"]
+        bounds = [(low, "or more"), (high, "or less")]
+        known = [pair for pair in bounds if math.isfinite(pair[0])]
+        within = " to ".join(_found(end, is_share) for end, _ in known)
+        parts.append(f"stated is {within}" + (f" {known[0][1]}" if len(known) == 1 else ""))
+    parts.append(claim["note"])
+    out.print("    " + escape("; ".join(part for part in parts if part)), highlight=False)
+
+
+def _found(value: Any, is_share: bool) -> str:
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return "any"
+        return f"{100 * value:.1f} %" if is_share else f"{value:,.6g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in value.values() if v)
+    if isinstance(value, list):
+        return " to ".join(_found(one, is_share) for one in value)
+    return _printable(str(value))
+
+
+def _printable(text: str) -> str:
+    """Return outside text without what a terminal would obey."""
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _plain(value: Any) -> Any:

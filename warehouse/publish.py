@@ -111,19 +111,20 @@ def newest(home: Home) -> Published | None:
 
 
 @contextlib.contextmanager
-def reading(home: Home):  # type: ignore[no-untyped-def]
+def reading(home: Home, file: Path | None = None):  # type: ignore[no-untyped-def]
     """Open the published database of `home` for reading only, sealed off from files and network.
 
-    Raises `HomeError` when nothing has been published yet.
+    `file` is one of the time machine's to open instead. Raises `HomeError` when nothing has been
+    published yet.
     """
-    if not home.published.exists():
+    if file is None and not home.published.exists():
         raise HomeError(
             f"Nothing is published in {home.path} yet. Run `bellwether ingest` and "
             "`bellwether refresh`, or `bellwether demo` for the simulated sample."
         )
     # Through the link, a process that still has the former version open would be given that one.
     con = duckdb.connect(
-        str(home.published.resolve()),
+        str(file or home.published.resolve()),
         read_only=True,
         config={"enable_external_access": "false", "lock_configuration": "true"},
     )

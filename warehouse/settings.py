@@ -49,6 +49,11 @@ class Home:
         return self.path / "published"
 
     @property
+    def site(self) -> Path:
+        """The folder of the static site."""
+        return self.path / "site"
+
+    @property
     def inbox(self) -> Path:
         """The folder in which files arrive, one folder per raw table."""
         return self.path / "inbox"

@@ -14,7 +14,6 @@ build that is continued, by raw table, and the first day such a version tells of
         ("earnings_dates", "snapshot_date", "''"),
         ("short_interest", "settled_on", "''"),
         ("news", "cast(published_at as date)", "''"),
-        ("broker_calls", "cast(null as date)", "''"),
         ("universe", "cast(null as date)", "''"),
     ] -%}
 
@@ -50,21 +49,47 @@ build that is continued, by raw table, and the first day such a version tells of
                     '{{ table }}' as table_name,
                     ticker,
                     {{ firm }} as firm,
-                    min({{ day }}) as changed_from
+                    min({{ day }}) as changed_from,
+                    min(cast(known_at as date)) as known_on
                 from {{ source("raw", table) }}
                 where {{ is_stored_since() }}
                 group by ticker{% if firm == "firm" %}, firm{% endif %}
                 union all
             {% endfor %}
+            {% if tables is none or "broker_calls" in tables %}
+                select
+                    'broker_calls' as table_name,
+                    told.ticker,
+                    '' as firm,
+                    min(cast(items.published_at as date)) as changed_from,
+                    min(cast(items.known_at as date)) as known_on
+                from {{ source("raw", "broker_calls") }} as told
+                inner join
+                    {{ source("raw", "news") }} as items
+                    on items.ticker = told.ticker
+                    and items.news_id = told.news_id
+                where {{ is_stored_since("told.stored_at") }}
+                group by told.ticker
+                union all
+            {% endif %}
             select
-                'securities' as table_name, ticker, '' as firm, cast(null as date) as changed_from
+                'securities' as table_name,
+                ticker,
+                '' as firm,
+                cast(null as date) as changed_from,
+                cast(null as date) as known_on
             from securities
             where
                 {{ is_stored_since() }}
                 and (exchange <> exchange_before or currency <> currency_before)
             group by ticker
             union all
-            select 'sessions' as table_name, listings.ticker, '' as firm, sessions.changed_from
+            select
+                'sessions' as table_name,
+                listings.ticker,
+                '' as firm,
+                sessions.changed_from,
+                cast(null as date) as known_on
             from sessions
             inner join listings on listings.exchange = sessions.exchange
         )

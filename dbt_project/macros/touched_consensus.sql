@@ -244,6 +244,11 @@ begins elsewhere now, and every ticker's newest.
                 from kept
                 left join begun on begun.ticker = kept.ticker
                 where coalesce(greatest(begun.first_number, 1), 0) <> kept.first_number
+                union all
+                select distinct kept.ticker, cast('0001-01-01' as date)
+                from {{ this }} as kept
+                inner join {{ ref("quotes") }} as quotes on quotes.ticker = kept.ticker
+                where coalesce(kept.quote_currency, '') <> coalesce(quotes.currency, '')
             ),
             touched as (
                 select ticker, min(touched_from) as touched_from from causes group by ticker
@@ -261,10 +266,10 @@ begins elsewhere now, and every ticker's newest.
 
 {#-
 The rows of `vote_history` to make anew, whole votes: of the firms and tickers of `touched_events`,
-those that were live in a session whose close or rate moved, and those that were live at the last build.
+those that were live in a session whose close or rate moved, and those not judged to their end.
 -#}
 {% macro touched_votes() %}
-    live_to > {{ newest() }}
+    live_to > judged_to
     or exists (
         with
             quotes as (select ticker, exchange, currency from {{ ref("quotes") }}),
@@ -327,15 +332,35 @@ ticker's newest, which stands for the moment it was built: as a condition on a r
     {%- set first_day = "cast('0001-01-01' as date)" -%}(ticker, session_date) in (
         with
             changes as (select * from {{ ref("stg_changes") }}),
+            quotes as (select ticker, exchange, currency from {{ ref("quotes") }}),
+            days as (
+                select exchange, day, is_session, session_number from {{ ref("stg_calendar_days") }}
+            ),
             events as (select * from {{ ref("rating_events") }}),
             causes as (
                 select ticker, max(session_date) as touched_from
                 from {{ this }}
                 group by ticker
                 union all
-                select ticker, changed_from
-                from changes
-                where table_name in ('ratings', 'consensus', 'news')
+                -- What was told before a day's session opened is in the row of the session before.
+                select told.ticker, coalesce(sessions.day, {{ first_day }})
+                from changes as told
+                left join quotes on quotes.ticker = told.ticker
+                left join
+                    days as eves
+                    on eves.exchange = quotes.exchange
+                    and eves.day = least(told.changed_from, told.known_on) - 1
+                left join
+                    days as sessions
+                    on sessions.exchange = eves.exchange
+                    and sessions.is_session
+                    and sessions.session_number = eves.session_number
+                where told.table_name in ('ratings', 'consensus', 'news', 'broker_calls')
+                union all
+                select distinct kept.ticker, {{ first_day }}
+                from {{ this }} as kept
+                inner join quotes on quotes.ticker = kept.ticker
+                where coalesce(kept.currency, '') <> coalesce(quotes.currency, '')
                 union all
                 select ticker, moved_from
                 from ({{ moved_closes() }}) as moved
@@ -349,11 +374,6 @@ ticker's newest, which stands for the moment it was built: as a condition on a r
                     and changes.table_name = 'prices'
                     and changes.ticker like '%=X'
                 group by events.ticker
-                union all
-                select ratings.ticker, ratings.graded_on
-                from {{ ref("stg_ratings_history") }} as ratings
-                inner join {{ ref("stg_broker_calls") }} as calls on calls.row_id = ratings.row_id
-                where {{ is_stored_since("calls.stored_at") }}
                 union all
                 -- Another scorer may no longer find a call.
                 select ticker, {{ first_day }}

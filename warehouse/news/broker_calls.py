@@ -29,13 +29,13 @@ _UP, _DOWN, _INITIATED, _REITERATED, _MAINTAINED, _DROPPED = (
     "main",
     "drop",
 )
-_CURRENCIES = {"€": "EUR", "£": "GBP", "₹": "INR"}
+CURRENCIES = {"€": "EUR", "£": "GBP", "₹": "INR"}
 _CURRENCY_WORDS = {
     "rs": "INR", "inr": "INR", "eur": "EUR", "euros": "EUR", "usd": None, "gbp": "GBP",
     "hkd": "HKD", "cad": "CAD", "aud": "AUD", "chf": "CHF", "sek": "SEK", "nok": "NOK",
     "dkk": "DKK", "jpy": "JPY",
 }  # fmt: skip
-_DOLLARS = {"hk": "HKD", "c": "CAD", "ca": "CAD", "a": "AUD", "au": "AUD", "s": "SGD", "nt": "TWD"}
+DOLLARS = {"hk": "HKD", "c": "CAD", "ca": "CAD", "a": "AUD", "au": "AUD", "s": "SGD", "nt": "TWD"}
 # Grades that are everyday words as well count only where a sentence puts a grade.
 # Credit grades are not calls.
 
@@ -383,9 +383,9 @@ class _Segment:
         ):
             return None
         previous = self.cut[place - 1] if place else None
-        currency, is_marked = _CURRENCIES.get(mark), not mark.isdigit()
+        currency, is_marked = CURRENCIES.get(mark), not mark.isdigit()
         if previous is not None and mark == "$" and previous.end == self.cut[place].start:
-            currency = _DOLLARS.get(previous.form)
+            currency = DOLLARS.get(previous.form)
         elif previous is not None and mark.isdigit() and previous.form in _CURRENCY_WORDS:
             currency, is_marked = _CURRENCY_WORDS[previous.form], True
         amount = float(digits)

@@ -65,6 +65,7 @@ with
                 when coalesce(bars.currency, quotes.currency) = quotes.currency then bars.close
             end as close,
             bars.pit_quality,
+            quotes.currency as quote_currency,
             true as has_history
         from wanted
         inner join quotes on quotes.ticker = wanted.ticker
@@ -84,6 +85,7 @@ with
             counted_on,
             close,
             pit_quality,
+            quote_currency,
             false as is_newest,
             has_history
         from past
@@ -95,6 +97,7 @@ with
             counted_on,
             close,
             pit_quality,
+            currency as quote_currency,
             true as is_newest,
             ticker in (select ticker from firsts) as has_history
         from quotes

@@ -31,7 +31,7 @@
     ("target_cv", "target_count", "null"),
     ("target_high_to_low", "target_count", "null"),
     ("median_vote_age_days", "null", "null"),
-    ("coverage_ratio", "null", "null"),
+    ("coverage_ratio", "firm_count", "null"),
     ("upside_median", "target_count", "null"),
     ("buy_share", "analyst_count", "momentum_percentile"),
     ("action_conflicts_90d", "null", "null"),

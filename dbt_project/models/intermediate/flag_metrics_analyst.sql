@@ -1,24 +1,29 @@
 with
+    quotes as (select ticker, session_date, counted_on from {{ ref("quotes") }}),
+    history as (select * from {{ ref("consensus_history") }}),
+    -- The newest row of a ticker whose prices have stopped stands for a later day than its session.
     consensus as (
         select
-            ticker,
-            session_date,
-            pit_quality,
-            analyst_count,
-            strong_buy_count,
-            buy_count,
-            firm_count,
-            net_upgrade_share_30d,
-            target_raises_30d,
-            target_cuts_30d,
-            target_count,
-            target_high,
-            target_low,
-            target_cv,
-            median_vote_age_days,
-            coverage_ratio,
-            upside_median
-        from {{ ref("consensus_history") }}
+            history.ticker,
+            history.session_date,
+            history.pit_quality,
+            history.analyst_count,
+            history.strong_buy_count,
+            history.buy_count,
+            history.firm_count,
+            history.net_upgrade_share_30d,
+            history.target_raises_30d,
+            history.target_cuts_30d,
+            history.target_count,
+            history.target_high,
+            history.target_low,
+            history.target_cv,
+            history.median_vote_age_days,
+            history.coverage_ratio,
+            history.upside_median
+        from history
+        inner join quotes on quotes.ticker = history.ticker
+        where history.session_date < quotes.session_date or quotes.counted_on <= quotes.session_date
     ),
     ranks as (select ticker, session_date, momentum_percentile from {{ ref("momentum_ranks") }}),
     listings as (select ticker, exchange from {{ ref("stg_listings") }}),

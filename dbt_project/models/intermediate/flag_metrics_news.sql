@@ -1,11 +1,8 @@
 {#- Items of a cluster in the order they were known: what it told on each day. -#}
 with
-    news as (
-        select row_id, ticker, news_id, title, publisher, published_at, known_from, pit_quality
-        from {{ ref("stg_news") }}
-    ),
+    news as (select row_id, ticker, news_id, title, publisher from {{ ref("stg_news") }}),
     signals as (
-        select ticker, news_id, scorer_version, cluster_id, source, known_at
+        select ticker, news_id, scorer_version, cluster_id, source, stored_at
         from {{ ref("stg_news_signals") }}
     ),
     topics as (select * from {{ ref("stg_news_topics") }}),
@@ -13,10 +10,10 @@ with
         select source, priority from {{ ref("source_priority") }} where table_name = '*'
     ),
     scorings as (
-        select ticker, scorer_version, source, known_at
+        select ticker, scorer_version, source, stored_at
         from signals
         union all
-        select ticker, scorer_version, source, known_at
+        select ticker, scorer_version, source, stored_at
         from topics
     ),
     -- Scores of two scorers are not one series: a ticker's items are those of one.
@@ -28,7 +25,7 @@ with
                 partition by scorings.ticker
                 order by
                     min(priorities.priority) asc nulls last,
-                    max(scorings.known_at) desc nulls last,
+                    max(scorings.stored_at) desc nulls last,
                     scorings.scorer_version desc nulls last
             ) as scorer_rank
         from scorings
@@ -61,7 +58,7 @@ with
             named.code,
             named.row_id,
             named.confidence,
-            greatest(named.known_from, news.known_from) as known_from,
+            named.known_from,
             named.pit_quality,
             news.row_id as news_row_id,
             news.title,

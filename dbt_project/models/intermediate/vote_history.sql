@@ -32,7 +32,7 @@ with
     {% else %} events as (select * from votes),
     {% endif %}
     quotes as (
-        select ticker, exchange, counted_on, currency, major_code, units_per_major
+        select ticker, exchange, counted_on, session_number, currency, major_code, units_per_major
         from {{ ref("quotes") }}
     ),
     days as (select exchange, day, session_number from {{ ref("stg_calendar_days") }}),
@@ -100,6 +100,7 @@ with
             events.graded_on + methods.window_days as expires_on,
             quotes.exchange,
             quotes.counted_on,
+            quotes.session_number,
             quotes.currency as quote_currency,
             quotes.major_code,
             quotes.units_per_major
@@ -255,6 +256,7 @@ with
             live.expires_on,
             live.voted_from,
             live.live_to,
+            least(live.live_to, live.session_number) as judged_to,
             live.known_from,
             live.pit_quality,
             live.note,

@@ -11,6 +11,8 @@ with
     news as (select ticker, news_id, published_at from {{ ref("stg_news") }}),
     events as (select * from {{ ref("news_events") }}),
     batches as (select source from {{ source("raw", "batches") }}),
+    rules as (select * from {{ ref("stance_rules") }}),
+    labels as (select * from {{ ref("stance_labels") }}),
     tickers as (
         select ticker
         from momentum
@@ -47,7 +49,7 @@ with
     simulation as (
         select count(case when source = 'sample' then 1 end) > 0 as is_simulated from batches
     ),
-    final as (
+    numbers as (
         select
             tickers.ticker,
             securities.name,
@@ -81,10 +83,8 @@ with
             coalesce(open_flags.open_flag_count, 0) as open_flag_count,
             open_flags.worst_severity,
             recent_news.news_count_30d,
-            recent_sentiment.news_sentiment_30d,
-            simulation.is_simulated
+            recent_sentiment.news_sentiment_30d
         from tickers
-        cross join simulation
         left join momentum on momentum.ticker = tickers.ticker
         left join consensus on consensus.ticker = tickers.ticker
         left join securities on securities.ticker = tickers.ticker
@@ -94,6 +94,106 @@ with
         left join open_flags on open_flags.ticker = tickers.ticker
         left join recent_news on recent_news.ticker = tickers.ticker
         left join recent_sentiment on recent_sentiment.ticker = tickers.ticker
+    ),
+    measured as (
+        {%- for factor in (
+            "upside_median",
+            "net_upgrade_share_30d",
+            "momentum_percentile",
+            "return_1m",
+            "news_sentiment_30d",
+        ) %}
+            select ticker, '{{ factor }}' as factor, {{ factor }} as measured_value
+            from numbers
+            union all
+        {%- endfor %}
+        select
+            ticker,
+            'consensus' as factor,
+            coalesce(
+                snapshot_mean_score, case when firm_count >= 3 then mean_score end
+            ) as measured_value
+        from consensus
+        union all
+        select ticker, 'worst_severity' as factor, coalesce(worst_severity, 0) as measured_value
+        from numbers
+        where close is not null
+    ),
+    judged as (
+        select
+            measured.ticker,
+            measured.factor,
+            measured.measured_value,
+            rules.sort_order,
+            rules.favourable_words,
+            rules.unfavourable_words,
+            rules.neutral_words,
+            case
+                when (measured.measured_value - rules.favourable_from) * rules.better_sign >= 0
+                then rules.points
+                when (measured.measured_value - rules.unfavourable_from) * rules.better_sign <= 0
+                then - rules.points
+                else 0
+            end as points
+        from measured
+        inner join rules on rules.factor = measured.factor
+        where measured.measured_value is not null
+    ),
+    worded as (
+        select
+            *,
+            concat(
+                case
+                    when points > 0
+                    then favourable_words
+                    when points < 0
+                    then unfavourable_words
+                    else neutral_words
+                end,
+                ' (',
+                cast(cast(round(measured_value, 2) as decimal(18, 2)) as {{ dbt.type_string() }}),
+                ')'
+            ) as words
+        from judged
+    ),
+    summed as (
+        select
+            ticker,
+            count(*) as factor_count,
+            sum(points) as points,
+            string_agg(words, '; ' order by sort_order asc nulls last) as reasons
+        from worded
+        group by ticker
+    ),
+    stances as (
+        select
+            summed.ticker,
+            labels.stance,
+            concat(
+                'points ',
+                cast(cast(summed.points as integer) as {{ dbt.type_string() }}),
+                ' from ',
+                cast(summed.factor_count as {{ dbt.type_string() }}),
+                ' factors: ',
+                summed.reasons
+            ) as stance_reason
+        from summed
+        inner join
+            labels
+            on summed.factor_count >= labels.least_factors
+            and summed.factor_count <= labels.most_factors
+            and summed.points >= labels.least_points
+            and summed.points <= labels.most_points
+    ),
+    final as (
+        select
+            numbers.*,
+            coalesce(stances.stance, 'insufficient') as stance,
+            coalesce(stances.stance_reason, 'no factor is known') as stance_reason,
+            simulation.is_simulated
+        from numbers
+        cross join simulation
+        left join stances on stances.ticker = numbers.ticker
     )
 select *
 from final

@@ -18,6 +18,7 @@ with
             confidence,
             found_by,
             known_at,
+            stored_at,
             known_from,
             pit_quality
         from source

@@ -1,0 +1,343 @@
+"""The static site: an index of all tickers and a page for each, without server or outside requests.
+
+A page carries its style and script inside, and a content security policy that allows these by
+their hash and nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import duckdb
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from warehouse.brief import charts
+from warehouse.brief.compose import Marts, compose
+from warehouse.brief.facts import Brief, clean
+from warehouse.settings import Home
+
+# Cells shown under a sentence; the JSON has all.
+MOST_CELLS = 40
+_FOLDER = Path(__file__).with_name("templates")
+_MADE_OF = ".made_of.json"
+
+
+@dataclass(frozen=True)
+class Written:
+    """What writing the site did: pages made anew, left as they were, and taken away."""
+
+    written: tuple[str, ...]
+    kept: int
+    removed: int
+    largest_bytes: int
+
+
+def write_site(
+    home: Home,
+    con: duckdb.DuckDBPyConnection,
+    as_of: str,
+    on_page: Callable[[str], None] | None = None,
+) -> Written:
+    """Write the site of `home` from its marts as of a moment; only pages whose inputs changed."""
+    home.site.mkdir(parents=True, exist_ok=True)
+    tickers = [
+        row[0]
+        for row in con.execute(
+            "select ticker from marts.scorecard where close is not null or firm_count > 0 "
+            "or analyst_count > 0 order by ticker"
+        ).fetchall()
+    ]
+    before = _made_of(home)
+    made: dict[str, str] = {}
+    written, kept = [], 0
+    for ticker in tickers:
+        name = page_name(ticker)
+        composed = compose(con, ticker, as_of)
+        pictured = _pictured(con, ticker)
+        # A page tells the moment it was composed for; a later one alone does not change it.
+        said = {**composed.as_json(), "as_of": None, "name": composed.name}
+        made[name] = _hash(json.dumps([said, pictured, _code()], default=str))
+        if before.get(name) == made[name] and (home.site / name).is_file():
+            kept += 1
+            continue
+        _replace(home.site / name, _company(composed, pictured))
+        written.append(name)
+        if on_page:
+            on_page(name)
+    _replace(home.site / "index.html", index_page(con, as_of, tickers))
+    stale = [name for name in before if name not in made]
+    for name in stale:
+        (home.site / name).unlink(missing_ok=True)
+    _replace(home.site / _MADE_OF, json.dumps(made, indent=1, sort_keys=True) + "\n")
+    largest = max((path.stat().st_size for path in home.site.glob("*.html")), default=0)
+    return Written(tuple(written), kept, len(stale), largest)
+
+
+def page_name(ticker: str) -> str:
+    """Return the file name of a ticker's page; no two tickers share one, whatever is in them."""
+    safe = re.sub(r"[^A-Za-z0-9.-]", lambda found: f"_{ord(found[0]):x}_", ticker)
+    return f"{safe}.html" if safe.lower() != "index" else "_index.html"
+
+
+def company_page(con: duckdb.DuckDBPyConnection, brief: Brief) -> str:
+    """Return a ticker's page as HTML."""
+    return _company(brief, _pictured(con, brief.ticker))
+
+
+def index_page(con: duckdb.DuckDBPyConnection, as_of: str, tickers: list[str]) -> str:
+    """Return the watchlist of `tickers` as HTML."""
+    found = con.execute(
+        """
+        select *, coalesce(snapshot_label, label) as consensus_label
+        from marts.scorecard where list_contains(?, ticker) order by ticker
+        """,
+        [tickers],
+    )
+    columns = [column[0] for column in found.description]
+    cards = [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
+    closes = dict(
+        con.execute(
+            """
+            select ticker, list(close order by session_date) from (
+                select ticker, session_date, close,
+                    row_number() over (partition by ticker order by session_date desc) as age
+                from marts.momentum_history where close is not null
+            ) where age <= 60 group by ticker
+            """
+        ).fetchall()
+    )
+    heads = [
+        _head("Ticker", "text"),
+        _head("Company", "text", "wide"),
+        _head("60 sessions", "", "wide"),
+        _head("Close", "number", "n"),
+        _head("1 month", "number", "n"),
+        _head("Year to date", "number", "n wide"),
+        _head("Consensus", "text"),
+        _head("Upside", "number", "n"),
+        _head("Open flags", "number", "n"),
+        _head("Stance", "text", "wide"),
+    ]
+    rows = []
+    for card in cards:
+        name = clean(card["name"] or "")
+        cells = [
+            _cell(card["ticker"], card["ticker"], link=quote(page_name(card["ticker"]))),
+            _cell(name, name, "wide"),
+            _cell("", Markup(charts.sparkline(closes.get(card["ticker"], []))), "wide"),
+            _cell(card["close"], _number(card["close"], card["currency"]), "n"),
+            _share(card["return_1m"]),
+            _share(card["return_ytd"], "wide"),
+            _cell(card["consensus_label"], card["consensus_label"] or "–"),
+            _share(card["upside_median"]),
+            _cell(card["open_flag_count"], card["open_flag_count"], "n"),
+            _cell(card["stance"], card["stance"], "wide"),
+        ]
+        text = f"{card['ticker']} {name} {clean(card['sector'] or '')}".lower()
+        rows.append({"cells": cells, "text": text, "severity": card["worst_severity"] or 0})
+    return _render(
+        "index.html",
+        _read("index.js"),
+        as_of=as_of,
+        rows=rows,
+        heads=heads,
+        is_simulated=any(card["is_simulated"] for card in cards),
+    )
+
+
+def _company(brief: Brief, pictured: dict[str, Any]) -> str:
+    return _render("company.html", "", brief=brief, most=MOST_CELLS, pictures=_pictures(pictured))
+
+
+def _pictured(con: duckdb.DuckDBPyConnection, ticker: str) -> dict[str, Any]:
+    """Return the rows that the pictures of a page show."""
+    marts = Marts(con, ticker)
+    return {
+        "bars": marts.rows(
+            """
+            select session_date, close, sma_50, sma_200 from marts.momentum_history
+            where ticker = $ticker and close is not null and session_date > (
+                select max(session_date) - 730 from marts.momentum_history where ticker = $ticker
+            ) order by session_date
+            """
+        ),
+        "calls": marts.rows(
+            """
+            select distinct graded_on, case
+                when score < prior_score or (score = prior_score and target > prior_target)
+                then 'up'
+                when score > prior_score or (score = prior_score and target < prior_target)
+                then 'down' end as effect
+            from staging.rating_events
+            where ticker = $ticker and score is not null and prior_score is not null
+            order by graded_on, effect
+            """
+        ),
+        "flags": marts.rows(
+            """
+            select flag, kind, severity, opened_on, closed_on from marts.risk_flags
+            where ticker = $ticker order by opened_on, flag
+            """
+        ),
+        "sessions": marts.rows(
+            """
+            select session_date, close, target_low, target_high, target_median
+            from marts.consensus_history where ticker = $ticker order by session_date
+            """
+        ),
+        "consensus": marts.one("marts.consensus"),
+    }
+
+
+def _pictures(pictured: dict[str, Any]) -> list[dict[str, Any]]:
+    pictures = []
+    bars, flags, consensus = pictured["bars"], pictured["flags"], pictured["consensus"]
+
+    def add(svg: str, caption: str) -> None:
+        pictures.append({"svg": Markup(svg), "caption": caption})
+
+    if bars:
+        first, last = bars[0], bars[-1]
+        add(
+            charts.price_chart(bars, pictured["calls"], flags),
+            f"The close went from {first['close']:,.2f} on {first['session_date']} to "
+            f"{last['close']:,.2f} on {last['session_date']}. Triangles: analysts' calls; shaded: "
+            "a risk flag of severity 2 or more was open.",
+        )
+    if any(row["target_median"] is not None for row in pictured["sessions"]):
+        add(
+            charts.target_chart(pictured["sessions"]),
+            "Targets of the named firms, as each session knew them, against the close.",
+        )
+    if consensus and (consensus["analyst_count"] or consensus["firm_count"]):
+        counts = [
+            (
+                "buy",
+                _sum(consensus["strong_buy_count"], consensus["buy_count"]),
+                consensus["firm_buy_count"],
+            ),
+            ("hold", consensus["hold_count"], consensus["firm_hold_count"]),
+            (
+                "sell",
+                _sum(consensus["sell_count"], consensus["strong_sell_count"]),
+                consensus["firm_sell_count"],
+            ),
+        ]
+        said = "; ".join(
+            f"{name}: {_count(vendor)} in the vendor's snapshot, {_count(firms)} named firms"
+            for name, vendor, firms in counts
+        )
+        add(charts.vote_chart(counts), f"Votes. {said}.")
+    if flags and bars:
+        add(
+            charts.flag_chart(flags, bars[-1]["session_date"]),
+            f"Risk flags: {len(flags)} episodes, "
+            f"{sum(flag['closed_on'] is None for flag in flags)} open. Grey info, blue watch, "
+            "orange warning, red severe.",
+        )
+    return pictures
+
+
+def _sum(*counts: int | None) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
+
+
+def _count(count: int | None) -> str:
+    return "not known" if count is None else str(count)
+
+
+def _head(name: str, kind: str, css: str = "") -> dict[str, str]:
+    return {"name": name, "kind": kind, "css": css}
+
+
+def _cell(value: Any, text: Any, css: str = "", link: str = "") -> dict[str, Any]:
+    return {"value": "" if value is None else value, "text": text, "css": css, "link": link}
+
+
+def _share(value: float | None, css: str = "") -> dict[str, Any]:
+    if value is None:
+        return _cell(None, "–", f"n {css}")
+    colour = "up" if value > 0 else "down" if value < 0 else ""
+    return _cell(value, f"{100 * value:+.1f} %", f"n {colour} {css}")
+
+
+def _number(value: float | None, currency: str | None) -> str:
+    return "–" if value is None else f"{value:,.2f} {currency or ''}".strip()
+
+
+def link(value: Any) -> str:
+    """Return a cell's text as an address to link to, or nothing where it is not http or https."""
+    if not isinstance(value, str) or not value.startswith(("http://", "https://")):
+        return ""
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return ""
+    return value if parts.hostname and not re.search(r"[\s\x00-\x1f\x7f\\]", value) else ""
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined
+    )
+    environment.filters["link"] = link
+    return environment
+
+
+@cache
+def _read(name: str) -> str:
+    return (_FOLDER / name).read_text(encoding="utf-8")
+
+
+@cache
+def _code() -> str:
+    """Return a hash of all that makes a page besides its facts."""
+    files = [*_FOLDER.iterdir(), Path(__file__), Path(charts.__file__)]
+    return _hash("".join(path.read_text(encoding="utf-8") for path in sorted(files)))
+
+
+def _render(template: str, script: str, **values: Any) -> str:
+    css = _read("page.css")
+    policy = f"default-src 'none'; style-src {_source(css)}; base-uri 'none'; form-action 'none'"
+    if script:
+        policy += f"; script-src {_source(script)}"
+    return (
+        _environment()
+        .get_template(template)
+        .render(css=Markup(css), script=Markup(script), policy=Markup(policy), **values)
+    )
+
+
+def _source(text: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return f"'sha256-{digest}'"
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _made_of(home: Home) -> dict[str, str]:
+    try:
+        return dict(json.loads((home.site / _MADE_OF).read_text()))
+    except (OSError, ValueError):
+        return {}
+
+
+def _replace(path: Path, text: str) -> None:
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    unfinished.write_text(text, encoding="utf-8")
+    os.replace(unfinished, path)

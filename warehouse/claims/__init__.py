@@ -1,0 +1,4 @@
+"""Checks an article: what it claims (`extract`), and what the published file says to it (`verify`).
+
+The text is data: it is cut into words, compared with rules, and shown; nothing in it is obeyed.
+"""

@@ -1,0 +1,1497 @@
+"""What the published file says to each claim of an article, as of the moment it appeared.
+
+A claim is computed on every admissible basis from facts with `known_from` up to that moment. One
+exception, which the answer names: the day of publication is judged by its final bar.
+"""
+
+from __future__ import annotations
+
+import calendar
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import duckdb
+
+from warehouse.claims.extract import MOST_CHARACTERS, WEEKDAYS, Article, Claim, Opinion, read
+from warehouse.errors import UsageError
+from warehouse.news.linking import names_of
+from warehouse.news.text import words
+from warehouse.news.vocabulary import rows as seed_rows
+from warehouse.sources import calendars
+
+SUPPORTED, OTHER_BASIS, STALE, CONTRADICTED, NOT_CHECKABLE = (
+    "supported", "supported_on_other_basis", "stale", "contradicted", "not_checkable",
+)  # fmt: skip
+MOST_BYTES = 4 * MOST_CHARACTERS
+# "Nearly X" is from 90 % of X on; "nearly doubled" from a gain of 85 %.
+_NEARLY = 0.90
+_UNDERSTATED = 1.25
+_CLUSTER_TOLERANCE = 0.02
+_STALE_DAYS = 400
+_NEWS_DAYS = 45
+_MONTHS = {"month": 1, "3m": 3, "6m": 6, "12m": 12}
+_SESSIONS = {"week": 5, "month": 21, "3m": 63, "6m": 126, "12m": 252}
+_LABELS = {
+    "moderate buy": "buy", "outperform": "buy", "overweight": "buy", "neutral": "hold",
+    "moderate sell": "sell", "underperform": "sell", "underweight": "sell",
+}  # fmt: skip
+_EXCHANGES = {
+    "NYQ": ("nyse", "new"), "NYSE": ("nyse", "new"), "XNYS": ("nyse", "new"),
+    "NMS": ("nasdaq", "nasdaqgs"), "NGM": ("nasdaq",), "NCM": ("nasdaq",), "NAS": ("nasdaq",),
+    "HKG": ("hong", "hkex", "hkg", "sehk"), "LSE": ("london", "lse"), "ASE": ("amex",),
+}  # fmt: skip
+_STOP_WORDS = frozenset(
+    [
+        "this",
+        "that",
+        "with",
+        "from",
+        "have",
+        "been",
+        "were",
+        "will",
+        "their",
+        "there",
+        "which",
+        "about",
+        "after",
+        "into",
+        "over",
+        "than",
+        "more",
+        "also",
+        "just",
+        "last",
+        "year",
+        "years",
+        "month",
+        "company",
+        "shares",
+        "stock",
+        "alibaba",
+        "group",
+        "inc",
+        "announced",
+        "announces",
+        "launch",
+        "launched",
+        "launches",
+        "unveiled",
+        "unveils",
+        "unveiling",
+        "shared",
+        "says",
+        "said",
+        "first",
+        "largest",
+        "could",
+        "wall",
+        "street",
+        "today",
+        "market",
+        "growth",
+    ]
+)
+
+
+class Evidence(NamedTuple):
+    """One stored value an answer rests on; a mart's row has its key for `row_id`."""
+
+    table: str
+    row_id: str
+    column: str
+    value: Any
+    known_from: datetime | None
+
+
+class Basis(NamedTuple):
+    """One admissible reading of a claim: its name, the number found, and what it rests on."""
+
+    name: str
+    value: Any
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer to one claim; `tolerance` is the interval in which a number supports it."""
+
+    text: str
+    kind: str
+    verdict: str
+    stated: dict[str, Any]
+    found: Any
+    basis: str | None
+    tolerance: tuple[float, float] | None
+    evidence: list[dict[str, Any]]
+    ticker: str | None
+    sentence: int
+    reason: str | None = None
+    note: str | None = None
+    bases: dict[str, Any] = field(default_factory=dict)
+
+
+class _NotCheckable(Exception):
+    """There is nothing to judge a claim by; the message is the reason's code."""
+
+
+def tolerance(claim: Claim) -> tuple[float, float]:
+    """Return the interval of numbers that support a claim's value, as its rounding implies.
+
+    "10 %" is 9.5 to 10.5 %, "over X" from X on, "nearly X" 90 to 100 % of X. A move and a factor
+    are in fractions of change: "nearly doubled" is 0.85 to 1, "doubled" from 0.95 on.
+    """
+    if claim.value is None:
+        raise ValueError(f"{claim.kind} states no number")
+    value, half = claim.value, claim.step / 2
+    if claim.kind == "factor":
+        if value < 1:
+            low, high = value - 0.025, value + 0.025
+            if claim.operator == "nearly":
+                low, high = value, value + 0.075
+            if claim.operator == "over":
+                low, high = 0.0, value
+            return round(low - 1, 12), round(high - 1, 12)
+        change = value - 1
+        if claim.operator == "nearly":
+            return 0.85 * change, change
+        return (change if claim.operator == "over" else change - 0.05), float("inf")
+    sign = -1.0 if claim.argument == "down" and claim.kind in ("move", "upside") else 1.0
+    if claim.operator == "over":
+        low, high = value, float("inf")
+    elif claim.operator == "under":
+        low, high = (0.0 if claim.unit == "fraction" else float("-inf")), value
+    elif claim.operator == "nearly":
+        low, high = _NEARLY * value, value + half
+    else:
+        low, high = value - half, value + half
+    low, high = round(low, 12), round(high, 12)
+    return (low, high) if sign > 0 else (-high, -low)
+
+
+def check(
+    con: duckdb.DuckDBPyConnection,
+    text: str,
+    *,
+    newest: datetime,
+    ticker: str | None = None,
+    published_at: str | None = None,
+    as_of: str | None = None,
+) -> dict[str, Any]:
+    """Judge an article by the published file open in `con`.
+
+    Publication is `published_at`, else what the article's head says, else `as_of`, else `newest`,
+    the moment (UTC) the file shows. With an earlier `as_of`, only what was known by then counts.
+    Raises `UsageError` where no company is named or known, or a moment lies in the future.
+    """
+    known = con.execute(
+        "select ticker, name from staging.stg_securities order by ticker"
+    ).fetchall()
+    tickers = {row[0] for row in known} | {
+        row[0] for row in con.execute("select ticker from staging.stg_listings").fetchall()
+    }
+    article = read(text, names_of(known), ticker)
+    if article.ticker is None:
+        raise UsageError("The text names no company we know; say which one with --ticker.")
+    if article.ticker not in tickers:
+        raise UsageError(
+            f"{article.ticker} is not in the published file; `bellwether universe add "
+            f"{article.ticker}` covers it from the next ingest on."
+        )
+    notes = []
+    stated = published_at or article.published or as_of
+    if stated is None:
+        moment = newest
+        notes.append("No publication time was found or given: judged as of the newest data.")
+    else:
+        moment = _moment(con, stated)
+    if moment > newest:
+        notes.append(f"The published file shows {newest} UTC: what came later is not in it.")
+    if as_of is not None:
+        moment = min(moment, _moment(con, as_of))
+    if article.is_cut:
+        notes.append("Only the beginning of the text was read.")
+    company: dict[str, Facts] = {}
+    verdicts = []
+    for claim in article.claims:
+        name = claim.ticker
+        if name is None or name not in tickers:
+            verdicts.append(_answer(claim, NOT_CHECKABLE, reason="unknown_company"))
+            continue
+        if name not in company:
+            company[name] = Facts(con, name, moment)
+        verdicts.append(judge(company[name], claim))
+    subject = company.get(article.ticker) or Facts(con, article.ticker, moment)
+    return {
+        "ticker": article.ticker,
+        "as_of": moment.isoformat(sep=" "),
+        "claims": [asdict(verdict) for verdict in verdicts],
+        "opinions": [_opinion(subject, opinion) for opinion in article.opinions],
+        "sentences": _sentences(article, text),
+        "notes": notes,
+    }
+
+
+def _moment(con: duckdb.DuckDBPyConnection, text: str) -> datetime:
+    """The moment a date or time stands for, as `calendars.moment`, but by the stored sessions."""
+    try:
+        if len(text) == len("2026-01-31"):
+            found = con.execute(
+                "select min(opens_at) from staging.stg_calendar_days "
+                "where exchange = ? and is_session and day > ?",
+                [calendars.REFERENCE, date.fromisoformat(text)],
+            ).fetchone()
+            if found and found[0] and found[0] < datetime.now(UTC).replace(tzinfo=None):
+                opens: datetime = found[0]
+                return opens - timedelta(microseconds=1)
+        return calendars.moment(text)
+    except ValueError:
+        raise UsageError(
+            f"{text!r} is neither a date (2025-08-01) nor a time (2025-08-01T14:00)."
+        ) from None
+
+
+def judge(facts: Facts, claim: Claim) -> Verdict:
+    """Return the verdict on one claim by the facts of its company."""
+    judges: dict[str, Callable[[Facts, Claim], Verdict]] = _JUDGES
+    try:
+        return judges[claim.kind](facts, claim)
+    except _NotCheckable as reason:
+        return _answer(claim, NOT_CHECKABLE, reason=str(reason))
+
+
+def _sentences(article: Article, text: str) -> list[str]:
+    return [text[one.start : one.end] for one in article.sentences]
+
+
+def _stated(claim: Claim) -> dict[str, Any]:
+    told = {
+        "metric": claim.argument or None, "operator": claim.operator, "value": claim.value,
+        "high": claim.high, "unit": claim.unit or None, "window": claim.window,
+        "date": claim.stated_on, "firm": claim.firm, "grade": claim.grade, "prior": claim.prior,
+    }  # fmt: skip
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _answer(
+    claim: Claim,
+    verdict: str,
+    *,
+    found: Any = None,
+    basis: str | None = None,
+    evidence: Sequence[Evidence] = (),
+    reason: str | None = None,
+    note: str | None = None,
+    bases: Iterable[Basis] = (),
+    within: tuple[float, float] | None = None,
+) -> Verdict:
+    if within is None and claim.value is not None and claim.kind != "target_range":
+        within = tolerance(claim)
+    return Verdict(
+        claim.text, claim.kind, verdict, _stated(claim), found, basis, within,
+        [one._asdict() for one in evidence], claim.ticker, claim.sentence, reason, note,
+        {one.name: one.value for one in bases},
+    )  # fmt: skip
+
+
+def _weigh(
+    claim: Claim,
+    bases: Sequence[Basis],
+    *,
+    fits: Callable[[Any], bool] | None = None,
+    earlier: Iterable[Basis] = (),
+    note: str | None = None,
+    within: tuple[float, float] | None = None,
+) -> Verdict:
+    """Compare a claim with its bases, the first being what it means unless it says otherwise."""
+    bases = [basis for basis in bases if basis.value is not None]
+    if not bases:
+        raise _NotCheckable("no_data")
+    if fits is None:
+        low, high = within or tolerance(claim)
+
+        def fits(value: Any) -> bool:
+            return bool(low - 1e-9 <= value <= high + 1e-9)
+
+    for place, basis in enumerate(bases):
+        if fits(basis.value):
+            if claim.operator == "over" and claim.value and isinstance(basis.value, float | int):
+                size = abs(basis.value)
+                over = claim.value - 1 if claim.kind == "factor" else claim.value
+                if size > _UNDERSTATED * over:
+                    note = "; ".join(filter(None, (note, "understated")))
+            verdict = OTHER_BASIS if place else SUPPORTED
+            if place:
+                told = f"{bases[0].name}: {_shown(claim, bases[0].value)}"
+                note = "; ".join(filter(None, (told, note)))
+            return _answer(
+                claim, verdict, found=basis.value, basis=basis.name, evidence=basis.evidence,
+                note=note, bases=bases, within=within,
+            )  # fmt: skip
+    for former in earlier:
+        if former.value is not None and fits(former.value):
+            told = f"true {former.name}, now {_shown(claim, bases[0].value)}"
+            return _answer(
+                claim, STALE, found=bases[0].value, basis=bases[0].name, bases=bases,
+                evidence=(*bases[0].evidence, *former.evidence), within=within,
+                note="; ".join(filter(None, (note, told))),
+            )  # fmt: skip
+    return _answer(
+        claim, CONTRADICTED, found=bases[0].value, basis=bases[0].name,
+        evidence=bases[0].evidence, note=note, bases=bases, within=within,
+    )  # fmt: skip
+
+
+def _shown(claim: Claim, value: Any) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    if claim.unit == "fraction" or claim.kind == "factor":
+        return f"{100 * value:.1f} %"
+    return f"{value:,.6g}"
+
+
+class Bar(NamedTuple):
+    """A final bar on the split basis of the published file."""
+
+    session: date
+    open: float | None
+    high: float | None
+    low: float | None
+    close: float
+    volume: float | None
+    dividend: float
+    row_id: str
+    known_from: datetime
+
+
+class Facts:
+    """What was known of one company at a moment (UTC), and the final bar of that day."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, ticker: str, moment: datetime) -> None:
+        """Find the session of the moment: the newest that had opened."""
+        self.con, self.ticker, self.moment = con, ticker, moment
+        found = self.rows(
+            """
+            select d.day, d.opens_at, d.closes_at, d.next_opens_at, d.session_number
+            from staging.stg_calendar_days as d
+            inner join staging.stg_listings as l on l.exchange = d.exchange
+            where l.ticker = ? and d.is_session and d.opens_at <= ?
+            order by d.day desc limit 1
+            """,
+            ticker,
+            moment,
+        )
+        self.session: date = found[0][0] if found else moment.date()
+        self.closes_at = found[0][2] if found else moment
+        self.next_opens_at = found[0][3] if found else moment
+        self.number = found[0][4] if found else -1
+
+    def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Return the rows of a parameterised query."""
+        return self.con.execute(query, list(parameters)).fetchall()
+
+    @cached_property
+    def split_factor(self) -> float:
+        """How many shares of the file's basis one share of the moment is."""
+        found = self.rows(
+            "select split_factor from staging.stg_splits "
+            "where ticker = ? and told_from <= ? and effective_at > ?",
+            self.ticker, self.moment, self.moment,
+        )  # fmt: skip
+        return float(found[0][0]) if found else 1.0
+
+    @cached_property
+    def currency(self) -> str | None:
+        """The currency of the quotes, pounds for those in pence."""
+        return self.quoted[0]
+
+    @cached_property
+    def price_factor(self) -> float:
+        """What brings a price of the file to a share and the currency of the moment."""
+        return self.split_factor / self.quoted[1]
+
+    @cached_property
+    def quoted(self) -> tuple[str | None, float]:
+        """The major currency of the quotes, and how many of their units make one of it."""
+        found = self.rows("select currency from staging.stg_listings where ticker = ?", self.ticker)
+        return self.major(found[0][0] if found else None)
+
+    def major(self, code: str | None) -> tuple[str | None, float]:
+        """Return the major currency of a code and how many of the code's units make one of it."""
+        found = self.rows(
+            "select major_code, units_per_major from rules.currencies where code = ?", code
+        )
+        return (found[0][0], float(found[0][1])) if found else (code, 1.0)
+
+    @cached_property
+    def bars(self) -> list[Bar]:
+        """Final bars as known at the moment, oldest first; of the day, its first."""
+        bars = {
+            row[0]: Bar(*row)
+            for row in self.rows(
+                """
+                select session_date, open, high, low, close, volume, coalesce(dividend, 0), row_id,
+                    known_from
+                from staging.stg_prices
+                where ticker = ? and session_date <= ? and is_final and close > 0
+                """,
+                self.ticker,
+                self.session,
+            )
+        }
+        told = self.rows(
+            """
+            select v.session_date, r.open / v.split_factor, r.high / v.split_factor,
+                r.low / v.split_factor, v.close / v.split_factor, r.volume * v.split_factor,
+                coalesce(r.dividend, 0) / v.split_factor, v.row_id, v.known_from
+            from staging.stg_price_versions as v
+            inner join raw.prices as r on r.row_id = v.row_id
+            where v.ticker = ? and v.session_date <= ? and v.is_final and v.close > 0
+            order by v.known_from, v.source_priority desc
+            """,
+            self.ticker,
+            self.session,
+        )
+        versions: dict[date, list[Bar]] = {}
+        for row in told:
+            versions.setdefault(row[0], []).append(Bar(*row))
+        for day, known in versions.items():
+            by_then = [bar for bar in known if bar.known_from <= self.moment]
+            if by_then:
+                bars[day] = by_then[-1]
+            elif day == self.session:
+                bars[day] = known[0]
+        kept = [
+            bar for bar in bars.values()
+            if bar.known_from <= self.moment or bar.session == self.session
+        ]  # fmt: skip
+        return sorted(kept, key=lambda bar: bar.session)
+
+    def at(self, day: date) -> int | None:
+        """Place of the newest bar up to a day."""
+        place = None
+        low, high = 0, len(self.bars)
+        while low < high:
+            middle = (low + high) // 2
+            if self.bars[middle].session <= day:
+                low, place = middle + 1, middle
+            else:
+                high = middle
+        return place
+
+    @cached_property
+    def last(self) -> int:
+        """Place of the bar of the session; there must be one not older than a week."""
+        place = self.at(self.session)
+        if place is None or (self.session - self.bars[place].session).days > 7:
+            raise _NotCheckable("no_final_bar")
+        return place
+
+    @cached_property
+    def day_note(self) -> str | None:
+        """What is to be said where the day's own bar came after the article."""
+        bar = self.bars[self.last]
+        if bar.known_from <= self.moment:
+            return None
+        return f"judged by the final bar of {bar.session}, known from {bar.known_from}"
+
+    def momentum(self, column: str) -> Basis:
+        """A figure of `marts.momentum_history`, where no bar it may rest on was told later."""
+        bar = self.bars[self.last]
+        later = self.rows(
+            "select 1 from staging.stg_price_versions where ticker = ? and session_date <= ? "
+            "and session_date > ? and is_final and known_from > ? and session_date < ? limit 1",
+            self.ticker, bar.session, bar.session - timedelta(days=400), self.moment, bar.session,
+        )  # fmt: skip
+        if later:
+            raise _NotCheckable("restated_since")
+        if column not in _MOMENTUM:
+            raise ValueError(column)
+        found = self.rows(
+            f"select {column} from marts.momentum_history where ticker = ? and session_date = ?",
+            self.ticker, bar.session,
+        )  # fmt: skip
+        if not found or found[0][0] is None:
+            raise _NotCheckable("no_data")
+        key = f"{self.ticker} {bar.session}"
+        value = found[0][0]
+        return Basis(
+            column, value, (Evidence("marts.momentum_history", key, column, value, bar.known_from),)
+        )
+
+    @cached_property
+    def consensus_number(self) -> int:
+        """The newest session all of whose consensus was known at the moment."""
+        later = self.rows(
+            """
+            select 1 from staging.stg_ratings_history
+            where ticker = ? and known_from > ? and known_from < ?
+            union all
+            select 1 from staging.stg_consensus_history
+            where ticker = ? and known_from > ? and known_from < ?
+            """,
+            self.ticker, self.moment, self.next_opens_at,
+            self.ticker, self.moment, self.next_opens_at,
+        )  # fmt: skip
+        return self.number - 1 if later else self.number
+
+    @cached_property
+    def consensus(self) -> dict[str, Any]:
+        """The row of `marts.consensus_history` that was known at the moment."""
+        cursor = self.con.execute(
+            """
+            select c.* from marts.consensus_history as c
+            where c.ticker = ? and (c.session_date < ? or (c.session_date = ? and ?))
+            order by c.session_date desc limit 1
+            """,
+            [self.ticker, self.session, self.session, self.consensus_number == self.number],
+        )
+        row = cursor.fetchone()
+        if row is None:
+            raise _NotCheckable("no_consensus")
+        return dict(zip([column[0] for column in cursor.description or ()], row, strict=True))
+
+    def former_consensus(self, *columns: str) -> list[tuple[Any, ...]]:
+        """Rows (session, columns …) of the consensus of the year before, newest first."""
+        for column in columns:
+            if column not in self.consensus:
+                raise ValueError(column)
+        now = self.consensus["session_date"]
+        return self.rows(
+            f"select session_date, {', '.join(columns)} from marts.consensus_history "
+            "where ticker = ? and session_date < ? and session_date > ? order by session_date desc",
+            self.ticker, now, now - timedelta(days=_STALE_DAYS),
+        )  # fmt: skip
+
+    @cached_property
+    def votes(self) -> list[tuple[Any, ...]]:
+        """Votes of the event layer: firm, grade, bucket, target, status, row and known time."""
+        return self.rows(
+            """
+            select firm, grade, bucket, target, target_status, table_name, row_id, known_from
+            from staging.vote_history
+            where ticker = ? and from_number <= ? and to_number > ? order by firm
+            """,
+            self.ticker, self.consensus_number, self.consensus_number,
+        )  # fmt: skip
+
+    def consensus_basis(self, column: str) -> Basis:
+        """A column of the consensus; the evidence is the snapshot, or the votes it counts."""
+        value = self.consensus[column]
+        key = f"{self.ticker} {self.consensus['session_date']}"
+        evidence = [Evidence("marts.consensus_history", key, column, value, None)]
+        if column in ("analyst_count", "sell_count", "buy_count", "hold_count") or (
+            column.startswith("snapshot_")
+        ):
+            for row_id, known_from in self.rows(
+                "select row_id, known_from from staging.snapshot_history "
+                "where ticker = ? and from_number <= ? and to_number > ?",
+                self.ticker, self.consensus_number, self.consensus_number,
+            ):  # fmt: skip
+                source = _SNAPSHOT_COLUMNS.get(column, "recommendation_mean")
+                told = self.rows(f"select {source} from raw.consensus where row_id = ?", row_id)
+                evidence.append(Evidence("raw.consensus", row_id, source, told[0][0], known_from))
+        else:
+            what = "target" if "target" in column or "upside" in column else "grade"
+            for firm, grade, _, target, status, table, row_id, known_from in self.votes:
+                if what == "grade" or status == "used":
+                    shown = target if what == "target" else grade
+                    name = "target" if what == "target" else "to_grade"
+                    if table != "raw.ratings" and name == "to_grade":
+                        name = "grade"
+                    evidence.append(Evidence(table, row_id, name, shown, known_from))
+                    del firm
+        return Basis(column, value, tuple(evidence))
+
+    @cached_property
+    def calls(self) -> list[dict[str, Any]]:
+        """Calls known at the moment, newest first."""
+        cursor = self.con.execute(
+            """
+            select e.firm, e.grade, e.score, e.bucket, e.action, e.prior_score, e.told_target,
+                e.target_currency, e.is_fair_value, e.graded_on, e.known_from, e.note, e.table_name,
+                e.row_id, e.last_target, coalesce(r.prior_target, e.prior_target) as prior_target
+            from staging.rating_events as e
+            left join raw.ratings as r on r.row_id = e.row_id and e.table_name = 'raw.ratings'
+            where e.ticker = ? and e.known_from <= ?
+            order by e.graded_on desc, e.known_from desc, e.row_id
+            """,
+            [self.ticker, self.moment],
+        )
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    @cached_property
+    def valuations(self) -> list[dict[str, Any]]:
+        """Multiples known at the moment, newest first."""
+        return _valuations(self, [self.ticker])[self.ticker]
+
+    @cached_property
+    def news(self) -> list[tuple[Any, ...]]:
+        """News of the last weeks known at the moment: row, title, summary, published, known."""
+        return self.rows(
+            """
+            select row_id, title, coalesce(summary, ''), published_at, known_from
+            from staging.stg_news
+            where ticker = ? and known_from <= ? and published_at > ? order by published_at desc
+            """,
+            self.ticker, self.moment, self.moment - timedelta(days=_NEWS_DAYS),
+        )  # fmt: skip
+
+
+_MOMENTUM = frozenset(
+    ("sma_50", "sma_200", "volatility_21d", "volatility_63d", "volatility_252d", "beta_252d",
+     "relative_strength_63d", "relative_strength_126d", "relative_strength_252d", "volume_surge",
+     "rsi_14", "drawdown_252d", "max_drawdown_252d")
+)  # fmt: skip
+_SNAPSHOT_COLUMNS = {
+    "snapshot_target_mean": "target_mean", "snapshot_target_median": "target_median",
+    "snapshot_target_high": "target_high", "snapshot_target_low": "target_low",
+    "snapshot_upside_mean": "target_mean", "snapshot_upside_median": "target_median",
+    "snapshot_target_count": "target_count", "sell_count": "sell", "buy_count": "buy",
+    "hold_count": "hold", "analyst_count": "buy",
+}  # fmt: skip
+
+
+def _valuations(facts: Facts, tickers: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """Multiples of several companies known at the moment, newest first."""
+    cursor = facts.con.execute(
+        """
+        select ticker, row_id, valued_on, price, market_cap, trailing_pe, forward_pe, forward_eps,
+            trailing_eps, price_to_sales, currency, eps_currency, known_from
+        from staging.stg_valuations
+        where list_contains(?, ticker) and known_from <= ? and valued_on > ?
+        order by valued_on desc, known_from desc
+        """,
+        [list(tickers), facts.moment, facts.session - timedelta(days=_STALE_DAYS)],
+    )
+    names = [column[0] for column in cursor.description or ()]
+    found: dict[str, list[dict[str, Any]]] = {ticker: [] for ticker in tickers}
+    for row in cursor.fetchall():
+        found[row[0]].append(dict(zip(names, row, strict=True)))
+    return found
+
+
+def _price(bar: Bar, column: str = "close") -> Evidence:
+    return Evidence("raw.prices", bar.row_id, column, getattr(bar, column), bar.known_from)
+
+
+def _months_before(day: date, months: int) -> date:
+    year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
+    return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
+
+
+def _total_return(bars: Sequence[Bar], first: int, last: int) -> float | None:
+    """The return with dividends put into the share at the close before they were due."""
+    growth = bars[last].close / bars[first].close
+    paid = False
+    for place in range(first + 1, last + 1):
+        if bars[place].dividend:
+            growth /= 1 - bars[place].dividend / bars[place - 1].close
+            paid = True
+    return growth - 1 if paid else None
+
+
+def _moves(facts: Facts, claim: Claim, down: bool, last: int) -> list[Basis]:
+    """Every admissible reading of a move that ends with the bar at `last`."""
+    bars, window = facts.bars, claim.window or "day"
+    day = bars[last].session
+    starts: list[tuple[str, int | None]] = []
+    if window in ("day", "intraday", *WEEKDAYS):
+        starts = [("day", last - 1 if last else None)]
+    elif window in _SESSIONS:
+        back = day - timedelta(days=7) if window == "week" else _months_before(day, _MONTHS[window])
+        count = _SESSIONS[window]
+        starts = [
+            (f"calendar {window}", facts.at(back)),
+            (f"{count} sessions", last - count if last >= count else None),
+        ]
+    elif window == "ytd":
+        starts = [("year to date", facts.at(date(day.year - 1, 12, 31)))]
+    elif window.startswith("year "):
+        year = int(window[5:])
+        if year > day.year:
+            raise _NotCheckable("in_the_future")
+        starts = [(window, facts.at(date(year - 1, 12, 31)))]
+        ended = facts.at(date(year, 12, 31))
+        last = min(last, ended) if ended is not None else last
+    elif window.startswith("in "):
+        month = int(window[3:])
+        first_day = date(day.year - (month > day.month), month, 1)
+        starts = [(f"month of {first_day:%Y-%m}", facts.at(first_day - timedelta(days=1)))]
+        ended = facts.at(_period_end(first_day, "month"))
+        last = min(last, ended) if ended is not None else last
+    elif window == "since" and claim.stated_on:
+        starts = [(f"since {claim.stated_on}", facts.at(claim.stated_on - timedelta(days=1)))]
+    else:
+        raise _NotCheckable("window_not_supported" if window != "extended" else "outside_session")
+    end = bars[last]
+    closes, others = [], []
+    for name, first in starts:
+        if first is None or first < 0 or first >= last:
+            continue
+        base = bars[first]
+        change = end.close / base.close - 1
+        closes.append(Basis(f"{name}, close", change, (_price(base), _price(end))))
+        extreme, column = (end.low, "low") if down else (end.high, "high")
+        if extreme:
+            label = f"{name}, intraday {column}"
+            pair = (_price(base), _price(end, column))
+            others.append(Basis(label, extreme / base.close - 1, pair))
+        if end.open and name == "day":
+            pair = (_price(base), _price(end, "open"))
+            others.append(Basis("day, open", end.open / base.close - 1, pair))
+        total = _total_return(bars, first, last)
+        if total is not None:
+            paid = [_price(b, "dividend") for b in bars[first + 1 : last + 1] if b.dividend]
+            found = (_price(base), _price(end), *paid)
+            others.append(Basis(f"{name}, total return", total, found))
+    if not closes:
+        raise _NotCheckable("history_too_short")
+    if window == "intraday":
+        return [b for b in others if "intraday" in b.name] + closes
+    return closes + others
+
+
+def _move(facts: Facts, claim: Claim) -> Verdict:
+    down = claim.argument == "down" or (claim.kind == "factor" and (claim.value or 0) < 1)
+    last = facts.last
+    if claim.window in WEEKDAYS:
+        wanted = WEEKDAYS.index(claim.window)
+        back = (facts.session.weekday() - wanted) % 7
+        place = facts.at(facts.session - timedelta(days=back))
+        if place is None or facts.bars[place].session.weekday() != wanted:
+            raise _NotCheckable("no_session")
+        last = place
+    bases = _moves(facts, claim, down, last)
+    earlier = []
+    if claim.window == "day":
+        for back in range(1, min(4, last)):
+            for basis in _moves(facts, claim, down, last - back)[:1]:
+                on = facts.bars[last - back].session
+                earlier.append(Basis(f"on {on}", basis.value, basis.evidence))
+    note = facts.day_note if last == facts.last else None
+    found = _weigh(claim, bases, earlier=earlier, note=note)
+    if found.verdict == CONTRADICTED and claim.window in _SESSIONS:
+        low, high = tolerance(claim)
+        for window in _SESSIONS:
+            if window != claim.window:
+                other = _fitting(facts, claim, window, down, last)
+                if other is not None and low <= other <= high:
+                    note = "; ".join(filter(None, (note, f"it fits the window {window}")))
+                    return _weigh(claim, bases, earlier=earlier, note=note)
+    return found
+
+
+def _fitting(facts: Facts, claim: Claim, window: str, down: bool, last: int) -> float | None:
+    try:
+        value: float = _moves(facts, replace(claim, window=window), down, last)[0].value
+    except _NotCheckable:
+        return None
+    return value
+
+
+def _level_since(facts: Facts, claim: Claim) -> Verdict:
+    assert claim.stated_on is not None
+    bars, last = facts.bars, facts.last
+    high = claim.argument == "high"
+    bases = []
+    for name, column in (("close", "close"), ("intraday", "high" if high else "low")):
+        now = getattr(bars[last], column)
+        found = None
+        for bar in reversed(bars[:last]):
+            level = getattr(bar, column)
+            if level is not None and now is not None and (
+                level >= now * (1 - 1e-9) if high else level <= now * (1 + 1e-9)
+            ):  # fmt: skip
+                found = bar
+                break
+        if found is None:
+            if bars[0].session > claim.stated_on:
+                raise _NotCheckable("history_too_short")
+            bases.append(Basis(f"{name}: never before", date.min, (_price(bars[last], column),)))
+        else:
+            pair = (_price(bars[last], column), _price(found, column))
+            bases.append(Basis(name, found.session, pair))
+    until = _period_end(claim.stated_on, claim.unit)
+    note = facts.day_note
+    if bases[0].value < claim.stated_on:
+        note = "; ".join(filter(None, (note, "understated")))
+    return _weigh(claim, bases, fits=lambda value: bool(value <= until), note=note)
+
+
+def _period_end(first: date, precision: str) -> date:
+    if precision == "year":
+        return date(first.year, 12, 31)
+    if precision == "month":
+        return date(first.year, first.month, calendar.monthrange(first.year, first.month)[1])
+    return first
+
+
+def _extreme(facts: Facts, claim: Claim) -> Verdict:
+    """A record, or the extreme of 52 weeks, reached on the day."""
+    bars, last = facts.bars, facts.last
+    high = claim.argument == "high"
+    since = _months_before(bars[last].session, 12) if claim.kind == "high_52w" else date.min
+    span = [bar for bar in bars[: last + 1] if bar.session >= since]
+    if len(span) < 2:
+        raise _NotCheckable("history_too_short")
+    bases = []
+    for name, column in (("close", "close"), ("intraday", "high" if high else "low")):
+        levels = [getattr(bar, column) for bar in span if getattr(bar, column) is not None]
+        if not levels:
+            continue
+        best = max(levels) if high else min(levels)
+        holder = next(bar for bar in span if getattr(bar, column) == best)
+        now = getattr(bars[last], column)
+        ratio = now / best if now else None
+        bases.append(Basis(name, ratio, (_price(bars[last], column), _price(holder, column))))
+    note = facts.day_note
+    if claim.kind == "record":
+        note = "; ".join(filter(None, (note, f"history from {bars[0].session} on")))
+    return _weigh(claim, bases, fits=lambda value: abs(value - 1) < 1e-9, note=note)
+
+
+def _price_level(facts: Facts, claim: Claim) -> Verdict:
+    bar, factor = facts.bars[facts.last], facts.price_factor
+    if facts.currency and claim.unit and claim.unit != facts.currency:
+        return _other_currency(facts, claim, bar.close * factor, facts.currency, (_price(bar),))
+    bases = [Basis("close", bar.close * factor, (_price(bar),))]
+    for column in ("high", "low", "open"):
+        value = getattr(bar, column)
+        name = "open" if column == "open" else f"intraday {column}"
+        bases.append(Basis(name, value * factor if value else None, (_price(bar, column),)))
+    earlier = []
+    for place in range(max(0, facts.last - 5), facts.last):
+        former = facts.bars[place]
+        earlier.append(Basis(f"on {former.session}", former.close * factor, (_price(former),)))
+    return _weigh(claim, bases, earlier=earlier[::-1], note=facts.day_note)
+
+
+def _other_currency(
+    facts: Facts, claim: Claim, found: Any, currency: str, evidence: Sequence[Evidence]
+) -> Verdict:
+    note = f"stated in {claim.unit}, found in {currency}"
+    return _answer(claim, CONTRADICTED, found=found, basis="currency", evidence=evidence, note=note)
+
+
+def _consensus_label(facts: Facts, claim: Claim) -> Verdict:
+    wanted = _LABELS.get(claim.grade or "", claim.grade or "")
+
+    def fits(value: Any) -> bool:
+        return str(value).lower() == wanted
+
+    bases = [facts.consensus_basis("snapshot_label"), facts.consensus_basis("label")]
+    earlier = (
+        Basis(f"until {day}", label)
+        for day, *labels in facts.former_consensus("snapshot_label", "label")
+        for label in labels
+        if label
+    )
+    return _weigh(claim, bases, fits=fits, earlier=earlier)
+
+
+def _counted(*columns: str) -> Callable[[Facts, Claim], Verdict]:
+    def judged(facts: Facts, claim: Claim) -> Verdict:
+        bases = [facts.consensus_basis(column) for column in columns]
+        if claim.unit not in ("count", "fraction"):
+            _refuse_currency(facts, claim)
+            if claim.unit != facts.currency:
+                value = bases[0].value
+                return _other_currency(
+                    facts, claim, value, facts.currency or "?", bases[0].evidence
+                )
+            factor = facts.price_factor
+            bases = [
+                Basis(b.name, b.value * factor if b.value is not None else None, b.evidence)
+                for b in bases
+            ]
+        earlier = (
+            Basis(f"until {day}", value)
+            for day, *values in facts.former_consensus(*columns)
+            for value in values[:1]
+        )
+        return _weigh(claim, bases, earlier=earlier)
+
+    return judged
+
+
+def _refuse_currency(facts: Facts, claim: Claim) -> None:
+    if not facts.currency or not claim.unit:
+        raise _NotCheckable("currency_unknown")
+
+
+def _rating_count(facts: Facts, claim: Claim) -> Verdict:
+    row, what = facts.consensus, claim.argument
+    snapshot = facts.consensus_basis(f"{what}_count")
+    strong = row.get(f"strong_{what}_count")
+    if snapshot.value is not None and strong:
+        snapshot = Basis(f"{what}_count with strong", snapshot.value + strong, snapshot.evidence)
+    return _weigh(claim, [snapshot, facts.consensus_basis(f"firm_{what}_count")])
+
+
+def _target_average(facts: Facts, claim: Claim) -> Verdict:
+    ways = ("mean", "median") if claim.argument == "mean" else ("median",)
+    return _counted(*(f"{layer}target_{way}" for way in ways for layer in ("snapshot_", "")))(
+        facts, claim
+    )
+
+
+def _target_extreme(facts: Facts, claim: Claim) -> Verdict:
+    names = (f"snapshot_target_{claim.argument}", f"target_{claim.argument}")
+    return _counted(*names)(facts, claim)
+
+
+def _upside(facts: Facts, claim: Claim) -> Verdict:
+    names = ("snapshot_upside_mean", "upside_median", "snapshot_upside_median", "upside_mean")
+    return _weigh(claim, [facts.consensus_basis(name) for name in names], note=facts.day_note)
+
+
+def _target_range(facts: Facts, claim: Claim) -> Verdict:
+    assert claim.value is not None and claim.high is not None
+    row, factor = facts.consensus, facts.price_factor
+    if claim.unit != facts.currency:
+        basis = facts.consensus_basis("target_cluster_low")
+        return _other_currency(facts, claim, basis.value, facts.currency or "?", basis.evidence)
+    used = sorted(vote[3] for vote in facts.votes if vote[4] == "used")
+
+    def pair(low: str, high: str, name: str) -> Basis:
+        if row[low] is None or row[high] is None:
+            return Basis(name, None)
+        evidence = (*facts.consensus_basis(low).evidence, *facts.consensus_basis(high).evidence)
+        values = [row[low] * factor, row[high] * factor]
+        return Basis(name, values, tuple(dict.fromkeys(evidence)))
+
+    cluster = pair("target_cluster_low", "target_cluster_high", "shorth of the firms' targets")
+    spans = [
+        pair("snapshot_target_low", "snapshot_target_high", "snapshot's low and high"),
+        pair("target_low", "target_high", "lowest and highest of the firms' targets"),
+    ]
+    quartiles = Basis("quartiles", None)
+    if len(used) >= 5:
+        cuts = statistics.quantiles(used, n=4, method="inclusive")
+        quartiles = Basis(
+            "quartiles of the firms' targets", [cuts[0] * factor, cuts[2] * factor],
+            cluster.evidence,
+        )  # fmt: skip
+    bases = [cluster, quartiles] if claim.argument == "cluster" else [*spans, cluster, quartiles]
+    stated = (claim.value, claim.high)
+
+    def fits(value: Any) -> bool:
+        return all(
+            abs(found / told - 1) <= _CLUSTER_TOLERANCE + 1e-9
+            for found, told in zip(value, stated, strict=True)
+        )
+
+    columns = (
+        ("target_cluster_low", "target_cluster_high")
+        if claim.argument == "cluster"
+        else ("snapshot_target_low", "snapshot_target_high")
+    )
+    earlier = (
+        Basis(f"until {day}", [low * factor, high * factor])
+        for day, low, high in facts.former_consensus(*columns)
+        if low is not None and high is not None
+    )
+    return _weigh(claim, bases, fits=fits, earlier=earlier)
+
+
+def _grade_scores() -> dict[str, tuple[str, str]]:
+    return {row["grade"]: (row["score"], row["bucket"]) for row in seed_rows("rating_grades")}
+
+
+def _plain_grade(grade: str | None) -> str:
+    spelled = " ".join((grade or "").lower().replace("-", " ").replace("_", " ").split())
+    joined = {"overweight": "overweight", "equalweight": "equal weight"}
+    return joined.get(spelled, spelled)
+
+
+def _call(facts: Facts, claim: Claim) -> Verdict:
+    scores = _grade_scores()
+
+    def grade_fits(call: dict[str, Any]) -> bool | None:
+        """True for the same word, None for an equal score, False else."""
+        if claim.grade is None:
+            return True
+        stated, told = _plain_grade(claim.grade), _plain_grade(call["grade"])
+        if stated == told:
+            return True
+        known = scores.get(stated)
+        return None if known and known[0] == str(call["score"] or "") and known[0] else False
+
+    def currency_of(call: dict[str, Any]) -> tuple[str | None, float]:
+        told = call["target_currency"]
+        return facts.major(told) if told else facts.quoted
+
+    def amount(value: float | None, call: dict[str, Any]) -> float | None:
+        return value / currency_of(call)[1] if value is not None else None
+
+    def target_fits(call: dict[str, Any]) -> bool:
+        if claim.value is None:
+            return True
+        told = amount(call["told_target"], call)
+        return told is not None and abs(told - claim.value) <= claim.step / 2 + 1e-9
+
+    def currency_fits(call: dict[str, Any]) -> bool:
+        told = currency_of(call)[0]
+        return claim.value is None or not told or told == claim.unit
+
+    def change_fits(call: dict[str, Any]) -> bool:
+        if claim.kind == "rating_change":
+            before, now = call["prior_score"], call["score"]
+            if before is not None and now is not None and before != now:
+                return bool((now < before) == (claim.argument == "up"))
+            return bool(call["action"] == claim.argument)
+        if claim.prior is not None:
+            told = (amount(call[name], call) for name in ("prior_target", "last_target"))
+            priors = [prior for prior in told if prior is not None]
+            return not priors or any(abs(p - claim.prior) <= claim.step / 2 for p in priors)
+        return True
+
+    def evidence(call: dict[str, Any]) -> list[Evidence]:
+        table, row = call["table_name"], call["row_id"]
+        grade = "to_grade" if table == "raw.ratings" else "grade"
+        told = [Evidence(table, row, grade, call["grade"], call["known_from"])]
+        if call["told_target"] is not None:
+            told.append(Evidence(table, row, "target", call["told_target"], call["known_from"]))
+        if claim.prior is not None and call["prior_target"] is not None:
+            told.append(
+                Evidence(table, row, "prior_target", call["prior_target"], call["known_from"])
+            )
+        return told
+
+    def fits(call: dict[str, Any]) -> bool:
+        return (
+            grade_fits(call) is not False and target_fits(call) and currency_fits(call)
+            and change_fits(call)
+        )  # fmt: skip
+
+    def shown(call: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "firm": call["firm"], "grade": call["grade"],
+            "target": amount(call["told_target"], call),
+            "currency": currency_of(call)[0], "graded_on": call["graded_on"],
+        }  # fmt: skip
+
+    own = [call for call in facts.calls if call["firm"] == claim.firm]
+    if not own:
+        theirs = next((c for c in facts.calls if fits(c)), None) if claim.value else None
+        if theirs is None:
+            raise _NotCheckable("no_call_of_firm")
+        return _answer(
+            claim, CONTRADICTED, found=shown(theirs), basis="another firm's call",
+            evidence=evidence(theirs), note=f"{claim.firm} has no known call; {theirs['firm']} has",
+        )  # fmt: skip
+    # The same call may be told twice, by a feed and by the news.
+    newest = own[0]["graded_on"]
+    current = own[:1] + [call for call in own[1:] if call["graded_on"] == newest]
+    note = "a fair value, not a target" if own[0]["is_fair_value"] and claim.value else None
+    live = [call for call in current if call["known_from"] >= own[0]["known_from"]] or current
+    restated = [call for call in current if call not in live]
+    for call in [*live, *[c for c in restated if c["table_name"] != own[0]["table_name"]]]:
+        if fits(call):
+            same = grade_fits(call)
+            if (facts.session - call["graded_on"]).days > 365:
+                break
+            return _answer(
+                claim, SUPPORTED if same else OTHER_BASIS, found=shown(call),
+                basis="the firm's newest call" if same else "an equivalent grade",
+                evidence=evidence(call), note=note,
+            )  # fmt: skip
+    for call in own:
+        if fits(call):
+            told = f"true from {call['graded_on']}, replaced on {own[0]['graded_on']}"
+            if call is own[0]:
+                told = f"the call of {call['graded_on']} is more than a year old"
+            return _answer(
+                claim, STALE, found=shown(own[0]), basis="the firm's newest call",
+                evidence=[*evidence(own[0]), *evidence(call)], note=told,
+            )  # fmt: skip
+    if not currency_fits(own[0]):
+        note = f"stated in {claim.unit}, found in {currency_of(own[0])[0]}"
+    elif claim.value is not None:
+        theirs = next((c for c in facts.calls if c["firm"] != claim.firm and fits(c)), None)
+        if theirs is not None:
+            note = f"it is the call of {theirs['firm']}"
+    return _answer(
+        claim, CONTRADICTED, found=shown(own[0]), basis="the firm's newest call",
+        evidence=evidence(own[0]), note=note,
+    )  # fmt: skip
+
+
+def _row_evidence(row: dict[str, Any], table: str, *columns: str) -> tuple[Evidence, ...]:
+    return tuple(Evidence(table, row["row_id"], c, row[c], row["known_from"]) for c in columns)
+
+
+def _own_multiple(row: dict[str, Any], eps: str) -> float | None:
+    if row["currency"] != row["eps_currency"] or not row["price"] or (row[eps] or 0) <= 0:
+        return None
+    return float(row["price"] / row[eps])
+
+
+def _multiple(facts: Facts, claim: Claim) -> Verdict:
+    if not facts.valuations:
+        raise _NotCheckable("no_valuation")
+    row, metric = facts.valuations[0], claim.argument
+    bases = []
+    if metric != "price_to_sales":
+        eps = "forward_eps" if metric == "forward_pe" else "trailing_eps"
+        if (row[eps] or 0) < 0:
+            raise _NotCheckable("no_positive_earnings")
+        if row["eps_currency"] and row["currency"] and row["eps_currency"] != row["currency"]:
+            raise _NotCheckable("currencies_differ")
+        told = _row_evidence(row, "raw.valuations", "price", eps)
+        bases.append(Basis("price over earnings", _own_multiple(row, eps), told))
+        if row[eps]:
+            bar = facts.bars[facts.last]
+            value = bar.close * facts.split_factor / row[eps]
+            bases.append(Basis("the day's close over earnings", value, (told[1], _price(bar))))
+    bases.append(Basis("vendor's", row[metric], _row_evidence(row, "raw.valuations", metric)))
+    earlier = (
+        Basis(f"on {old['valued_on']}", old[metric], _row_evidence(old, "raw.valuations", metric))
+        for old in facts.valuations[1:13]
+    )
+    return _weigh(claim, bases, earlier=earlier, note=f"valued on {row['valued_on']}")
+
+
+def _peers(facts: Facts, claim: Claim) -> Verdict:
+    peers = facts.rows(
+        "select peer from rules.peers where ticker = ? and valid_from <= ? "
+        "and (valid_to is null or valid_to >= ?) order by peer",
+        facts.ticker, facts.session, facts.session,
+    )  # fmt: skip
+    found: list[tuple[float, tuple[Evidence, ...]]] = []
+    own = None
+    names = [facts.ticker, *(row[0] for row in peers)]
+    for ticker, valued in _valuations(facts, names).items():
+        multiple = _own_multiple(valued[0], "forward_eps") if valued else None
+        if multiple is None:
+            continue
+        evidence = _row_evidence(valued[0], "raw.valuations", "price", "forward_eps")
+        if ticker == facts.ticker:
+            own = (multiple, evidence)
+        else:
+            found.append((multiple, evidence))
+    if own is None or len(found) < 5:
+        raise _NotCheckable("too_few_peers" if own else "no_multiple")
+    median = statistics.median(multiple for multiple, _ in found)
+    evidence = (*own[1], *(one for _, told in found for one in told))
+    ratio = Basis("forward P/E over the peers' median", own[0] / median, evidence)
+    return _weigh(
+        claim, [ratio], fits=lambda v: bool(v < 1 if claim.argument == "low" else v > 1),
+        note=f"{own[0]:.1f} against {median:.1f}, the median of {len(found)} peers of rules.peers",
+    )  # fmt: skip
+
+
+def _market_cap(facts: Facts, claim: Claim) -> Verdict:
+    row = facts.valuations[0] if facts.valuations else None
+    code, units = facts.major(row["currency"]) if row else facts.quoted
+    code = code or facts.currency
+    if row and code and code != claim.unit:
+        return _other_currency(
+            facts, claim, row["market_cap"], code,
+            _row_evidence(row, "raw.valuations", "market_cap"),
+        )  # fmt: skip
+    bases = []
+    if row and row["market_cap"] is not None:
+        told = _row_evidence(row, "raw.valuations", "market_cap")
+        bases.append(Basis("vendor's", row["market_cap"] / units, told))
+        if units != 1:
+            # Vendors quote in pence and give the whole in pounds, or both in pence.
+            bases.append(Basis("vendor's, as told", row["market_cap"], told))
+    shares = facts.rows(
+        "select row_id, shares_outstanding, known_from from staging.stg_securities_history "
+        "where ticker = ? and known_from <= ? order by known_from desc limit 1",
+        facts.ticker, facts.moment,
+    )  # fmt: skip
+    if shares and shares[0][1]:
+        bar = facts.bars[facts.last]
+        count = Evidence("raw.securities", shares[0][0], "shares_outstanding", *shares[0][1:])
+        whole = bar.close * facts.price_factor * shares[0][1]
+        bases.append(Basis("close times shares", whole, (_price(bar), count)))
+    return _weigh(claim, bases)
+
+
+def _of_momentum(*columns: str) -> Callable[[Facts, Claim], Verdict]:
+    def judged(facts: Facts, claim: Claim) -> Verdict:
+        return _weigh(claim, [facts.momentum(c) for c in columns], note=facts.day_note)
+
+    return judged
+
+
+def _moving_average(facts: Facts, claim: Claim) -> Verdict:
+    days = int(claim.value or 0)
+    if days not in (50, 200):
+        raise _NotCheckable("window_not_supported")
+    average = facts.momentum(f"sma_{days}")
+    bar = facts.bars[facts.last]
+    evidence = (_price(bar), *average.evidence)
+    up = claim.argument.startswith("up")
+    return _weigh(
+        claim, [Basis(f"close over sma_{days}", bar.close / average.value, evidence)],
+        fits=lambda v: bool(v > 1 if up else v < 1), note=facts.day_note, within=(0.0, 1.0)
+        if not up else (1.0, float("inf")),
+    )  # fmt: skip
+
+
+def _drawdown(facts: Facts, claim: Claim) -> Verdict:
+    bars, last = facts.bars, facts.last
+    bases = []
+    spans = (("52 weeks", _months_before(bars[last].session, 12)), ("all history", date.min))
+    for name, since in spans:
+        span = [bar for bar in bars[: last + 1] if bar.session >= since]
+        top = max(span, key=lambda bar: bar.close)
+        bases.append(
+            Basis(
+                f"{name}, close",
+                1 - bars[last].close / top.close,
+                (_price(bars[last]), _price(top)),
+            )
+        )
+        highs = [bar for bar in span if bar.high]
+        if highs:
+            peak = max(highs, key=lambda bar: bar.high or 0)
+            below = 1 - bars[last].close / (peak.high or 1)
+            bases.append(
+                Basis(f"{name}, intraday high", below, (_price(bars[last]), _price(peak, "high")))
+            )
+    return _weigh(claim, bases, note=facts.day_note)
+
+
+def _short_interest(facts: Facts, claim: Claim) -> Verdict:
+    cursor = facts.con.execute(
+        "select row_id, settled_on, short_share_of_float, days_to_cover, known_from "
+        "from staging.stg_short_interest where ticker = ? and known_from <= ? "
+        "order by settled_on desc limit 12",
+        [facts.ticker, facts.moment],
+    )
+    names = [column[0] for column in cursor.description or ()]
+    found = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    if not found:
+        raise _NotCheckable("no_short_interest")
+    told = [
+        Basis(f"settled on {r['settled_on']}", r[claim.argument],
+              _row_evidence(r, "raw.short_interest", claim.argument))
+        for r in found
+    ]  # fmt: skip
+    return _weigh(claim, told[:1], earlier=told[1:])
+
+
+def _earnings_surprise(facts: Facts, claim: Claim) -> Verdict:
+    found = facts.rows(
+        "select row_id, period_end, eps_estimate, eps_actual, surprise, known_from "
+        "from staging.stg_earnings where ticker = ? and known_from <= ? and eps_actual is not null "
+        "order by period_end desc limit 5",
+        facts.ticker, facts.moment,
+    )  # fmt: skip
+    bases = []
+    for row_id, period_end, estimate, actual, surprise, known_from in found:
+        evidence = [
+            Evidence("raw.earnings", row_id, "eps_estimate", estimate, known_from),
+            Evidence("raw.earnings", row_id, "eps_actual", actual, known_from),
+        ]
+        if surprise is None and estimate:
+            surprise = (actual - estimate) / abs(estimate)
+        bases.append(Basis(f"period to {period_end}", surprise, tuple(evidence)))
+    if not bases:
+        raise _NotCheckable("no_results")
+    up = claim.argument == "up"
+
+    def fits(value: Any) -> bool:
+        if (value > 0) != up or value == 0:
+            return False
+        if claim.value is None:
+            return True
+        low, high = tolerance(claim)
+        return bool(low <= abs(value) <= high)
+
+    return _weigh(claim, bases[:1], fits=fits, earlier=bases[1:])
+
+
+def _earnings_date(facts: Facts, claim: Claim) -> Verdict:
+    assert claim.stated_on is not None
+    day = claim.stated_on
+    if day.year == 1:
+        day = day.replace(year=facts.session.year)
+        if (facts.session - day).days > 60:
+            day = day.replace(year=day.year + 1)
+    found = facts.rows(
+        "select row_id, announced_from, announced_to, known_from, snapshot_date "
+        "from staging.stg_earnings_dates where ticker = ? and known_from <= ? "
+        "order by snapshot_date desc, announced_from limit 12",
+        facts.ticker, facts.moment,
+    )  # fmt: skip
+    told = [
+        Basis(
+            f"told on {row[4]}", [row[1].date(), (row[2] or row[1]).date()],
+            (Evidence("raw.earnings_dates", row[0], "announced_from", row[1], row[3]),
+             Evidence("raw.earnings_dates", row[0], "announced_to", row[2], row[3])),
+        )
+        for row in found
+        if row[1] is not None
+    ]  # fmt: skip
+    return _weigh(claim, told[:1], fits=lambda v: bool(v[0] <= day <= v[1]), earlier=told[1:])
+
+
+def _dividend(facts: Facts, claim: Claim) -> Verdict:
+    bars, last = facts.bars, facts.last
+    since = _months_before(bars[last].session, 12)
+    paid = [bar for bar in bars[: last + 1] if bar.dividend and bar.session > since]
+    if not paid:
+        raise _NotCheckable("no_dividend")
+    evidence = tuple(_price(bar, "dividend") for bar in paid)
+    total = sum(bar.dividend for bar in paid) * facts.price_factor
+    if claim.kind == "dividend_yield":
+        value = total / (bars[last].close * facts.price_factor)
+        told = (*evidence, _price(bars[last]))
+        return _weigh(claim, [Basis("dividends of 12 months over the close", value, told)])
+    if claim.unit != facts.currency:
+        return _other_currency(facts, claim, total, facts.currency or "?", evidence)
+    newest = Basis("last dividend", paid[-1].dividend * facts.price_factor, evidence[-1:])
+    return _weigh(claim, [newest, Basis("dividends of 12 months", total, evidence)])
+
+
+def _security(facts: Facts, column: str) -> tuple[Any, Evidence]:
+    if column not in ("exchange", "currency", "financial_currency"):
+        raise ValueError(column)
+    found = facts.rows(
+        f"select row_id, {column}, known_from from staging.stg_securities_history "
+        "where ticker = ? and known_from <= ? order by known_from desc limit 1",
+        facts.ticker, facts.moment,
+    )  # fmt: skip
+    if not found or found[0][1] is None:
+        raise _NotCheckable("no_master_data")
+    row_id, value, known_from = found[0]
+    return value, Evidence("raw.securities", row_id, column, value, known_from)
+
+
+def _listing(facts: Facts, claim: Claim) -> Verdict:
+    exchange, evidence = _security(facts, "exchange")
+    known = _EXCHANGES.get(exchange)
+    if known is None:
+        raise _NotCheckable("unknown_exchange")
+    basis = Basis("exchange", exchange, (evidence,))
+    return _weigh(claim, [basis], fits=lambda _: (claim.grade or "") in known)
+
+
+def _currency(facts: Facts, claim: Claim) -> Verdict:
+    column = "financial_currency" if claim.argument == "reporting" else "currency"
+    code, evidence = _security(facts, column)
+    basis = Basis(column, code, (evidence,))
+    return _weigh(claim, [basis], fits=lambda value: bool(value == claim.grade))
+
+
+_STRENGTH = {"3m": "63d", "6m": "126d", "12m": "252d", "month": "63d", "ytd": "252d"}
+
+
+def _versus_market(facts: Facts, claim: Claim) -> Verdict:
+    days = _STRENGTH.get(claim.window or "", "252d")
+    up = claim.argument == "up"
+    return _weigh(
+        claim, [facts.momentum(f"relative_strength_{days}")],
+        fits=lambda v: bool(v > 0 if up else v < 0), note=facts.day_note,
+    )  # fmt: skip
+
+
+def _telling(text: str, ticker: str) -> set[str]:
+    return {
+        word.form[:7]
+        for word in words(text, 120)
+        if len(word.form) > 2 and word.form not in _STOP_WORDS and word.form != ticker.lower()
+        and (len(word.form) > 3 or word.is_capital)
+    }  # fmt: skip
+
+
+def _reported(facts: Facts, text: str, least: int, since: datetime | None = None) -> list[Evidence]:
+    """News that share at least so many telling words with a text, the nearest first."""
+    said = _telling(text, facts.ticker)
+    found = []
+    for row_id, title, summary, published_at, known_from in facts.news:
+        if since is not None and published_at < since:
+            continue
+        shared = len(said & _telling(f"{title} {summary}", facts.ticker))
+        if shared >= least:
+            found.append((shared, Evidence("raw.news", row_id, "title", title, known_from)))
+    found.sort(key=lambda pair: -pair[0])
+    return [evidence for _, evidence in found[:5]]
+
+
+def _news_event(facts: Facts, claim: Claim) -> Verdict:
+    found = _reported(facts, " ".join(claim.words), 2)
+    if not found:
+        raise _NotCheckable("no_news")
+    return _answer(
+        claim, SUPPORTED, found=found[0].value, basis="reported in the news", evidence=found,
+        note="that it was reported, not that it moved the price",
+    )  # fmt: skip
+
+
+def _risk_flag(facts: Facts, claim: Claim) -> Verdict:
+    flag = claim.argument
+    known_to = (
+        facts.session if facts.moment >= facts.closes_at else facts.session - timedelta(days=1)
+    )
+    covered = facts.rows(
+        "select status from marts.flag_coverage where ticker = ? and flag = ?", facts.ticker, flag
+    )
+    found = facts.rows(
+        "select flag_episode_id, kind, severity, opened_on, closed_on from marts.risk_flags "
+        "where ticker = ? and flag = ? and opened_on <= ? order by opened_on desc",
+        facts.ticker, flag, known_to,
+    )  # fmt: skip
+    if not covered and not found:
+        raise _NotCheckable("flag_not_evaluated")
+    for episode, kind, severity, opened_on, closed_on in found:
+        is_open = closed_on is None or closed_on > known_to
+        evidence = [
+            Evidence("marts.risk_flags", episode, "opened_on", opened_on, None),
+            Evidence("marts.risk_flags", episode, "severity", severity, None),
+        ]
+        what = {"flag": flag, "kind": kind, "opened_on": opened_on, "closed_on": closed_on}
+        if is_open:
+            note = "an exposure, not a dated event" if kind == "exposure" else None
+            return _answer(
+                claim, SUPPORTED, found=what, basis="open flag", evidence=evidence, note=note
+            )
+        if (known_to - closed_on).days <= _STALE_DAYS:
+            return _answer(
+                claim, STALE, found=what, basis="closed flag", evidence=evidence,
+                note=f"closed on {closed_on}",
+            )  # fmt: skip
+    raise _NotCheckable("no_open_flag")
+
+
+def _opinion(facts: Facts, opinion: Opinion) -> dict[str, Any]:
+    """An opinion; a reason given is at most said to coincide with news of the days before."""
+    said: dict[str, Any] = {
+        "text": opinion.text, "reason": opinion.reason, "sentence": opinion.sentence
+    }  # fmt: skip
+    if opinion.reason == "causal":
+        since = facts.moment - timedelta(days=5)
+        found = _reported(facts, opinion.text, 2, since)
+        if found:
+            said["coincides_with"] = [one._asdict() for one in found]
+    return said
+
+
+_JUDGES: dict[str, Callable[[Facts, Claim], Verdict]] = {
+    "rating_call": _call, "target_change": _call, "rating_change": _call,
+    "target_range": _target_range, "target_extreme": _target_extreme,
+    "target_average": _target_average, "upside": _upside, "market_cap": _market_cap,
+    "multiple": _multiple, "dividend_yield": _dividend, "dividend": _dividend,
+    "short_interest": _short_interest, "volume": _of_momentum("volume_surge"),
+    "drawdown": _drawdown,
+    "volatility": _of_momentum("volatility_63d", "volatility_21d", "volatility_252d"),
+    "beta": _of_momentum("beta_252d"), "rsi": _of_momentum("rsi_14"),
+    "moving_average": _moving_average, "high_52w": _extreme, "record": _extreme,
+    "level_since": _level_since, "factor": _move, "consensus_label": _consensus_label,
+    "analyst_count": _counted("analyst_count", "snapshot_target_count", "firm_count"),
+    "rating_count": _rating_count, "peers": _peers, "versus_market": _versus_market,
+    "earnings_surprise": _earnings_surprise, "earnings_date": _earnings_date,
+    "listing": _listing, "currency": _currency, "risk_flag": _risk_flag,
+    "price": _price_level, "move": _move, "news_event": _news_event,
+}  # fmt: skip
