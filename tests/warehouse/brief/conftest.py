@@ -10,22 +10,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration import run
 from orchestration.time_machine import database
 from warehouse import publish
 from warehouse.settings import DATABASE, Home
 from warehouse.sources.calendars import moment
-
-
-@pytest.fixture(scope="session")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A home with the sample, refreshed."""
-    home = Home(tmp_path_factory.mktemp("sample") / "home")
-    run.prepare(home)
-    assert run.run_ingest(home, "sample").success
-    outcome = run.run_refresh(home)
-    assert outcome.success, outcome.failures
-    return home
 
 
 @pytest.fixture(scope="session")
