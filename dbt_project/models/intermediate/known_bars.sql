@@ -60,7 +60,8 @@ with
         from versions
         where version_number = 1
     ),
-    -- As the store judges it: what differs by less is the same number told again.
+    -- As the store judges it: what differs by less is the same number told again. Vendors mend the
+    -- volume of most bars a day later; that alone makes no session be computed again as of then.
     restated as (
         select distinct versions.ticker, versions.session_date
         from versions
@@ -69,7 +70,7 @@ with
             on prices.ticker = versions.ticker
             and prices.session_date = versions.session_date
         where
-            {%- for column in ["open", "high", "low", "close", "volume"] %}
+            {%- for column in ["open", "high", "low", "close"] %}
                 (versions.{{ column }} is null) <> (prices.{{ column }} is null)
                 or abs(versions.{{ column }} - prices.{{ column }})
                 > 0.000001 * greatest(abs(versions.{{ column }}), abs(prices.{{ column }}))
