@@ -1,4 +1,4 @@
-"""The static site: an index of all tickers and a page for each, without server or outside requests.
+"""The static site: an index of the universe and a page for each ticker, without server or requests.
 
 A page carries its style and script inside, and a content security policy that allows these by
 their hash and nothing else.
@@ -49,13 +49,14 @@ def write_site(
     as_of: str,
     on_page: Callable[[str], None] | None = None,
 ) -> Written:
-    """Write the site of `home` from its marts as of a moment; only pages whose inputs changed."""
+    """Write the site of the covered universe as of a moment; only pages whose inputs changed."""
     home.site.mkdir(parents=True, exist_ok=True)
     tickers = [
         row[0]
         for row in con.execute(
-            "select ticker from marts.scorecard where close is not null or firm_count > 0 "
-            "or analyst_count > 0 order by ticker"
+            "select ticker from marts.scorecard "
+            "where ticker in (select ticker from staging.stg_universe) "
+            "and (close is not null or firm_count > 0 or analyst_count > 0) order by ticker"
         ).fetchall()
     ]
     before = _made_of(home)
