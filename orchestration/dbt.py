@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from orchestration import builds
 from warehouse import settings
 from warehouse.errors import BellwetherError
+from warehouse.garbage import without_collecting
 from warehouse.settings import Home
 
 if TYPE_CHECKING:
@@ -183,7 +184,10 @@ def build(
         arguments += ["--exclude-resource-type", "unit_test"]
     home.dbt.mkdir(parents=True, exist_ok=True)
     try:
-        with environment(BELLWETHER_BUILD=str(home.build), BELLWETHER_KEEP_OPEN="True"):
+        with (
+            environment(BELLWETHER_BUILD=str(home.build), BELLWETHER_KEEP_OPEN="True"),
+            without_collecting(),
+        ):
             ended = _invoke(arguments, manifest=parsed, on_event=_node_listener(on_node))
     finally:
         DuckDBConnectionManager.close_all_connections()

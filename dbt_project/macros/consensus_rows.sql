@@ -8,6 +8,13 @@ session, so what happened in them is counted session by session.
 -#}
 {% macro consensus_rows(sessions, is_newest) %}
     {%- set steps = 91 -%}
+    {#- A thousandth of a percent is rounding, not a change. -#}
+    {%- set counted = {
+        "upgrades": "direction = 'upgrade'",
+        "downgrades": "direction = 'downgrade'",
+        "target_raises": "target_revision > 0.00001",
+        "target_cuts": "target_revision < -0.00001",
+    } -%}
     with
         ranges as (
             select
@@ -18,11 +25,6 @@ session, so what happened in them is counted session by session.
                 min(counted_on) as first_counted_on
             from {{ sessions }}
             group by ticker
-        ),
-        sessions as (
-            select told.*, ranges.ticker_number
-            from {{ sessions }} as told
-            inner join ranges on ranges.ticker = told.ticker
         ),
         votes as (select * from {{ ref("vote_history") }}),
         events as (select * from {{ ref("rating_events") }}),
@@ -46,10 +48,21 @@ session, so what happened in them is counted session by session.
             union all
             select 'observed' as pit_quality, 1 as badness
         ),
+        sessions as (
+            select
+                ranges.ticker_number,
+                told.session_number,
+                told.session_date,
+                told.counted_on,
+                told.close,
+                qualities.badness
+            from {{ sessions }} as told
+            inner join ranges on ranges.ticker = told.ticker
+            left join qualities on qualities.pit_quality = told.pit_quality
+        ),
         live as (
             select
                 ranges.ticker_number,
-                votes.firm,
                 greatest(votes.from_number, ranges.first_number) as from_number,
                 votes.to_number,
                 ranges.last_number,
@@ -99,7 +112,6 @@ session, so what happened in them is counted session by session.
             select
                 live.ticker_number,
                 dated_points.point,
-                live.firm,
                 live.score,
                 live.bucket,
                 live.target,
@@ -165,7 +177,7 @@ session, so what happened in them is counted session by session.
                 vote_counts.target_count,
                 row_number() over (
                     partition by standing.ticker_number, standing.point
-                    order by standing.target asc nulls last, standing.firm asc nulls last
+                    order by standing.target asc nulls last
                 ) as target_rank
             from standing
             inner join
@@ -236,10 +248,11 @@ session, so what happened in them is counted session by session.
             left join qualities on qualities.pit_quality = events.pit_quality
         ),
         {% if is_newest %}
+            -- One session a ticker: what is in its windows is counted as it is.
             recent as (
                 select
                     sessions.ticker_number,
-                    sessions.session_number,
+                    sessions.session_number as point,
                     calls.graded_on + 30 > sessions.counted_on as is_in_30d,
                     calls.direction,
                     calls.target_revision,
@@ -250,6 +263,20 @@ session, so what happened in them is counted session by session.
                     on calls.ticker_number = sessions.ticker_number
                     and calls.graded_on <= sessions.counted_on
                     and calls.graded_on + 90 > sessions.counted_on
+            ),
+            revision_counts as (
+                select
+                    ticker_number,
+                    point as session_number,
+                    point,
+                    {% for name, condition in counted.items() %}
+                        count(case when is_in_30d and {{ condition }} then 1 end) as {{ name }}_30d,
+                        count(case when {{ condition }} then 1 end) as {{ name }}_90d,
+                    {% endfor %}
+                    count(case when direction = 'withdrawal' then 1 end) as withdrawals_90d,
+                    max(badness) as badness
+                from recent
+                group by ticker_number, point
             ),
         {% else %}
             steps as (
@@ -300,44 +327,132 @@ session, so what happened in them is counted session by session.
                     on days_90.exchange = calls.exchange
                     and days_90.day = calls.graded_on + 89
             ),
+            windowed as (
+                select
+                    *,
+                    row_number() over (order by ticker_number asc nulls last) as call_number,
+                    greatest(
+                        least(last_number, last_number_30d) + 1, first_number
+                    ) as left_30d_number,
+                    last_number + 1 as left_number
+                from windows
+                where first_number <= last_number
+            ),
+            -- What a sliding window holds changes only where a call enters it or leaves it.
+            moments as (
+                select 'enters' as moment, 1e0 as change, 1e0 as change_30d
+                union all
+                select 'leaves_30d' as moment, 0e0 as change, -1e0 as change_30d
+                union all
+                select 'leaves' as moment, -1e0 as change, 0e0 as change_30d
+            ),
+            marks as (
+                select
+                    windowed.call_number,
+                    windowed.ticker_number,
+                    case
+                        moments.moment
+                        when 'enters'
+                        then windowed.first_number
+                        when 'leaves_30d'
+                        then windowed.left_30d_number
+                        when 'leaves'
+                        then windowed.left_number
+                    end as session_number,
+                    moments.change,
+                    moments.change_30d,
+                    windowed.direction,
+                    windowed.target_revision,
+                    windowed.badness
+                from windowed
+                cross join moments
+            ),
+            numbered_marks as (
+                select
+                    *,
+                    dense_rank() over (
+                        partition by ticker_number order by session_number asc nulls last
+                    ) as point
+                from marks
+            ),
+            changes as (
+                select
+                    ticker_number,
+                    session_number,
+                    point,
+                    {% for name, condition in counted.items() %}
+                        sum(case when {{ condition }} then change_30d end) as {{ name }}_30d,
+                        sum(case when {{ condition }} then change end) as {{ name }}_90d,
+                    {% endfor %}
+                    sum(case when direction = 'withdrawal' then change end) as withdrawals_90d,
+                    {% for badness in [1, 2, 3] %}
+                        sum(
+                            case when badness = {{ badness }} then change end
+                        ) as badness_{{ badness }}
+                        {{- "," if not loop.last }}
+                    {% endfor %}
+                from numbered_marks
+                group by ticker_number, session_number, point
+            ),
+            revision_counts as (
+                select
+                    ticker_number,
+                    session_number,
+                    point,
+                    {% for name in counted %}
+                        {% for window in ["30d", "90d"] %}
+                            sum({{ name }}_{{ window }}) over so_far as {{ name }}_{{ window }},
+                        {% endfor %}
+                    {% endfor %}
+                    sum(withdrawals_90d) over so_far as withdrawals_90d,
+                    case
+                        {% for badness in [3, 2, 1] %}
+                            when sum(badness_{{ badness }}) over so_far > 0 then {{ badness }}
+                        {% endfor %}
+                    end as badness
+                from changes
+                window
+                    so_far as (
+                        partition by ticker_number
+                        order by point asc nulls last
+                        rows between unbounded preceding and current row
+                    )
+            ),
+            stays as (
+                select
+                    call_number,
+                    ticker_number,
+                    target_revision,
+                    min(point) as first_point,
+                    max(point) as left_point,
+                    max(case when change_30d < 0 then point end) as left_30d_point
+                from numbered_marks
+                where target_revision is not null
+                group by call_number, ticker_number, target_revision
+            ),
             recent as (
                 select
-                    windows.ticker_number,
-                    windows.first_number + steps.step as session_number,
-                    windows.first_number + steps.step <= windows.last_number_30d as is_in_30d,
-                    windows.direction,
-                    windows.target_revision,
-                    windows.badness
-                from windows
-                inner join steps on steps.step <= windows.last_number - windows.first_number
+                    stays.ticker_number,
+                    stays.first_point + steps.step as point,
+                    stays.first_point + steps.step < stays.left_30d_point as is_in_30d,
+                    stays.target_revision
+                from stays
+                inner join steps on steps.step < stays.left_point - stays.first_point
             ),
         {% endif %}
-        -- A thousandth of a percent is rounding, not a change.
         revisions as (
             select
                 ticker_number,
-                session_number,
-                {% for window, is_in in [("30d", "is_in_30d"), ("90d", "true")] %}
-                    count(
-                        case when {{ is_in }} and direction = 'upgrade' then 1 end
-                    ) as upgrades_{{ window }},
-                    count(
-                        case when {{ is_in }} and direction = 'downgrade' then 1 end
-                    ) as downgrades_{{ window }},
-                    count(
-                        case when {{ is_in }} and target_revision > 0.00001 then 1 end
-                    ) as target_raises_{{ window }},
-                    count(
-                        case when {{ is_in }} and target_revision < -0.00001 then 1 end
-                    ) as target_cuts_{{ window }},
-                    percentile_cont(0.5) within group (
-                        order by case when {{ is_in }} then target_revision end asc nulls last
-                    ) as target_revision_{{ window }},
-                {% endfor %}
-                count(case when direction = 'withdrawal' then 1 end) as withdrawals_90d,
-                max(badness) as badness
+                point,
+                percentile_cont(0.5) within group (
+                    order by case when is_in_30d then target_revision end asc nulls last
+                ) as target_revision_30d,
+                percentile_cont(0.5) within group (
+                    order by target_revision asc nulls last
+                ) as target_revision_90d
             from recent
-            group by ticker_number, session_number
+            where target_revision is not null
+            group by ticker_number, point
         ),
         scored as (
             select *, coalesce(recommendation_mean, counted_mean_score) as snapshot_mean_score
@@ -372,12 +487,17 @@ session, so what happened in them is counted session by session.
             select
                 sessions.*,
                 max(vote_counts.point) over by_session as point,
+                max(revision_counts.point) over by_session as revision_point,
                 max(told.told_from) over by_session as told_from
             from sessions
             left join
                 vote_counts
                 on vote_counts.ticker_number = sessions.ticker_number
                 and vote_counts.point = sessions.session_number
+            left join
+                revision_counts
+                on revision_counts.ticker_number = sessions.ticker_number
+                and revision_counts.session_number = sessions.session_number
             left join
                 told
                 on told.ticker_number = sessions.ticker_number
@@ -391,16 +511,15 @@ session, so what happened in them is counted session by session.
         ),
         joined as (
             select
-                placed.ticker,
-                placed.session_number,
+                ranges.ticker,
                 placed.session_date,
                 placed.close,
                 quotes.currency,
                 greatest(
                     coalesce(vote_counts.badness, 0),
-                    coalesce(revisions.badness, 0),
+                    coalesce(revision_counts.badness, 0),
                     coalesce(told.badness, 0),
-                    coalesce(price_qualities.badness, 0)
+                    coalesce(placed.badness, 0)
                 ) as badness,
                 told.analyst_count,
                 told.strong_buy_count,
@@ -438,18 +557,18 @@ session, so what happened in them is counted session by session.
                 clusters.cluster_low as target_cluster_low,
                 clusters.cluster_high as target_cluster_high,
                 {% for window in ["30d", "90d"] %}
-                    coalesce(revisions.upgrades_{{ window }}, 0) as upgrades_{{ window }},
-                    coalesce(revisions.downgrades_{{ window }}, 0) as downgrades_{{ window }},
-                    coalesce(revisions.target_raises_{{ window }}, 0) as target_raises_{{ window }},
-                    coalesce(revisions.target_cuts_{{ window }}, 0) as target_cuts_{{ window }},
+                    {% for name in counted %}
+                        cast(
+                            coalesce(revision_counts.{{ name }}_{{ window }}, 0) as bigint
+                        ) as {{ name }}_{{ window }},
+                    {% endfor %}
                     revisions.target_revision_{{ window }},
                 {% endfor %}
-                coalesce(revisions.withdrawals_90d, 0) as withdrawals_90d,
+                cast(coalesce(revision_counts.withdrawals_90d, 0) as bigint) as withdrawals_90d,
                 told.snapshot_label
             from placed
-            inner join quotes on quotes.ticker = placed.ticker
-            left join
-                qualities as price_qualities on price_qualities.pit_quality = placed.pit_quality
+            inner join ranges on ranges.ticker_number = placed.ticker_number
+            inner join quotes on quotes.ticker = ranges.ticker
             left join
                 labelled_counts as vote_counts
                 on vote_counts.ticker_number = placed.ticker_number
@@ -459,9 +578,13 @@ session, so what happened in them is counted session by session.
                 on clusters.ticker_number = placed.ticker_number
                 and clusters.point = placed.point
             left join
+                revision_counts
+                on revision_counts.ticker_number = placed.ticker_number
+                and revision_counts.point = placed.revision_point
+            left join
                 revisions
                 on revisions.ticker_number = placed.ticker_number
-                and revisions.session_number = placed.session_number
+                and revisions.point = placed.revision_point
             left join
                 told
                 on told.ticker_number = placed.ticker_number

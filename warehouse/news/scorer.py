@@ -7,13 +7,11 @@ of the item's text, the names known, and for clusters the articles before it.
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import hashlib
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache, cached_property
@@ -24,6 +22,7 @@ import duckdb
 import pandas as pd
 
 from warehouse.errors import SourceError
+from warehouse.garbage import without_collecting
 from warehouse.news import (
     SCORED_TABLES,
     SCORER,
@@ -73,18 +72,6 @@ def scorer_version(scorer_id: str = sentiment.TermWeights.scorer_id) -> str:
     ]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return f"{scorer_id}-{digest.hexdigest()[:12]}"
-
-
-@contextlib.contextmanager
-def _without_collecting() -> Iterator[None]:
-    """Do not look for cycles meanwhile: items hold none, and looking takes a fifth of the time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 @dataclass
@@ -238,7 +225,7 @@ class NewsScorer:
     def settle(self, table: str, unit: Unit, error: SourceError | None, rejects: list[str]) -> None:
         """Do nothing: what was scored is known by the batches of its scores."""
 
-    @_without_collecting()
+    @without_collecting()
     def news_signals(self, unit: Unit) -> pd.DataFrame:
         """Sentiment toward each ticker, relevance and cluster."""
         items = self._items(unit)
@@ -279,7 +266,7 @@ class NewsScorer:
             _READ.pop(unit.part, None)  # the last of the three tables
         return _frame(lines, _SIGNALS)
 
-    @_without_collecting()
+    @without_collecting()
     def news_topics(self, unit: Unit) -> pd.DataFrame:
         """Topics and subtopics of each item, for each of its tickers."""
         lines = []
@@ -302,7 +289,7 @@ class NewsScorer:
                 before[item.news_id, ticker] = set(now)
         return _frame(lines, _TOPICS)
 
-    @_without_collecting()
+    @without_collecting()
     def broker_calls(self, unit: Unit) -> pd.DataFrame:
         """Calls of brokers on each item's tickers."""
         lines = []
