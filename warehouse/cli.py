@@ -39,6 +39,7 @@ from warehouse.settings import PROJECT, Home
 
 if TYPE_CHECKING:
     from orchestration.run import RunOutcome
+    from warehouse.backup import Backup
 
 FAILED, WRONG_USE, NOTHING_THERE = 1, 2, 3
 # Rows of a table that `sql` prints where nobody says how many.
@@ -577,6 +578,41 @@ def check(
 
 
 @app.command()
+def backup(
+    to: Annotated[
+        Path | None,
+        typer.Option(help="Folder to put it into; <home>/backups by default.", show_default=False),
+    ] = None,
+    home: HomeOption = None,
+    demo: DemoOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy the raw store, from which all else follows, to Parquet files with their hashes."""
+    from warehouse.backup import back_up
+
+    made = back_up(_home_with_data(home, demo), to)
+    _tell_backup("Backed up", made, as_json)
+
+
+@app.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(help="A backup as `bellwether backup` made it.")],
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a raw store from a backup, bit for bit, in a home that has none.
+
+    Every file is compared with its hash first. Then `bellwether refresh --force` builds the marts.
+    """
+    from warehouse.backup import restore as restore_from
+
+    made = restore_from(Home.find(home), folder)
+    _tell_backup("Restored", made, as_json)
+    if not as_json:
+        out.print("`bellwether refresh --force` builds the marts from it.")
+
+
+@app.command()
 def ui(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1.")] = 3000,
     home: HomeOption = None,
@@ -678,6 +714,19 @@ def universe_remove(ticker: str) -> None:
 
     universe.remove(ticker)
     out.print(f"{escape(ticker)} is no longer covered; what is stored of it stays.")
+
+
+def _tell_backup(what: str, made: Backup, as_json: bool) -> None:
+    if as_json:
+        print_json(asdict(made))
+        return
+    rows = sum(table.rows for table in made.tables.values())
+    out.print(
+        f"{what} {rows:,} rows of {len(made.tables)} raw tables in {made.seconds:.1f} s: "
+        f"{escape(str(made.path))} ({made.size_bytes / 1e6:.1f} MB)",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _tell_strays(home: Home) -> None:
