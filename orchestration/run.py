@@ -23,6 +23,7 @@ from dagster._core.utils import make_new_run_id
 from orchestration.assets import IngestSettings, raw_assets
 from orchestration.automation import ingest, refresh, settings_of, with_followers
 from orchestration.dbt import environment, prepare_manifest
+from orchestration.housekeeping import failed_runs
 from orchestration.inputs import IF_NEW, INPUTS, inputs_key, is_built, key
 from orchestration.lock import PROGRESS, Progress, Writer, tell
 from warehouse.errors import HomeError, UsageError
@@ -173,6 +174,12 @@ def run_refresh(
             config={"ops": {"dbt": {"config": {"as_of": asked}}}} if asked else {},
             tags=tags if force else {**tags, IF_NEW: "true"},
         )
+
+
+def failed_runs_of(home: Home, since: datetime) -> list[str]:
+    """Return a sentence for each run of `home` that failed after `since` (UTC)."""
+    with _instance(home) as instance:
+        return failed_runs(instance, since)
 
 
 def serve(home: Home, port: int) -> NoReturn:

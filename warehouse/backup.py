@@ -77,7 +77,7 @@ def back_up(home: Home, folder: Path | None = None) -> Backup:
                 ).fetchone()
                 tables[table] = BackupTable(int(row[0]) if row else 0, _sha256(file))
             store.con.execute("commit")
-        told = {
+        told: dict[str, Any] = {
             "made_at": now.replace(tzinfo=None).isoformat(sep=" ", timespec="seconds"),
             "schema_version": SCHEMA_VERSION,
             "tables": {name: asdict(table) for name, table in tables.items()},

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from xml.sax.saxutils import escape as escape_xml
@@ -307,25 +307,45 @@ def status(home: HomeOption = None, demo: DemoOption = False, as_json: JsonOptio
         until = yahoo["resume_at"][:16]
         out.print(f"[yellow]Yahoo is left alone; the next attempt is due at {until} UTC.[/yellow]")
         out.print(f"  {escape(yahoo['cause'] or '')}", highlight=False)
-    for row in report["drifts"]:
-        out.print(f"[yellow]Changed format[/yellow]  {escape(row)}", highlight=False)
+    if report["throttled"]:
+        out.print(f"[yellow]Throttled[/yellow]: {report['throttled']:,} attempts in 24 hours")
+    for title, key in (
+        ("Late", "late"),
+        ("Fell silent", "silent"),
+        ("Changed format", "drifts"),
+    ):
+        for row in report[key]:
+            out.print(f"[yellow]{title}[/yellow]  {escape(row)}", highlight=False)
+    size = report["size"]
+    colour = "yellow" if size["is_over"] else "default"
+    out.print(
+        f"[{colour}]Size: {size['total_bytes'] / 1e9:.2f} of {size['budget_bytes'] / 1e9:g} GB[/]; "
+        f"{size['rows_30d']:,} of {size['rows']:,} raw rows came in 30 days"
+    )
     out.print(f"Next scheduled ingest: {report['next_scheduled_ingest']} (while the UI runs)")
 
 
 @app.command()
 def doctor(
     ticker: Annotated[str, typer.Option(help="A company to ask for, as Yahoo spells it.")] = "AAPL",
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Look at the home alone, send no request.")
+    ] = False,
     home: HomeOption = None,
+    demo: DemoOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask Yahoo for one ticker of each table, store nothing, and say what is wrong and what to do.
+    """Look at the home and at the last run, ask Yahoo for one ticker, and say what is wrong.
 
-    It sends some 15 requests, at the usual pace: half a minute.
+    Nothing is stored. It sends some 15 requests, at the usual pace: half a minute.
     """
-    from warehouse.doctor import examine
+    from warehouse.doctor import examine, inspect
 
-    with _progress("Examining", quiet=as_json) as tell:
-        checks = examine(Home.find(home), ticker, tell)
+    place = Home.find(home, demo=demo)
+    checks = inspect(place)
+    if not offline:
+        with _progress("Examining", quiet=as_json) as tell:
+            checks += examine(place, ticker, tell)
     if as_json:
         print_json([asdict(check) for check in checks])
     else:
@@ -575,6 +595,38 @@ def check(
         print_json(told)
     else:
         print_check(told)
+
+
+@app.command()
+def digest(
+    send: Annotated[
+        bool, typer.Option("--send", help="Send it where the environment names, too.")
+    ] = False,
+    home: HomeOption = None,
+    demo: DemoOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write and print today's digest: what failed, is late or silent, which flags changed.
+
+    The daemon writes one every morning. BELLWETHER_DIGEST_WEBHOOK or BELLWETHER_DIGEST_MAIL_TO (and
+    BELLWETHER_DIGEST_SMTP) say where to send it; by default it goes nowhere.
+    """
+    from orchestration.run import failed_runs_of
+    from warehouse import digest as daily
+
+    place = _home_with_data(home, demo)
+    now = datetime.now(UTC).replace(tzinfo=None)
+    made = daily.compose(place, now, failed_runs_of(place, now - timedelta(days=1)))
+    daily.write(place, made)
+    if as_json:
+        print_json(made)
+    else:
+        print(daily.markdown(made))
+    failures = daily.send(made) if send else []
+    for failure in failures:
+        err.print(f"[red]{escape(failure)}[/red]", highlight=False)
+    if failures:
+        raise typer.Exit(FAILED)
 
 
 @app.command()

@@ -11,7 +11,6 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-
 from tests.faults.processes import Killer, bellwether, ended, has_run, start
 from tests.faults.registry import Outcome, fault
 from tests.orchestration.conftest import make_small_project
@@ -62,8 +61,7 @@ def drop(home: Home, number: int, seed: int) -> None:
         if day.weekday() < 5
     ]
     news = [
-        f'T{n},"Upgrade at Firm {chance.randint(1, 99)}, number {number} of {n}",'
-        f"{days[0]}T10:00:00"
+        f'T{n},"Upgrade at Firm {chance.randint(1, 99)}, number {number} of {n}",{days[0]}T10:00:00'
         for n in range(8)
     ]
     for table, head, rows in (
@@ -226,5 +224,3 @@ def during_scoring(place: Path, seed: int, count: int) -> Outcome:
     _score(quiet.path)
     same(home, quiet)
     return Outcome(kills, "the next scoring goes on with what has none; every score is there once")
-
-

@@ -101,7 +101,7 @@ def test_a_home_that_has_a_store_is_not_overwritten(home: Home) -> None:
     fill(home)
     before = bits(home)
     made = back_up(home)
-    with pytest.raises(HomeError, match="exists and is not overwritten"):
+    with pytest.raises(HomeError, match=r"exists and is not overwritten"):
         restore(home, made.path)
     assert bits(home) == before
 
@@ -159,7 +159,7 @@ def test_a_backup_is_there_whole_or_not_at_all(
 
     with monkeypatch.context() as patch:
         patch.setattr(backup_module, "sync", full)
-        with pytest.raises(HomeError, match="No backup was made in .*No space left"):
+        with pytest.raises(HomeError, match=r"No backup was made in .*No space left"):
             back_up(home, tmp_path / "to")
     assert list((tmp_path / "to").iterdir()) == []
     made = back_up(home, tmp_path / "to")

@@ -80,7 +80,9 @@ def test_the_first_schema_becomes_this_one_and_no_row_changes(home: Home, tmp_pa
 
 def test_a_store_without_a_noted_version_that_needs_nothing_stays_as_it_is(home: Home) -> None:
     script = SCHEMA_SQL.read_text()
-    made_with(home, re.sub(r"^(create table|comment on).*schema_version.*$", "", script, flags=re.M))
+    made_with(
+        home, re.sub(r"^(create table|comment on).*schema_version.*$", "", script, flags=re.M)
+    )
     before = stored(home.build, "universe")
     with Warehouse(home.build):
         pass
@@ -110,7 +112,7 @@ def test_a_store_of_a_newer_version_is_left_alone(
 ) -> None:
     with Warehouse(home.build) as store:
         store.con.execute("update raw.schema_version set version = 99")
-    with pytest.raises(HomeError, match="schema version 99.*a newer one made it"):
+    with pytest.raises(HomeError, match=r"schema version 99.*a newer one made it"):
         Warehouse(home.build)
     assert columns(home.build)
 
