@@ -18,7 +18,7 @@ from typing import Any
 
 import duckdb
 
-from warehouse.errors import HomeError, UsageError, in_words
+from warehouse.errors import HomeError, StorageError, UsageError, in_words
 from warehouse.publish import sync
 from warehouse.settings import DATABASE, Home
 from warehouse.sources.inbox import glob_escaped
@@ -53,8 +53,8 @@ class Backup:
 def back_up(home: Home, folder: Path | None = None) -> Backup:
     """Copy the raw store of `home` into a new folder inside `folder` (default `<home>/backups`).
 
-    It is there whole or not at all. Raises `HomeError` when there is no store, it is in use, or the
-    copy cannot be written.
+    It is there whole or not at all. Raises `HomeError` when there is no store or it is in use,
+    `StorageError` when the copy cannot be written.
     """
     started = time.monotonic()
     if not home.build.is_file():
@@ -89,7 +89,7 @@ def back_up(home: Home, folder: Path | None = None) -> Backup:
         sync(folder)
     except (OSError, duckdb.Error) as error:
         shutil.rmtree(unfinished, ignore_errors=True)
-        raise HomeError(
+        raise StorageError(
             f"No backup was made in {folder}: {in_words(error)}. The raw store is as it was."
         ) from error
     size = sum(file.stat().st_size for file in (folder / name).iterdir())
@@ -102,7 +102,7 @@ def restore(home: Home, folder: Path) -> Backup:
 
     Every file is compared with its hash before anything is written, and an older schema is brought
     to this one. Raises `HomeError` where the home holds a store, `UsageError` where the backup is
-    not whole or made by a newer Bellwether.
+    not whole or made by a newer Bellwether, `StorageError` where the home cannot be written to.
     """
     started = time.monotonic()
     if home.build.exists():
@@ -121,7 +121,7 @@ def restore(home: Home, folder: Path) -> Backup:
         (unfinished / DATABASE).rename(home.build)
         sync(home.build.parent)
     except (OSError, duckdb.Error) as error:
-        raise HomeError(
+        raise StorageError(
             f"{folder} could not be restored, and {home.path} has no store still: {in_words(error)}"
         ) from error
     finally:

@@ -16,7 +16,7 @@ import pytest
 from warehouse import backup as backup_module
 from warehouse import store as store_module
 from warehouse.backup import MANIFEST, back_up, restore
-from warehouse.errors import HomeError, UsageError
+from warehouse.errors import HomeError, StorageError, UsageError
 from warehouse.publish import publish
 from warehouse.settings import Home
 from warehouse.store import Warehouse
@@ -159,14 +159,14 @@ def test_a_backup_is_there_whole_or_not_at_all(
 
     with monkeypatch.context() as patch:
         patch.setattr(backup_module, "sync", full)
-        with pytest.raises(HomeError, match=r"No backup was made in .*No space left"):
+        with pytest.raises(StorageError, match=r"No backup was made in .*No space left"):
             back_up(home, tmp_path / "to")
     assert list((tmp_path / "to").iterdir()) == []
     made = back_up(home, tmp_path / "to")
     other = Home(tmp_path / "other")
     with monkeypatch.context() as patch:
         patch.setattr(backup_module, "sync", full)
-        with pytest.raises(HomeError, match="has no store still"):
+        with pytest.raises(StorageError, match="has no store still"):
             restore(other, made.path)
     assert list(other.build.parent.iterdir()) == []
     restore(other, made.path)
