@@ -12,14 +12,16 @@ from pydantic import Field
 from orchestration.inputs import EMPTY, FAULT, INCOMPLETE, RESUME_AT, key
 from orchestration.lock import Writer
 from orchestration.preview import preview
+from warehouse.health import FEEDS, GRACE
 from warehouse.ingest import Ingested, ingest
 from warehouse.news import SCORED_TABLES
+from warehouse.sources.calendars import WEEKEND, longest_closure
 from warehouse.sources.drift import declared
 from warehouse.store import SCHEMA_SQL, SIMULATED, schema
 
 # Whom the schedule asks, and a run that does not say.
 DEFAULT_SOURCE = "yahoo"
-DRIFT_CHECK = "schema_drift"
+DRIFT_CHECK, ALIVE_CHECK = "schema_drift", "feed_alive"
 # What is asked for first, for the days on which a source does not let us ask for all: what matters
 # most, and together what is made of the same answers.
 _FIRST = (
@@ -28,6 +30,11 @@ _FIRST = (
 )
 # The tables whose tickers say which exchanges' sessions are needed.
 _NAMING_TICKERS = ("universe", "securities", "prices", "ratings", "consensus", "news")
+# By the calendar: a session is at most the longest closure after the one before. What a single day
+# misses the digest says the next morning; Dagster's cron policies know of no holidays.
+FRESH = dg.FreshnessPolicy.time_window(
+    fail_window=longest_closure() + GRACE, warn_window=WEEKEND + GRACE
+)
 _LOG_TABLES = ("fetches", "rejects", "batches", "drifts")
 
 
@@ -51,13 +58,24 @@ def raw_logs() -> list[dg.AssetSpec]:
     ]
 
 
-def drift_checks() -> list[dg.AssetCheckKey]:
+def raw_checks() -> list[dg.AssetCheckKey]:
     """Return the checks that raw assets make of what a source told."""
-    return [dg.AssetCheckKey(key(table), DRIFT_CHECK) for table in schema() if declared(table)]
+    return [spec.key for table in schema() for spec in _checks(table)]
+
+
+def _checks(table: str) -> list[dg.AssetCheckSpec]:
+    specs = []
+    if declared(table):
+        what = "The answers have the fields declared in the seed yahoo_fields."
+        specs.append(dg.AssetCheckSpec(DRIFT_CHECK, asset=key(table), description=what))
+    if table in FEEDS:
+        what = "The feed tells of something new for some ticker, as often as it usually does."
+        specs.append(dg.AssetCheckSpec(ALIVE_CHECK, asset=key(table), description=what))
+    return specs
 
 
 def _raw_asset(table: str) -> dg.AssetsDefinition:
-    is_declared = bool(declared(table))
+    checks = _checks(table)
 
     @dg.asset(
         key=key(table),
@@ -66,15 +84,8 @@ def _raw_asset(table: str) -> dg.AssetsDefinition:
         description=_comments()[table],
         deps=[key(name) for name in _after(table)],
         op_tags={"dagster/priority": str(-_FIRST.index(table) if table in _FIRST else -99)},
-        check_specs=[
-            dg.AssetCheckSpec(
-                DRIFT_CHECK,
-                asset=key(table),
-                description="The answers have the fields declared in the seed yahoo_fields.",
-            )
-        ]
-        if is_declared
-        else [],
+        check_specs=checks,
+        freshness_policy=FRESH if declared(table) else None,
         metadata={
             "dagster/table_name": f"raw.{table}",
             "dagster/column_schema": dg.TableSchema(
@@ -109,7 +120,7 @@ def _raw_asset(table: str) -> dg.AssetsDefinition:
         if tags:
             context.instance.add_run_tags(context.run.run_id, tags)
         return dg.MaterializeResult(
-            check_results=[_drift_result(done)] if is_declared else [],
+            check_results=[_CHECKS[spec.name](done) for spec in checks],
             metadata={**_source(settings.source), **_metadata(done, time.monotonic() - started)},
             data_version=dg.DataVersion(done.data_version) if done.data_version else EMPTY,
         )
@@ -146,6 +157,20 @@ def _drift_result(done: Ingested) -> dg.AssetCheckResult:
         ),
         metadata={"drifts": len(done.drifts)},
     )
+
+
+def _alive_result(done: Ingested) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=done.silence is None,
+        check_name=ALIVE_CHECK,
+        asset_key=key(done.table),
+        severity=dg.AssetCheckSeverity.WARN,
+        description=str(done.silence or ""),
+        metadata={"silent_sessions": done.silence.sessions if done.silence else 0},
+    )
+
+
+_CHECKS = {DRIFT_CHECK: _drift_result, ALIVE_CHECK: _alive_result}
 
 
 def _source(name: str) -> Mapping[str, str]:

@@ -20,7 +20,8 @@ import dagster as dg
 import exchange_calendars
 import pandas as pd
 
-from orchestration.assets import DEFAULT_SOURCE, drift_checks
+from orchestration.assets import DEFAULT_SOURCE, raw_checks
+from orchestration.housekeeping import DIGEST, HOUSE_CHECKS, RECORDS
 from orchestration.inputs import (
     FILES,
     IF_NEW,
@@ -50,21 +51,23 @@ _TIME = dt_time(18, 30)
 _SENSOR_SECONDS = 4
 _SIMULATED = "This home holds the simulated sample; real facts never join it. Use another home."
 _RAW = dg.AssetSelection.key_prefixes("raw").materializable()
-_DRIFT = dg.AssetSelection.checks(*drift_checks())
+_HOUSE = dg.AssetSelection.assets(DIGEST, RECORDS)
+_HOUSE_CHECKS = dg.AssetSelection.checks(*HOUSE_CHECKS)
+_RAW_CHECKS = dg.AssetSelection.checks(*raw_checks())
 # How often the sensor looks whether a source that asked to be left alone may be asked again.
 _RESUME_SECONDS = 30
 _RESUME_PAUSE, _LONGEST_PAUSE = timedelta(hours=1), timedelta(hours=6)
 
 ingest = dg.define_asset_job(
     "ingest",
-    selection=_RAW.without_checks() | _DRIFT,
+    selection=_RAW.without_checks() | _RAW_CHECKS,
     executor_def=dg.in_process_executor,
     description="Ask a source for news of every raw table and store what it tells.",
 )
 refresh = dg.define_asset_job(
     "refresh",
-    selection=(dg.AssetSelection.all() - _RAW).materializable()
-    | (dg.AssetSelection.all_asset_checks() - _DRIFT),
+    selection=(dg.AssetSelection.all() - _RAW - _HOUSE).materializable()
+    | (dg.AssetSelection.all_asset_checks() - _RAW_CHECKS - _HOUSE_CHECKS),
     executor_def=dg.in_process_executor,
     description="Build and test every model from what is stored, then publish.",
 )

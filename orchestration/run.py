@@ -8,6 +8,7 @@ import contextlib
 import os
 import re
 import signal
+import sqlite3
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,15 +24,18 @@ from dagster._core.utils import make_new_run_id
 from orchestration.assets import IngestSettings, raw_assets
 from orchestration.automation import ingest, refresh, settings_of, with_followers
 from orchestration.dbt import environment, prepare_manifest
+from orchestration.housekeeping import failed_runs
 from orchestration.inputs import IF_NEW, INPUTS, inputs_key, is_built, key
 from orchestration.lock import PROGRESS, Progress, Writer, tell
-from warehouse.errors import HomeError, UsageError
+from warehouse.errors import BellwetherError, HomeError, StorageError, UsageError
 from warehouse.publish import Published, newest
 from warehouse.settings import ENVIRONMENT_VARIABLE, PROJECT, Home
 from warehouse.sources import SOURCES
 from warehouse.sources.inbox import TABLES
 from warehouse.store import Counts, schema
 
+# With less than this a disk counts as full: Dagster's own records need more.
+_FULL_BYTES = 10_000_000
 HOST = "127.0.0.1"
 _DAGSTER_YAML = Path(__file__).with_name("dagster.yaml")
 # A command line writes its own output; Dagster would print every event, and redirect what we print.
@@ -175,6 +179,12 @@ def run_refresh(
         )
 
 
+def failed_runs_of(home: Home, since: datetime) -> list[str]:
+    """Return a sentence for each run of `home` that failed after `since` (UTC)."""
+    with _instance(home) as instance:
+        return failed_runs(instance, since)
+
+
 def serve(home: Home, port: int) -> NoReturn:
     """Become Dagster's web server and daemon for `home`, on this machine only."""
     prepare(home)
@@ -198,13 +208,40 @@ def serve(home: Home, port: int) -> NoReturn:
 
 @contextlib.contextmanager
 def _instance(home: Home) -> Iterator[dg.DagsterInstance]:
-    prepare_dagster_home(home)
-    reference = InstanceRef.from_dir(str(home.dagster), overrides=_NO_CAPTURE)
+    with _told_of_storage(home):
+        prepare_dagster_home(home)
+        reference = InstanceRef.from_dir(str(home.dagster), overrides=_NO_CAPTURE)
     with (
+        _told_of_storage(home),
         environment(**{ENVIRONMENT_VARIABLE: str(home.path)}),
         dg.DagsterInstance.from_ref(reference) as instance,
     ):
         yield instance
+
+
+@contextlib.contextmanager
+def _told_of_storage(home: Home) -> Iterator[None]:
+    """Say in a sentence what a disk that is full or read-only raises deep inside Dagster."""
+    try:
+        yield
+    except (BellwetherError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, OSError | sqlite3.OperationalError):
+            cause = cause.__cause__ or cause.__context__
+        if cause is None:
+            raise
+        there = next(path for path in (home.path, *home.path.parents) if path.exists())
+        disk = os.statvfs(there)
+        free = disk.f_bavail * disk.f_frsize
+        why = "it is read-only" if disk.f_flag & os.ST_RDONLY else f"{free / 1e6:,.0f} MB are free"
+        if free < _FULL_BYTES:
+            why = f"its disk is full, {why}"
+        raise StorageError(
+            f"{home.path} cannot be written to ({cause}): {why}. Make room or make it writable, "
+            "and run this again; what was stored and published stands."
+        ) from error
 
 
 def _execute(

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from xml.sax.saxutils import escape as escape_xml
@@ -39,6 +39,7 @@ from warehouse.settings import PROJECT, Home
 
 if TYPE_CHECKING:
     from orchestration.run import RunOutcome
+    from warehouse.backup import Backup
 
 FAILED, WRONG_USE, NOTHING_THERE = 1, 2, 3
 # Rows of a table that `sql` prints where nobody says how many.
@@ -306,25 +307,45 @@ def status(home: HomeOption = None, demo: DemoOption = False, as_json: JsonOptio
         until = yahoo["resume_at"][:16]
         out.print(f"[yellow]Yahoo is left alone; the next attempt is due at {until} UTC.[/yellow]")
         out.print(f"  {escape(yahoo['cause'] or '')}", highlight=False)
-    for row in report["drifts"]:
-        out.print(f"[yellow]Changed format[/yellow]  {escape(row)}", highlight=False)
+    if report["throttled"]:
+        out.print(f"[yellow]Throttled[/yellow]: {report['throttled']:,} attempts in 24 hours")
+    for title, key in (
+        ("Late", "late"),
+        ("Fell silent", "silent"),
+        ("Changed format", "drifts"),
+    ):
+        for row in report[key]:
+            out.print(f"[yellow]{title}[/yellow]  {escape(row)}", highlight=False)
+    size = report["size"]
+    colour = "yellow" if size["is_over"] else "default"
+    out.print(
+        f"[{colour}]Size: {size['total_bytes'] / 1e9:.2f} of {size['budget_bytes'] / 1e9:g} GB[/]; "
+        f"{size['rows_30d']:,} of {size['rows']:,} raw rows came in 30 days"
+    )
     out.print(f"Next scheduled ingest: {report['next_scheduled_ingest']} (while the UI runs)")
 
 
 @app.command()
 def doctor(
     ticker: Annotated[str, typer.Option(help="A company to ask for, as Yahoo spells it.")] = "AAPL",
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Look at the home alone, send no request.")
+    ] = False,
     home: HomeOption = None,
+    demo: DemoOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask Yahoo for one ticker of each table, store nothing, and say what is wrong and what to do.
+    """Look at the home and at the last run, ask Yahoo for one ticker, and say what is wrong.
 
-    It sends some 15 requests, at the usual pace: half a minute.
+    Nothing is stored. It sends some 15 requests, at the usual pace: half a minute.
     """
-    from warehouse.doctor import examine
+    from warehouse.doctor import examine, inspect
 
-    with _progress("Examining", quiet=as_json) as tell:
-        checks = examine(Home.find(home), ticker, tell)
+    place = Home.find(home, demo=demo)
+    checks = inspect(place)
+    if not offline:
+        with _progress("Examining", quiet=as_json) as tell:
+            checks += examine(place, ticker, tell)
     if as_json:
         print_json([asdict(check) for check in checks])
     else:
@@ -577,6 +598,73 @@ def check(
 
 
 @app.command()
+def digest(
+    send: Annotated[
+        bool, typer.Option("--send", help="Send it where the environment names, too.")
+    ] = False,
+    home: HomeOption = None,
+    demo: DemoOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write and print today's digest: what failed, is late or silent, which flags changed.
+
+    The daemon writes one every morning. BELLWETHER_DIGEST_WEBHOOK or BELLWETHER_DIGEST_MAIL_TO (and
+    BELLWETHER_DIGEST_SMTP) say where to send it; by default it goes nowhere.
+    """
+    from orchestration.run import failed_runs_of
+    from warehouse import digest as daily
+
+    place = _home_with_data(home, demo)
+    now = datetime.now(UTC).replace(tzinfo=None)
+    made = daily.compose(place, now, failed_runs_of(place, now - timedelta(days=1)))
+    daily.write(place, made)
+    if as_json:
+        print_json(made)
+    else:
+        print(daily.markdown(made))
+    failures = daily.send(made) if send else []
+    for failure in failures:
+        err.print(f"[red]{escape(failure)}[/red]", highlight=False)
+    if failures:
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def backup(
+    to: Annotated[
+        Path | None,
+        typer.Option(help="Folder to put it into; <home>/backups by default.", show_default=False),
+    ] = None,
+    home: HomeOption = None,
+    demo: DemoOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy the raw store, from which all else follows, to Parquet files with their hashes."""
+    from warehouse.backup import back_up
+
+    made = back_up(_home_with_data(home, demo), to)
+    _tell_backup("Backed up", made, as_json)
+
+
+@app.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(help="A backup as `bellwether backup` made it.")],
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a raw store from a backup, bit for bit, in a home that has none.
+
+    Every file is compared with its hash first. Then `bellwether refresh --force` builds the marts.
+    """
+    from warehouse.backup import restore as restore_from
+
+    made = restore_from(Home.find(home), folder)
+    _tell_backup("Restored", made, as_json)
+    if not as_json:
+        out.print("`bellwether refresh --force` builds the marts from it.")
+
+
+@app.command()
 def ui(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1.")] = 3000,
     home: HomeOption = None,
@@ -678,6 +766,19 @@ def universe_remove(ticker: str) -> None:
 
     universe.remove(ticker)
     out.print(f"{escape(ticker)} is no longer covered; what is stored of it stays.")
+
+
+def _tell_backup(what: str, made: Backup, as_json: bool) -> None:
+    if as_json:
+        print_json(asdict(made))
+        return
+    rows = sum(table.rows for table in made.tables.values())
+    out.print(
+        f"{what} {rows:,} rows of {len(made.tables)} raw tables in {made.seconds:.1f} s: "
+        f"{escape(str(made.path))} ({made.size_bytes / 1e6:.1f} MB)",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _tell_strays(home: Home) -> None:

@@ -1,15 +1,28 @@
-"""First contact: is Yahoo there, does it answer us, and in the form we know? Nothing is stored."""
+"""Is the home in order, is Yahoo there, and in the form we know? Nothing is stored."""
 
 from __future__ import annotations
 
+import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
-from warehouse.errors import EmptyAnswer, Failed, Malformed, NotFound, SourceError, Throttled
+import duckdb
+
+from warehouse import health, publish
+from warehouse.errors import (
+    EmptyAnswer,
+    Failed,
+    Malformed,
+    NotFound,
+    SourceError,
+    Throttled,
+    in_words,
+)
 from warehouse.settings import DATABASE, Home
 from warehouse.sources import Unit
 from warehouse.sources.governor import PREFIX, Manners, Refused, standing
@@ -18,6 +31,7 @@ from warehouse.sources.yahoo_session import Unreachable
 from warehouse.store import Warehouse
 
 CLIENT = "yfinance"
+FEWEST_FREE_BYTES = 1_000_000_000
 LATER = "Wait. What is asked for before only makes it longer; the schedule goes on by itself."
 
 
@@ -30,6 +44,11 @@ class Check:
     finding: str
     advice: str = ""
     requests: int = 0
+
+
+def inspect(home: Home) -> list[Check]:
+    """Look at the home alone, without any request: folders, room, what is published and missed."""
+    return [_folder(home), _room(home), *_published(home)]
 
 
 def examine(
@@ -56,6 +75,79 @@ def examine(
             if check.finding.startswith(("throttled", "blocked", "no network")):
                 break
     asked.close()
+    return checks
+
+
+def _folder(home: Home) -> Check:
+    there = next(path for path in (home.path, *home.path.parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        return Check(
+            "home",
+            "fail",
+            f"{there} cannot be written to",
+            "Give this user the right to write there, or choose another home with --home.",
+        )
+    return Check("home", "ok", str(home.path))
+
+
+def _room(home: Home) -> Check:
+    there = next(path for path in (home.path, *home.path.parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    needed = 2 * home.build.stat().st_size if home.build.is_file() else 0
+    found = f"{free / 1e9:.1f} GB free"
+    if free < needed + FEWEST_FREE_BYTES:
+        return Check(
+            "disk",
+            "fail" if free < needed else "warn",
+            f"{found}; a refresh may need {(needed + FEWEST_FREE_BYTES) / 1e9:.1f} GB",
+            "Make room: <home>/as_of/ and old backups may be deleted at any time.",
+        )
+    return Check("disk", "ok", found)
+
+
+def _published(home: Home) -> list[Check]:
+    made = publish.newest(home)
+    if made is None:
+        return [
+            Check(
+                "published",
+                "warn",
+                "nothing is published yet",
+                "Run `bellwether ingest` and `bellwether refresh`.",
+            )
+        ]
+    now = datetime.now(UTC).replace(tzinfo=None)
+    try:
+        with publish.reading(home) as con:
+            late = [] if made.is_simulated else health.late(con, now)
+            silences = health.silences(con)
+    except duckdb.Error as error:
+        return [
+            Check(
+                "published",
+                "fail",
+                f"{home.published} cannot be read: {in_words(error)}",
+                "Run `bellwether refresh --force`, which publishes anew.",
+            )
+        ]
+    checks = [Check("published", "ok", f"{made.version}, as of {made.as_of[:16]} UTC")]
+    if late:
+        checks.append(
+            Check(
+                "last run",
+                "warn",
+                f"{len(late)} tables were not asked for since the session of "
+                f"{late[0].closed_at:%Y-%m-%d} closed: {', '.join(one.table for one in late)}",
+                "Keep `bellwether ui` running (`bellwether service` prints units), or run "
+                "`bellwether ingest --source yahoo` and `bellwether refresh`.",
+            )
+        )
+    else:
+        checks.append(Check("last run", "ok", "no session was missed"))
+    checks += [
+        Check("feed", "warn", str(found), "Nothing to do: Yahoo usually back-fills.")
+        for found in silences
+    ]
     return checks
 
 

@@ -8,6 +8,7 @@ BellwetherError
 │   ├── NotFound         the source does not know the ticker
 │   ├── Malformed        the answer or file cannot be read as what it claims to be
 │   └── Failed           anything else: network, disk, permissions
+├── StorageError         a home cannot be written to: its disk is full, or read-only
 ├── UsageError           something was asked for that there is not
 └── PublishError         the published file could not be replaced
 """
@@ -25,6 +26,10 @@ class BellwetherError(Exception):
 
 class HomeError(BellwetherError):
     """A home is empty, holds another kind of data, or cannot be used."""
+
+
+class StorageError(BellwetherError):
+    """A home cannot be written to: its disk is full, it is read-only, or the like."""
 
 
 class UsageError(BellwetherError):

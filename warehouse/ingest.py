@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 
 from warehouse.errors import EmptyAnswer, Failed, Malformed, SourceError
+from warehouse.health import FEEDS, Silence, silence
 from warehouse.news import SCORED_TABLES
 from warehouse.news.scorer import NewsScorer
 from warehouse.settings import Home
@@ -32,9 +33,9 @@ class Ingested:
 
     `outcomes` counts attempts by how they ended; `failures` says why those that did not end well
     failed, `warnings` what is worth knowing of those that found nothing or were put off. `drifts`
-    are fields of answers that were not as declared. With `resume_at` (UTC) the source is to be left
-    alone until then, and not all was asked. `data_version` is the batch that last changed the
-    table; `preview` its newest rows.
+    are fields of answers that were not as declared; a `silence` says that the feed seems frozen.
+    With `resume_at` (UTC) the source is to be left alone until then, and not all was asked.
+    `data_version` is the batch that last changed the table; `preview` its newest rows.
     """
 
     table: str
@@ -43,6 +44,7 @@ class Ingested:
     failures: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     drifts: list[Drift] = field(default_factory=list)
+    silence: Silence | None = None
     resume_at: datetime | None = None
     requests: int = 0
     data_version: str | None = None
@@ -73,6 +75,9 @@ def ingest(
             _ingest_units(warehouse, told_by, table, load_id, tickers, done)
         if table in SCORED_TABLES:
             _ingest_units(warehouse, NewsScorer(warehouse.con), table, load_id, (), done)
+        if table in FEEDS and (found := silence(warehouse.con, table)) is not None:
+            done.silence = found
+            done.warnings.append(str(found))
         done.data_version = warehouse.data_version(table)
         row = warehouse.con.execute(f"select count(*) from raw.{table}").fetchone()
         done.row_count = row[0] if row else 0

@@ -76,12 +76,12 @@ def publish(home: Home, *, as_of: datetime) -> Published:
         (unfinished / _MANIFEST).write_text(json.dumps(asdict(published), indent=1) + "\n")
         (unfinished / DATABASE).chmod(0o444)
         for part in (unfinished / DATABASE, unfinished / _MANIFEST, unfinished):
-            _sync(part)
+            sync(part)
         unfinished.rename(home.versions / version)
         link.symlink_to(Path("published") / version / DATABASE)
         link.replace(home.published)
-        _sync(home.versions)
-        _sync(home.path)
+        sync(home.versions)
+        sync(home.path)
     except (OSError, duckdb.Error, PublishError) as error:
         if home.published.resolve().parent.name != version:
             _remove(unfinished, link, home.versions / version)
@@ -196,7 +196,8 @@ def _remove(*paths: Path) -> None:
                 path.unlink()
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Have a file or the entries of a folder written to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

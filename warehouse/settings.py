@@ -64,6 +64,16 @@ class Home:
         return self.path / "yahoo"
 
     @property
+    def backups(self) -> Path:
+        """The folder of backups of the raw store."""
+        return self.path / "backups"
+
+    @property
+    def digests(self) -> Path:
+        """The folder of the daily digests."""
+        return self.path / "digests"
+
+    @property
     def dagster(self) -> Path:
         """Dagster's own home: its runs, schedules and event log."""
         return self.path / "dagster"

@@ -1,15 +1,15 @@
-"""How a home stands: what is published, how fresh each table is, what was refused, what is due."""
+"""How a home stands: what is fresh, late, refused, throttled, growing and due."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from warehouse import publish
+from warehouse import health, publish
 from warehouse.settings import Home
 from warehouse.sources.governor import standing
 from warehouse.sources.inbox import strays, waiting
@@ -17,7 +17,7 @@ from warehouse.store import SIMULATED, keys, schema
 
 
 def report(home: Home) -> dict[str, Any]:
-    """Return what is published, stored, refused and due, as plain values.
+    """Return what is published, stored, late, silent, refused, due and how large, as plain values.
 
     Before the first refresh it looks into the build database, for a moment.
     """
@@ -58,6 +58,18 @@ def report(home: Home) -> dict[str, Any]:
         simulated = con.execute(
             "select count(*) > 0 from raw.batches where source = ?", [SIMULATED]
         ).fetchone()
+        now = datetime.now(UTC).replace(tzinfo=None)
+        size = health.size(home, con, now)
+        throttled = con.execute(
+            "select count(*) from raw.fetches where outcome = 'throttled' and fetched_at > ?",
+            [now - timedelta(days=1)],
+        ).fetchone()
+        well = {
+            "late": [str(found) for found in health.late(con, now)],
+            "silent": [str(found) for found in health.silences(con)],
+            "throttled": throttled[0] if throttled else 0,
+            "size": {**asdict(size), "total_bytes": size.total_bytes, "is_over": size.is_over},
+        }
         of_marts = (
             _of_marts(con) if made else {"data_quality": {}, "drifts": [], "unknown_grades": []}
         )
@@ -71,6 +83,7 @@ def report(home: Home) -> dict[str, Any]:
         "rejects": [{"what": what, "count": count} for what, count in rejects],
         "failures": [{"what": what, "count": count} for what, count in failures],
         **of_marts,
+        **well,
         "inbox": {
             "waiting": len(waiting(home.inbox)),
             "failed": sum(not _is_note(f) for f in failed.glob("*/*")),

@@ -28,9 +28,11 @@ from warehouse.sources import Drift
 Frame: TypeAlias = pd.DataFrame | duckdb.DuckDBPyRelation
 
 SCHEMA_SQL = Path(__file__).with_name("schema.sql")
+# What brings an older schema to this one, in order: numbered, each run once in a store's life.
+MIGRATIONS = tuple(sorted(Path(__file__).with_name("migrations").glob("*.sql")))
+SCHEMA_VERSION = len(MIGRATIONS)
 LOCK_WAIT_SECONDS = 30.0
 SIMULATED = "sample"
-SCHEMA_VERSION = 1
 
 _BOOKKEEPING = ("row_id", "source", "payload", "known_at", "stored_at", "batch_id")
 # Calendars hold of any home, and a score is as simulated as the news it is of.
@@ -736,19 +738,52 @@ def _create(con: duckdb.DuckDBPyConnection) -> None:
     """Bring the raw schema to what `schema.sql` says, unless it is there already."""
     script = SCHEMA_SQL.read_bytes()
     sql_hash = hashlib.sha256(script).hexdigest()
-    made_by = None
-    with contextlib.suppress(duckdb.CatalogException):
-        made_by = con.execute("select sql_hash from raw.schema_version").fetchone()
-    if made_by != (sql_hash,):
+    made = schema_made(con)
+    if made is not None and made[0] > SCHEMA_VERSION:
+        raise HomeError(
+            f"This raw store has schema version {made[0]}, and this Bellwether knows "
+            f"{SCHEMA_VERSION}: a newer one made it. Install that one; nothing was changed."
+        )
+    if made != (SCHEMA_VERSION, sql_hash):
         con.execute("begin")
-        con.execute(script.decode())
-        con.execute("delete from raw.schema_version")
-        con.execute("insert into raw.schema_version values (?, ?)", [SCHEMA_VERSION, sql_hash])
-        con.execute("commit")
+        try:
+            if made is not None:
+                migrate(con, made[0])
+            con.execute(script.decode())
+            con.execute("delete from raw.schema_version")
+            con.execute("insert into raw.schema_version values (?, ?)", [SCHEMA_VERSION, sql_hash])
+            con.execute("commit")
+        except BaseException:
+            con.execute("rollback")
+            raise
     con.execute(
         "create or replace temp table currencies as select * from read_csv(?, header = true)",
         [str(SEEDS / "currencies.csv")],
     )
+
+
+def schema_made(con: duckdb.DuckDBPyConnection) -> tuple[int, str] | None:
+    """Return the version of the raw schema and the hash of its script; None where there is none.
+
+    Before versions were noted, there was one: 0.
+    """
+    tables = {
+        name
+        for (name,) in con.execute(
+            "select table_name from duckdb_tables() where schema_name = 'raw' "
+            "and database_name = current_database()"
+        ).fetchall()
+    }
+    if "schema_version" in tables:
+        row = con.execute("select version, sql_hash from raw.schema_version").fetchone()
+        return (int(row[0]), str(row[1])) if row else (0, "")
+    return (0, "") if "prices" in tables else None
+
+
+def migrate(con: duckdb.DuckDBPyConnection, version: int) -> None:
+    """Run the migrations that a raw schema of `version` has not seen, in order."""
+    for script in MIGRATIONS[version:]:
+        con.execute(script.read_text(encoding="utf-8"))
 
 
 def _utc_now() -> datetime:

@@ -45,8 +45,11 @@ Drop = Callable[..., Path]
 
 @pytest.fixture(scope="session")
 def small_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The dbt project, with only the staging that prices need and one small mart."""
-    project = tmp_path_factory.mktemp("small") / "dbt_project"
+    return make_small_project(tmp_path_factory.mktemp("small") / "dbt_project")
+
+
+def make_small_project(project: Path) -> Path:
+    """Make the dbt project, with only the staging that prices need and one small mart."""
     real = settings.DBT_PROJECT
     for part in ("dbt_project.yml", "profiles.yml"):
         (project / part).parent.mkdir(exist_ok=True)

@@ -66,15 +66,17 @@ def test_jobs_cover_everything_once(defs: dg.Definitions) -> None:
     graph = defs.resolve_asset_graph()
     ingest = set(defs.resolve_job_def("ingest").asset_layer.executable_asset_keys)
     refresh = set(defs.resolve_job_def("refresh").asset_layer.executable_asset_keys)
+    house = set(defs.resolve_job_def("housekeeping").asset_layer.executable_asset_keys)
     assert ingest == {key(table) for table in schema()}
-    assert ingest | refresh == set(graph.materializable_asset_keys)
-    assert not ingest & refresh
-    built, told = (
+    assert ingest | refresh | house == set(graph.materializable_asset_keys)
+    assert not ingest & refresh and not (ingest | refresh) & house
+    built, told, kept = (
         set(defs.resolve_job_def(job).asset_layer.asset_graph.asset_check_keys)
-        for job in ("refresh", "ingest")
+        for job in ("refresh", "ingest", "housekeeping")
     )
-    assert built | told == set(graph.asset_check_keys) and built and not built & told
-    assert {check.name for check in told} == {"schema_drift"}
+    assert built | told | kept == set(graph.asset_check_keys) and built
+    assert not built & told and not (built | told) & kept
+    assert {check.name for check in told} == {"schema_drift", "feed_alive"}
 
 
 def test_the_clock_and_the_sensors_are_on(defs: dg.Definitions) -> None:

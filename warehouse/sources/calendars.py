@@ -18,6 +18,8 @@ from warehouse.sources import Drift, Unit
 
 FIRST_DAY = date(1990, 1, 1)
 REFERENCE = "XNYS"
+# From a Friday's close to a Monday's.
+WEEKEND = timedelta(days=3)
 _OVERLAP = timedelta(days=30)
 
 
@@ -117,6 +119,13 @@ def last_close(calendar: str, now: datetime) -> datetime:
     closes = closes_at(calendar, last_closed_session(now, calendar))
     assert closes is not None
     return closes
+
+
+def longest_closure(calendar: str = REFERENCE) -> timedelta:
+    """Return the longest time between the closes of two sessions that follow each other."""
+    closes = exchange_calendars.get_calendar(calendar).closes
+    longest: timedelta = closes.diff().max().to_pytimedelta()
+    return longest
 
 
 def _schedule(exchange: str, start: date) -> pd.DataFrame:

@@ -214,21 +214,21 @@ def _read_csv(con: duckdb.DuckDBPyConnection, file: Path) -> duckdb.DuckDBPyRela
             compression = $compression, hive_partitioning = false
         )
         """,
-        params={"file": _glob_escaped(file), "compression": _compression(file)},
+        params={"file": glob_escaped(file), "compression": _compression(file)},
     )
 
 
 def _read_parquet(con: duckdb.DuckDBPyConnection, file: Path) -> duckdb.DuckDBPyRelation:
     rows = con.sql(
         "select * from read_parquet($file, hive_partitioning = false)",
-        params={"file": _glob_escaped(file)},
+        params={"file": glob_escaped(file)},
     )
     _refuse_width(rows.columns)
     return rows
 
 
 def _read_json_lines(con: duckdb.DuckDBPyConnection, file: Path) -> duckdb.DuckDBPyRelation:
-    params = {"file": _glob_escaped(file), "compression": _compression(file)}
+    params = {"file": glob_escaped(file), "compression": _compression(file)}
     told = "from read_ndjson_objects($file, compression = $compression)"
     try:
         names = [
@@ -279,6 +279,6 @@ def _refuse_width(columns: Sequence[str]) -> None:
         raise Malformed(f"line 1: more than {MOST_COLUMNS} columns.")
 
 
-def _glob_escaped(file: Path) -> str:
+def glob_escaped(file: Path) -> str:
     """Path of a file for DuckDB's readers, which would expand `*`, `?` and `[` in it."""
     return "".join(f"[{char}]" if char in "*?[" else char for char in str(file))

@@ -1,0 +1,72 @@
+"""The daily job: what Dagster shows of it, and which runs it forgets."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+
+from orchestration import housekeeping
+from orchestration.assets import FRESH
+from orchestration.automation import ingest, settings_of
+from orchestration.housekeeping import daily_digest, forget_old_runs, records
+from orchestration.lock import Writer
+from orchestration.run import ingest_job
+from tests.warehouse.test_health import published
+from warehouse.settings import Home
+from warehouse.store import Warehouse
+
+
+def test_the_digest_is_an_asset_with_checks(
+    home: Home, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def materialized() -> dg.ExecuteInProcessResult:
+        return dg.materialize(
+            [daily_digest, records],
+            instance=instance,
+            resources={"writer": Writer()},
+            raise_on_error=False,
+        )
+
+    assert not materialized().success  # there is nothing to tell of
+    with Warehouse(home.build) as store:
+        store.record_fetch(load_id="l", source="yahoo", table="prices")
+    published(home, [("ABC", "GAP", "message")])
+    monkeypatch.setenv("BELLWETHER_SIZE_BUDGET_GB", "0.0001")
+    done = materialized()
+    assert done.success
+    checks = {check.check_name: check for check in done.get_asset_check_evaluations()}
+    assert not checks["size_budget"].passed
+    # Only prices were asked for.
+    assert "ratings: not asked for" in (checks["sessions_asked_for"].description or "")
+    [file] = home.digests.glob("*.md")
+    assert "over budget" in file.read_text() and "failed at" in file.read_text()
+
+
+def test_old_runs_are_forgotten_but_not_what_is_decided_by(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(housekeeping, "KEPT_RUNS", 2)
+    job, ids = ingest_job(), []
+    for number in range(6):
+        run = instance.create_run_for_job(job, run_config=settings_of("inbox"))
+        kinds = (dg.DagsterEventType.RUN_START, dg.DagsterEventType.RUN_SUCCESS)
+        for kind in kinds if number else kinds[:1]:
+            instance.report_dagster_event(
+                dg.DagsterEvent(event_type_value=kind.value, job_name=ingest.name), run.run_id
+            )
+        ids.append(run.run_id)
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    assert forget_old_runs(instance, datetime.now(UTC) - timedelta(days=180)) == 0
+    assert forget_old_runs(instance, tomorrow) == 3
+    left = {run.run_id for run in instance.get_runs()}
+    # The one that never ended, and the newest two.
+    assert left == {ids[0], *ids[4:]}
+
+
+def test_freshness_follows_the_calendar() -> None:
+    # From the close before a long weekend to the next one, and the hours an ingest may take.
+    assert timedelta(days=4) < FRESH.fail_window.to_timedelta() < timedelta(days=8)
+    assert FRESH.warn_window is not None
+    assert FRESH.warn_window.to_timedelta() == timedelta(days=3, hours=6)

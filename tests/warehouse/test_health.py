@@ -1,0 +1,244 @@
+"""Feeds that fall silent, tables nobody asked for, and how large a home is."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import exchange_calendars
+import pandas as pd
+import pytest
+
+from tests.conftest import Clock
+from warehouse import digest, doctor, health
+from warehouse.errors import HomeError
+from warehouse.health import late, silence, size
+from warehouse.publish import publish
+from warehouse.settings import Home
+from warehouse.store import Warehouse
+
+SESSIONS = [
+    day.date()
+    for day in exchange_calendars.get_calendar("XNYS").sessions_in_range("2025-08-01", "2025-12-12")
+]
+
+
+def told(store: Warehouse, days: list[date], source: str = "yahoo") -> None:
+    """A rating by somebody on each of these days, of ever other tickers."""
+    store.append(
+        "ratings",
+        pd.DataFrame(
+            {
+                "ticker": [f"T{number % 7}" for number in range(len(days))],
+                "firm": "Example Securities",
+                "graded_on": [str(day) for day in days],
+                "to_grade": "Buy",
+            }
+        ),
+        source=source,
+    )
+
+
+def asked(store: Warehouse, clock: Clock, day: date, outcome: str = "ok") -> None:
+    clock.now = datetime(day.year, day.month, day.day, 23, 30)
+    store.record_fetch(load_id="l", source="yahoo", table="ratings", outcome=outcome)
+
+
+def test_a_feed_that_freezes_for_six_sessions_raises_an_alarm_until_it_back_fills(
+    store: Warehouse, clock: Clock
+) -> None:
+    frozen, after = SESSIONS[-8:-2], SESSIONS[-2:]
+    clock.now = datetime(2025, 12, 12, 23)
+    told(store, SESSIONS[:-8])
+    alarms = []
+    for day in (SESSIONS[-9], *frozen):
+        asked(store, clock, day)
+        alarms.append(silence(store.con, "ratings"))
+    # One silent session, or two, may be chance even where there never was one.
+    assert [found is not None for found in alarms] == [False, False, False, True, True, True, True]
+    assert alarms[-1] == health.Silence("ratings", SESSIONS[-9], 6, 1.0)
+    assert "for 6 sessions, though the source answers" in str(alarms[-1])
+    told(store, [*frozen, *after])
+    asked(store, clock, after[-1])
+    assert silence(store.con, "ratings") is None
+
+
+def test_a_feed_that_is_often_silent_needs_longer(
+    store: Warehouse, clock: Clock, tmp_path: Path
+) -> None:
+    clock.now = datetime(2025, 12, 12, 23)
+    # Every other session has something; 0.5 ** 9 is above a thousandth, 0.5 ** 11 below.
+    told(store, SESSIONS[:-8:2])
+    asked(store, clock, SESSIONS[-1])
+    assert SESSIONS[:-8:2][-1] == SESSIONS[-10]
+    assert silence(store.con, "ratings") is None
+    with Warehouse(tmp_path / "other.duckdb") as other:
+        clock.now = datetime(2025, 12, 12, 23)
+        told(other, SESSIONS[:-10:2])
+        asked(other, clock, SESSIONS[-1])
+        found = silence(other.con, "ratings")
+    assert found is not None and found.sessions == 11
+    assert found.usual_share == pytest.approx(0.5, abs=0.02)
+
+
+@pytest.mark.parametrize("case", ["not asked", "only throttled", "young", "other source"])
+def test_what_nobody_can_know_is_no_alarm(store: Warehouse, clock: Clock, case: str) -> None:
+    clock.now = datetime(2025, 12, 12, 23)
+    days = SESSIONS[-25:-8] if case == "young" else SESSIONS[:-8]
+    told(store, days, "inbox" if case == "other source" else "yahoo")
+    if case != "not asked":
+        asked(store, clock, SESSIONS[-1], "throttled" if case == "only throttled" else "ok")
+    assert silence(store.con, "ratings") is None
+
+
+def test_what_is_late_follows_the_exchanges_calendar(store: Warehouse, clock: Clock) -> None:
+    assert late(store.con, datetime(2025, 12, 1)) == []  # a home that asks nobody
+    for table in ("prices", "ratings"):
+        clock.now = datetime(2025, 11, 26, 23, 30)  # the eve of Thanksgiving
+        store.record_fetch(load_id="l", source="yahoo", table=table)
+
+    def names(*moment: int) -> set[str]:
+        return {one.table for one in late(store.con, datetime(*moment))} & {"prices", "ratings"}  # type: ignore[arg-type]
+
+    assert names(2025, 11, 28, 12) == set()  # a holiday has no session
+    assert names(2025, 11, 28, 23) == set()  # closed at one o'clock; there is time until midnight
+    assert names(2025, 11, 29, 1) == {"prices", "ratings"}
+    assert names(2025, 12, 1, 12) == {"prices", "ratings"}
+    clock.now = datetime(2025, 11, 30, 9)
+    store.record_fetch(load_id="l", source="yahoo", table="prices", outcome="empty")
+    store.record_fetch(load_id="l", source="yahoo", table="ratings", outcome="throttled")
+    assert names(2025, 12, 1, 12) == {"ratings"}
+
+
+def test_a_home_knows_its_size_and_its_budget(
+    home: Home, store: Warehouse, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock.now = datetime(2025, 10, 1)
+    told(store, [date(2025, 9, 1), date(2025, 9, 2)])
+    clock.now = datetime(2025, 12, 1)
+    told(store, [date(2025, 9, 3)])
+    (home.inbox / "prices").mkdir(parents=True)
+    (home.inbox / "prices" / "a.csv").write_bytes(b"x" * 1000)
+    (home.path / "link").symlink_to("/usr")
+    found = size(home, store.con, datetime(2025, 12, 1, 12))
+    assert (found.rows, found.rows_30d, found.is_over) == (3, 1, False)
+    assert found.parts["inbox"] == 1000 and set(found.parts) == {"inbox", "build"}
+    monkeypatch.setenv(health.BUDGET_VARIABLE, "0.0000001")
+    assert size(home, store.con, datetime(2025, 12, 1)).is_over
+    for nonsense in ("much", "0", "nan", "-1"):
+        monkeypatch.setenv(health.BUDGET_VARIABLE, nonsense)
+        with pytest.raises(HomeError, match="not a number above zero"):
+            size(home, store.con, datetime(2025, 12, 1))
+
+
+# The digest
+
+
+def published(home: Home, flags: list[tuple[str, str, str]]) -> None:
+    with Warehouse(home.build) as store:
+        store.con.execute("create schema if not exists marts")
+        store.con.execute(
+            "create or replace table marts.risk_flags (ticker varchar, flag varchar, kind varchar, "
+            "severity integer, opened_on date, is_open boolean, message varchar)"
+        )
+        for ticker, flag, message in flags:
+            store.con.execute(
+                "insert into marts.risk_flags values (?, ?, 'x', 3, date '2025-12-01', true, ?)",
+                [ticker, flag, message],
+            )
+    publish(home, as_of=datetime(2025, 12, 1))
+
+
+HOSTILE = "<script>alert(1)</script> [x](http://evil.example) **bold**\n# head \x1b[31m"
+
+
+def test_the_digest_tells_what_changed_and_what_needs_a_person(home: Home, clock: Clock) -> None:
+    clock.now = datetime(2025, 12, 1, 12)
+    published(home, [("ABC", "GAP", "one"), ("XYZ", "GAP", "two")])
+    first = digest.compose(home, datetime(2025, 12, 1, 13))
+    assert not digest.needs_attention(first)
+    assert first["flags"]["opened"] == [] and len(first["flags"]["open"]) == 2
+    digest.write(home, first)
+
+    clock.now = datetime(2025, 12, 2, 12)
+    with Warehouse(home.build) as store:
+        store.record_fetch(
+            load_id="l", source="yahoo", table="prices", outcome="failed", reason=HOSTILE
+        )
+        store.append(
+            "prices",
+            pd.DataFrame({"ticker": ["A"], "session_date": ["2025-11-28"], "close": [-1]}),
+            source="inbox",
+        )
+    published(home, [("XYZ", "GAP", "two"), ("NEW", "GAP", HOSTILE)])
+    second = digest.compose(home, datetime(2025, 12, 2, 13), ["refresh 1 failed"])
+    assert second["since"] == "2025-12-01 13:00:00"
+    assert [f["ticker"] for f in second["flags"]["opened"]] == ["NEW"]
+    assert [f["ticker"] for f in second["flags"]["closed"]] == ["ABC"]
+    assert [row["count"] for row in second["failures"]] == [1]
+    assert second["rejected"] == [{"what": "prices: a price is not above zero", "count": 1}]
+    assert digest.needs_attention(second)
+    file = digest.write(home, second)
+    text = file.read_text()
+    assert json.loads(file.with_suffix(".json").read_text()) == second
+    assert "<script>" not in text and "[x]" not in text and "\x1b" not in text
+    assert "\n# head" not in text and "refresh 1 failed" in text
+    # Made anew on the same day, it still goes from the day before.
+    third = digest.compose(home, datetime(2025, 12, 2, 15))
+    assert third["since"] == second["since"]
+    assert third["flags"]["closed"] == second["flags"]["closed"]
+
+
+def test_a_digest_is_sent_nowhere_unless_the_environment_says_where(
+    home: Home, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published(home, [])
+    made = digest.compose(home, datetime(2025, 12, 1, 13))
+    posted: list[Any] = []
+
+    def open_(request: Any, timeout: float) -> Any:
+        posted.append((request.full_url, json.loads(request.data)))
+        raise OSError("unreachable")
+
+    monkeypatch.setattr(digest.urllib.request, "urlopen", open_)
+    monkeypatch.setattr(digest.smtplib, "SMTP", None)
+    assert digest.send(made) == [] and posted == []
+    monkeypatch.setenv(digest.WEBHOOK, "https://hook.example/x")
+    assert digest.send(made) == ["BELLWETHER_DIGEST_WEBHOOK: the digest was not sent: unreachable"]
+    assert posted == [("https://hook.example/x", made)]
+    monkeypatch.setenv(digest.WEBHOOK, "file:///etc/passwd")
+    assert "neither with https" in digest.send(made)[0] and len(posted) == 1
+
+
+# The doctor, at home
+
+
+def test_the_doctor_looks_at_the_home_and_at_what_was_missed(
+    home: Home, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {check.name: check for check in doctor.inspect(home)}
+    assert {n: c.status for n, c in found.items()} == {
+        "home": "ok",
+        "disk": "ok",
+        "published": "warn",
+    }
+    clock.now = datetime.now(UTC).replace(tzinfo=None) - timedelta(days=9)
+    with Warehouse(home.build) as store:
+        store.record_fetch(load_id="l", source="yahoo", table="prices")
+    published(home, [])
+    found = {check.name: check for check in doctor.inspect(home)}
+    assert found["published"].status == "ok" and found["last run"].status == "warn"
+    assert "not asked for since the session of" in found["last run"].finding
+    assert "bellwether service" in found["last run"].advice
+    monkeypatch.setattr(doctor, "FEWEST_FREE_BYTES", 10**18)
+    assert {c.name: c.status for c in doctor.inspect(home)}["disk"] == "warn"
+    monkeypatch.undo()
+    target = home.published.resolve()
+    target.chmod(0o644)
+    target.write_bytes(b"no database")
+    found = {check.name: check for check in doctor.inspect(home)}
+    assert found["published"].status == "fail" and "--force" in found["published"].advice
+    blocked = Home(Path("/dev/null/home"))
+    assert doctor.inspect(blocked)[0].status == "fail"
