@@ -650,17 +650,29 @@ class Facts:
     @cached_property
     def calls(self) -> list[dict[str, Any]]:
         """Calls known at the moment, newest first."""
+        return self._calls("e.known_from <= ?", self.moment)
+
+    @cached_property
+    def calls_of_the_day(self) -> list[dict[str, Any]]:
+        """Calls dated on the session, of which only the next day's open is sure to have known."""
+        return self._calls(
+            "e.graded_on = ? and e.known_from > ? and e.pit_quality = 'reconstructed' "
+            "and r.row_id is not null and r.graded_at is null",
+            self.session, self.moment,
+        )  # fmt: skip
+
+    def _calls(self, condition: str, *parameters: Any) -> list[dict[str, Any]]:
         cursor = self.con.execute(
-            """
+            f"""
             select e.firm, e.grade, e.score, e.bucket, e.action, e.prior_score, e.told_target,
                 e.target_currency, e.is_fair_value, e.graded_on, e.known_from, e.note, e.table_name,
                 e.row_id, e.last_target, coalesce(r.prior_target, e.prior_target) as prior_target
             from staging.rating_events as e
             left join raw.ratings as r on r.row_id = e.row_id and e.table_name = 'raw.ratings'
-            where e.ticker = ? and e.known_from <= ?
+            where e.ticker = ? and {condition}
             order by e.graded_on desc, e.known_from desc, e.row_id
             """,
-            [self.ticker, self.moment],
+            [self.ticker, *parameters],
         )
         names = [column[0] for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
@@ -1118,6 +1130,14 @@ def _call(facts: Facts, claim: Claim) -> Verdict:
         }  # fmt: skip
 
     own = [call for call in facts.calls if call["firm"] == claim.firm]
+    for call in facts.calls_of_the_day:
+        if call["firm"] == claim.firm and fits(call):
+            same = grade_fits(call)
+            return _answer(
+                claim, SUPPORTED if same else OTHER_BASIS, found=shown(call),
+                basis="the firm's call of the day" if same else "an equivalent grade",
+                evidence=evidence(call), note=f"dated {call['graded_on']}, its hour is not known",
+            )  # fmt: skip
     if not own:
         theirs = next((c for c in facts.calls if fits(c)), None) if claim.value else None
         if theirs is None:
