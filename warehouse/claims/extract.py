@@ -90,7 +90,7 @@ _UNSURE_ANYWHERE = frozenset(("?", "could", "may", "might", "would", "will", "sh
 _OF_THE_PRICE = ("move", "factor", "level_since", "record", "high_52w")
 _OF_ANY_TENSE = ("earnings_date", "upside", "target_average", "target_extreme", "target_range")
 
-_EVEN = str.maketrans("‘’ʼ‛“”„–—‑‐−×\u00a0\u2009\u202f\t", "''''\"\"\"-----x    ")
+_EVEN = str.maketrans("‘’ʼ‛“”„–—‑‐−×\u00a0\u2009\u202f\t", "''''\"\"\"-;---x    ")
 _STOP = re.compile(r"[.!?][\"')\]]?\s+(?=[A-Z0-9\"'($])")
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(.])(?:[A-Za-z]|vs|inc|corp|ltd|co|mr|ms|dr|no|st|jan|feb|mar|apr|jun|jul|aug|sept?|"
@@ -591,6 +591,15 @@ class _Part:
             return subject
         return named[-1].name
 
+    def _is_of_figures(self, place: int) -> bool:
+        """Whether the clause that ends at a place has named a figure of the business."""
+        for form in self.forms[place::-1]:
+            if form in (",", ";", ":", "-") or form in _set("clause"):
+                return False
+            if form in _set("not_price"):
+                return True
+        return False
+
     def _leads(self, place: int) -> bool:
         """Whether the capital words up to a place lead a sentence or clause, as its subject does.
 
@@ -599,6 +608,8 @@ class _Part:
         first = place
         while first and self.tokens[first - 1].word.is_capital:
             first -= 1
+        if _set("not_company") & set(self.forms[first : place + 1]):
+            return False
         before = self.forms[first - 1] if first else ":"
         return place - first < 6 and not (before[0].isalpha() and before not in ("and", "as"))
 
@@ -653,6 +664,9 @@ class _Part:
                 return self._spoken_of(hit, subject)
             return self._spoken_of(hit, subject) if form == "and" else None
         if form in _set("not_price") | _set("not_company"):
+            return None
+        # "Profits at Bristol Myers down 47%" is of profits.
+        if kind == "move" and form not in _set("share") and self._is_of_figures(place):
             return None
         if form == "price" and self.forms[place - 1 : place] in (["share"], ["stock"]):
             return self._named(place - 2, subject, generic=True)
@@ -790,7 +804,7 @@ class _Part:
         """Calls of firms, as the news scorer reads them."""
         if subject is None or not any(m.name.startswith(FIRM) for m in self.mentions):
             return []
-        said = broker_calls.Text(self.text, self.cut[:80], self.mentions)
+        said = broker_calls.Text(self.text, self.cut[:80], self._without_judged_firms())
         found = []
         named = {m.name for m in self.mentions if not m.name.startswith(FIRM)}
         others = sorted(named - {subject})
@@ -802,6 +816,9 @@ class _Part:
             if call.action == "drop":
                 continue
             if call.grade is None and call.target is None and call.action not in ("up", "down"):
+                continue
+            # A number is one firm's: the first of "A to $265, B to $240" and "A cuts B to $60".
+            if any(c.firm != call.firm and c.value == call.target for c in found):
                 continue
             amount = next(
                 (t for t in self.tokens if t.shape == "#$" and t.value == call.target), None
@@ -822,6 +839,16 @@ class _Part:
                 )
             )  # fmt: skip
         return found
+
+    def _without_judged_firms(self) -> list[Mention]:
+        """Mentions but those of a broker that another speaks about: "a target on Citizens"."""
+        firms = [m for m in self.mentions if m.name.startswith(FIRM)]
+        judged = [
+            m for m in firms[1:]
+            if (before := [w.form for w in self.cut if w.end <= m.start])
+            and before[-1] in _set("judging")
+        ]  # fmt: skip
+        return [m for m in self.mentions if m not in judged]
 
 
 _NEEDS = {
