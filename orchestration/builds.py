@@ -22,6 +22,7 @@ from typing import Any
 import duckdb
 
 from warehouse import settings
+from warehouse.past import time_changes
 from warehouse.settings import Home
 from warehouse.store import Warehouse, quoted
 
@@ -92,7 +93,7 @@ def begin(
             if (
                 built_until is not None
                 and not whole
-                and not _has_time_changed(con, shown_at[_WHOLE], as_of)
+                and not time_changes(con, shown_at[_WHOLE], as_of)
                 and not _missing(con, manifest)
             ):
                 affected = _affected(con, manifest, built_until)
@@ -137,37 +138,6 @@ def finish(home: Home, plan: Plan, built: Mapping[str, bool], is_good: bool) -> 
         )
         con.executemany("insert into raw.builds values (?, ?, ?, ?, ?)", rows)
         con.execute("commit")
-
-
-def _has_time_changed(con: duckdb.DuckDBPyConnection, before: datetime, now: datetime) -> bool:
-    """Whether marts change between two moments although nothing was told.
-
-    They do with the day, when a session's day begins (and a split takes effect), when it opens or
-    closes (and its bar is final), and when results are announced. Models with windows that move by
-    the minute carry the tag `always`.
-    """
-    if before.date() != now.date():
-        return True
-    passed = con.execute(
-        """
-        with moments as (
-            select
-                unnest([
-                    opens_at - interval '9' hour,
-                    opens_at,
-                    closes_at,
-                    closes_at + interval '15' minute
-                ]) as moment
-            from raw.sessions
-            where session_date between cast($now as date) - 3 and cast($now as date) + 3
-            union all
-            select unnest([announced_from, announced_to]) from raw.earnings_dates
-        )
-        select count(*) from moments where moment > $before and moment <= $now
-        """,
-        {"before": before, "now": now},
-    ).fetchall()
-    return bool(passed[0][0])
 
 
 def _missing(con: duckdb.DuckDBPyConnection, manifest: Mapping[str, Any]) -> set[tuple[str, str]]:

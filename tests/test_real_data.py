@@ -19,6 +19,7 @@ import pytest
 
 from orchestration import run
 from warehouse import publish
+from warehouse.claims.verify import check
 from warehouse.settings import Home
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -403,3 +404,87 @@ def test_recorded_consensus_is_reconciled(tmp_path: Path) -> None:
     # In these the vendor's mean is that of its counts with the two exchanged, to rounding.
     for ticker in ("AAPL", "ABBV", "AMZN", "ARMK", "BEKE", "CRM", "GOOG"):
         assert orders[ticker].startswith("strong_buy and buy look exchanged"), ticker
+
+
+MICRON = (
+    "December 19, 2025\n"
+    "Micron (MU) shares jumped 7% on Friday.\n"
+    "The stock closed at $265.92.\n"
+    "Shares are up 17.7% in the past month.\n"
+    "Shares have more than tripled in 2025.\n"
+    "The stock hit an all-time high.\n"
+    "Goldman Sachs: Neutral, $235 target.\n"
+    "Wolfe Research raised its price target to $350 from $300.\n"
+    "HSBC: Buy, $330 target, citing memory prices.\n"
+    "The median price target is $300.\n"
+    "Targets cluster around $275–$300.\n"
+    "Targets range from $235 to $350.\n"
+    "There are no Sell ratings.\n"
+    "It is above its 200-day moving average.\n"
+)
+PLANTED = {
+    "Needham: Buy, $320 target.": ("contradicted", "newest call"),
+    "Barclays: Buy, $280 target.": ("contradicted", "Deutsche Bank"),
+    "Shares have climbed 17.7% in the past week.": ("contradicted", "month"),
+    "The stock closed up 8% on Friday.": ("supported_on_other_basis", "intraday high"),
+    "Stifel rates it Buy with a €300 price target.": ("contradicted", "stated in EUR"),
+    "Citigroup: Buy, $300 target.": ("stale", "replaced on 2025-12-18"),
+    "Goldman Sachs raised its price target to $235 from $180.": ("contradicted", "newest call"),
+    "The stock hit a 52-week low.": ("contradicted", "close"),
+}
+
+
+def test_an_article_on_a_real_company_with_planted_errors(tmp_path: Path) -> None:
+    """Micron on 19 December 2025: 248.55 the day before, 268.38 at most, 265.92 at the close."""
+    home = Home(tmp_path)
+    write(
+        home,
+        "prices",
+        "us.parquet",
+        f"""
+        select * rename (date as session_date) from '{DATA / "prices" / "us_98_5y.parquet"}'
+        where ticker in ('MU', 'SPY')
+        """,
+    )
+    write(
+        home,
+        "ratings",
+        "desk.csv",
+        f"""
+        select ticker, event_date as graded_on, firm, action, to_grade,
+            replace(replace(target, '$', ''), ',', '') as target,
+            replace(replace(prior, '$', ''), ',', '') as prior_target
+        from read_csv('{DATA / "ratings" / "desk_events.csv"}', all_varchar = true)
+        where ticker = 'MU'
+        """,
+    )
+    name = "'MU' as ticker, 'Micron Technology, Inc.' as name, 'NMS' as exchange, 'USD' as currency"
+    write(home, "securities", "micron.csv", f"select {name}")
+    load(home, "prices")
+    build(home)
+    made = publish.newest(home)
+    assert made is not None
+    with publish.reading(home) as con:
+        text = MICRON + "\n".join(PLANTED)
+        newest = datetime.fromisoformat(made.as_of)
+        told = check(con, text, newest=newest)
+        # Of a call of the day no hour is known; an article of that day may have read it.
+        day_before = check(con, "Goldman Sachs: Neutral, $235 target.", newest=newest, ticker="MU",
+                           published_at="2025-12-18")  # fmt: skip
+        too_early = check(con, "Goldman Sachs: Neutral, $235 target.", newest=newest, ticker="MU",
+                          published_at="2025-12-17")  # fmt: skip
+    assert (told["ticker"], told["as_of"][:10]) == ("MU", "2025-12-22")
+    (of_the_day,) = day_before["claims"]
+    assert of_the_day["verdict"] == "supported" and "2025-12-18" in of_the_day["note"]
+    assert [c["verdict"] for c in too_early["claims"]] == ["contradicted"]
+    found: dict[str, list[dict[str, Any]]] = {}
+    for claim in told["claims"]:
+        found.setdefault(told["sentences"][claim["sentence"]], []).append(claim)
+    lines = MICRON.splitlines()[1:]
+    assert set(found) == {*lines, *PLANTED}
+    for line in lines:
+        assert [c["verdict"] for c in found[line]] == ["supported"], found[line]
+        assert found[line][0]["evidence"]
+    for line, (verdict, said) in PLANTED.items():
+        assert [c["verdict"] for c in found[line]] == [verdict], found[line]
+        assert said in f"{found[line][0]['basis']} {found[line][0]['note']}", found[line]

@@ -8,7 +8,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,6 +35,7 @@ from warehouse.display import (
     records,
 )
 from warehouse.errors import BellwetherError, HomeError, UsageError
+from warehouse.past import HISTORY, PUBLISHED, TIME_MACHINE, Answer, answer, history
 from warehouse.settings import PROJECT, Home
 
 if TYPE_CHECKING:
@@ -386,7 +387,7 @@ def sql(
     made = publish.newest(place)
     if made is not None and made.is_simulated:
         err.print(f"[yellow]{SIMULATED_NOTE}[/yellow]")
-    with _marts(place, as_of, quiet=as_csv or as_json) as (con, _):
+    with _marts(place, as_of, quiet=as_csv or as_json) as (con, _, _):
         try:
             if len(con.extract_statements(text)) != 1:
                 raise typer.BadParameter("exactly one statement is expected.")
@@ -436,7 +437,7 @@ def brief(
     if form not in ("terminal", "markdown", "json", "html"):
         raise typer.BadParameter("--format is terminal, markdown, json or html.")
     place = Home.find(home, demo=demo)
-    with _marts(place, as_of, quiet=form != "terminal") as (con, moment):
+    with _marts(place, as_of, quiet=form != "terminal") as (con, moment, answered):
         composed = compose.compose(con, ticker, moment)
         if form == "html":
             from warehouse.brief.site import company_page
@@ -445,13 +446,16 @@ def brief(
         elif form == "markdown":
             text = render.markdown(composed)
         elif form == "json":
-            text = json_text(composed.as_json()) + "\n"
+            told = {**composed.as_json(), "answered_by": answered._asdict()}
+            text = json_text(told) + "\n"
     if form == "terminal":
         if output is None:
             render.print_brief(out, composed, with_evidence=evidence)
         else:
             with output.open("w", encoding="utf-8") as file:
                 render.print_brief(Console(file=file, width=100), composed, with_evidence=evidence)
+        if as_of is not None:
+            _tell_way(answered)
     elif output is None:
         sys.stdout.write(text)
     else:
@@ -475,7 +479,7 @@ def verify(
 
     place = Home.find(home, demo=demo)
     told = read(file)
-    with _marts(place, told["as_of"], quiet=as_json) as (con, moment):
+    with _marts(place, told["as_of"], quiet=as_json, anew=True) as (con, moment, _):
         verdicts = verify(told, con, moment)
     broken = [verdict for verdict in verdicts if not verdict.reproduces]
     if as_json:
@@ -509,17 +513,33 @@ def diff(
     from warehouse.brief.changes import changes
 
     place = Home.find(home, demo=demo)
-    with (
-        _marts(place, since, quiet=as_json) as (before, before_moment),
-        _marts(place, as_of, quiet=as_json) as (after, moment),
-    ):
-        found = changes(before, after, ticker)
+    since_moment = _moment(since)
+    before_moment = since_moment.isoformat(sep=" ")
+    with _marts(place, as_of, quiet=as_json) as (after, moment, shown_by):
+        made = publish.newest(place)
+        assert made is not None
+        compared_by = Answer(TIME_MACHINE, "the later moment needs it too")
+        if shown_by.way == PUBLISHED:
+            compared_by = answer(after, datetime.fromisoformat(made.as_of), since_moment, ticker)
+        opened = (
+            _built(place, since_moment, quiet=as_json, why=compared_by.reason)
+            if compared_by.way == TIME_MACHINE
+            else history(place.published.resolve(), since_moment, ticker)
+            if compared_by.way == HISTORY
+            else publish.reading(place)
+        )
+        with opened as before:
+            found = changes(before, after, ticker, is_same_basis=compared_by.way != TIME_MACHINE)
     if as_json:
         print_json(
             {
                 "ticker": ticker,
                 "since": before_moment,
                 "as_of": moment,
+                "answered_by": {
+                    "since": compared_by._asdict(),
+                    "as_of": shown_by._asdict(),
+                },
                 "changes": [change.as_json() for change in found],
             }
         )
@@ -538,6 +558,7 @@ def diff(
                     out.print(f"     [dim]{escape(row)}[/dim]", highlight=False)
     if not found:
         out.print("Nothing changed.")
+    _tell_way(compared_by)
 
 
 @app.command()
@@ -581,7 +602,11 @@ def check(
     with stream:
         text = stream.read(verify.MOST_BYTES + 1).decode("utf-8", errors="replace")
     made = publish.newest(place)
-    with publish.reading(place) as con:
+    with publish.reading(place) as con, ExitStack() as opened:
+
+        def past(moment: datetime, why: str) -> duckdb.DuckDBPyConnection:
+            return opened.enter_context(_built(place, moment, quiet=as_json, why=why))
+
         told = verify.check(
             con,
             text,
@@ -589,12 +614,14 @@ def check(
             ticker=ticker.upper() if ticker else None,
             published_at=published_at,
             as_of=as_of,
+            past=past,
         )
     told["is_simulated"] = made is not None and made.is_simulated
     if as_json:
         print_json(told)
     else:
         print_check(told)
+        _tell_way(Answer(**told["answered_by"]))
 
 
 @app.command()
@@ -792,6 +819,15 @@ def _tell_strays(home: Home) -> None:
         )
 
 
+def _tell_way(answered: Answer) -> None:
+    ways = {
+        PUBLISHED: "the published marts",
+        HISTORY: "the history tables",
+        TIME_MACHINE: "the time machine",
+    }
+    out.print(f"[dim]Answered by {ways[answered.way]}: {answered.reason}.[/dim]", highlight=False)
+
+
 def _home_with_data(home: Path | None, demo: bool) -> Home:
     place = Home.find(home, demo=demo)
     if not place.build.exists() and not place.published.exists():
@@ -816,22 +852,42 @@ def _moment(text: str) -> datetime:
 
 @contextmanager
 def _marts(
-    home: Home, as_of: str | None, *, quiet: bool
-) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
-    """Open the published marts, or those of a past moment; yields the moment they show, too."""
-    if as_of is None:
-        with publish.reading(home) as con:
-            made = publish.newest(home)
-            assert made is not None
-            yield con, made.as_of
-        return
+    home: Home, as_of: str | None, *, quiet: bool, anew: bool = False
+) -> Iterator[tuple[duckdb.DuckDBPyConnection, str, Answer]]:
+    """Open the published marts, or those of a past moment, built where the published differ.
+
+    Yields the moment they show and how it is answered, too. With `anew` it is built in any case.
+    """
+    made = publish.newest(home)
+    with publish.reading(home) as con:
+        assert made is not None
+        if as_of is None:
+            yield con, made.as_of, Answer(PUBLISHED, "no other moment was asked for")
+            return
+        moment = _moment(as_of)
+        answered = (
+            Answer(TIME_MACHINE, "everything is to be built anew")
+            if anew
+            else answer(con, datetime.fromisoformat(made.as_of), moment)
+        )
+        if answered.way == PUBLISHED:
+            yield con, moment.isoformat(sep=" "), answered
+            return
+    with _built(home, moment, quiet=quiet, why=answered.reason) as con:
+        yield con, moment.isoformat(sep=" "), answered
+
+
+@contextmanager
+def _built(
+    home: Home, moment: datetime, *, quiet: bool, why: str
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the time machine's file of a moment, built where it is not kept."""
     from orchestration.time_machine import database
 
-    moment = _moment(as_of)
-    with _progress(f"Building the marts as of {moment}", quiet=quiet) as tell:
+    with _progress(f"Building the marts as of {moment} ({why})", quiet=quiet) as tell:
         file = database(home, moment, tell)
     with publish.reading(home, file) as con:
-        yield con, moment.isoformat(sep=" ")
+        yield con
 
 
 @contextmanager

@@ -56,17 +56,22 @@ class Change:
 
 
 def changes(
-    before: duckdb.DuckDBPyConnection, after: duckdb.DuckDBPyConnection, ticker: str
+    before: duckdb.DuckDBPyConnection,
+    after: duckdb.DuckDBPyConnection,
+    ticker: str,
+    *,
+    is_same_basis: bool = False,
 ) -> list[Change]:
     """Return what changed for `ticker` from one database to a later one.
 
-    Prices and targets of the earlier one are brought to the split basis of the later.
+    Prices and targets of the earlier one are brought to the split basis of the later, unless they
+    are on it (`is_same_basis`).
     Raises `UsageError` when the later one does not know the ticker.
     """
     old, new = Marts(before, ticker), Marts(after, ticker)
     if new.one("marts.scorecard") is None:
         raise UsageError(f"The marts know nothing of {ticker}.")
-    splits = _splits(old, new)
+    splits = 1.0 if is_same_basis else _splits(old, new)
     votes = _votes(old, new, splits)
     moved = [cell for change in votes for cell in change.evidence if cell.is_raw]
     return [

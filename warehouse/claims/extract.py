@@ -90,7 +90,7 @@ _UNSURE_ANYWHERE = frozenset(("?", "could", "may", "might", "would", "will", "sh
 _OF_THE_PRICE = ("move", "factor", "level_since", "record", "high_52w")
 _OF_ANY_TENSE = ("earnings_date", "upside", "target_average", "target_extreme", "target_range")
 
-_EVEN = str.maketrans("‘’ʼ‛“”„–—‑‐−×\u00a0\u2009\u202f\t", "''''\"\"\"-----x    ")
+_EVEN = str.maketrans("‘’ʼ‛“”„–—‑‐−×\u00a0\u2009\u202f\t", "''''\"\"\"-;---x    ")
 _STOP = re.compile(r"[.!?][\"')\]]?\s+(?=[A-Z0-9\"'($])")
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(.])(?:[A-Za-z]|vs|inc|corp|ltd|co|mr|ms|dr|no|st|jan|feb|mar|apr|jun|jul|aug|sept?|"
@@ -190,6 +190,11 @@ def word_classes() -> dict[str, tuple[str, ...]]:
 @cache
 def _set(name: str) -> frozenset[str]:
     return frozenset(word_classes()[name])
+
+
+def _in(words: frozenset[str], form: str) -> bool:
+    """Whether a form is among words, of which some end in `*` for any ending."""
+    return form in words or any(w.endswith("*") and form.startswith(w[:-1]) for w in words)
 
 
 @cache
@@ -522,6 +527,11 @@ class _Part:
             return True
         if kind == "risk_flag" and _set("solicited") & set(self.forms):
             return True
+        # What one person sees coming is no fact.
+        if kind in ("move", "factor") and _set("said") & set(self.forms) and (
+            _set("seer") & set(self.forms)
+        ):  # fmt: skip
+            return True
         # "Launch with X" is a name, not an event.
         if (
             kind == "news_event"
@@ -575,9 +585,40 @@ class _Part:
         ]  # fmt: skip
         # A partner or a shop named on the way is not the one spoken of.
         own = [m for m in named if m.name == subject]
+        if hit.label[0] == "news_event" and not own and self._names_a_stranger(hit.start):
+            return None
         if own or not named or hit.label[0] in ("news_event", "risk_flag"):
             return subject
         return named[-1].name
+
+    def _is_of_figures(self, place: int) -> bool:
+        """Whether the clause that ends at a place has named a figure of the business."""
+        for form in self.forms[place::-1]:
+            if form in (",", ";", ":", "-") or form in _set("clause"):
+                return False
+            if form in _set("not_price"):
+                return True
+        return False
+
+    def _leads(self, place: int) -> bool:
+        """Whether the capital words up to a place lead a sentence or clause, as its subject does.
+
+        "Inventories in the U.S. fell" and "With Home Purchases Up 1%" speak of no company.
+        """
+        first = place
+        while first and self.tokens[first - 1].word.is_capital:
+            first -= 1
+        if _set("not_company") & set(self.forms[first : place + 1]):
+            return False
+        before = self.forms[first - 1] if first else ":"
+        return place - first < 6 and not (before[0].isalpha() and before not in ("and", "as"))
+
+    def _names_a_stranger(self, place: int) -> bool:
+        """Whether the words before a place are all a name, of a company we do not know."""
+        return 0 < place <= 5 and all(
+            token.word.is_capital and not token.word.form[0].isdigit()
+            for token in self.tokens[:place]
+        )
 
     def _price_subject(
         self, hit: Hit[tuple[str, str]], kind: str, subject: str | None, spoken: set[str]
@@ -591,6 +632,11 @@ class _Part:
         ):
             return None
         if self.forms[hit.start] in ("up", "down") and "a" in self.forms[hit.start : hit.end]:
+            return None
+        # "Drops from a 44% surge", "Rocket down 5%": the number is of the nearer word.
+        ways = _set("rose") | _set("fell") | {"up", "down"}
+        is_verb = kind == "move" and self.tokens[hit.start].shape != "#%"
+        if is_verb and any(_in(ways, f) for f in self.forms[hit.start + 1 : hit.end + 1]):
             return None
         after = self.forms[hit.end : hit.end + 4]
         if "short" in after[:2] or "stake" in after or "points" in after[:1]:
@@ -619,6 +665,9 @@ class _Part:
             return self._spoken_of(hit, subject) if form == "and" else None
         if form in _set("not_price") | _set("not_company"):
             return None
+        # "Profits at Bristol Myers down 47%" is of profits.
+        if kind == "move" and form not in _set("share") and self._is_of_figures(place):
+            return None
         if form == "price" and self.forms[place - 1 : place] in (["share"], ["stock"]):
             return self._named(place - 2, subject, generic=True)
         if form in _set("share"):
@@ -642,6 +691,8 @@ class _Part:
         if word.is_capital and not word.form[0].isdigit() and len(word.form) > 1:
             if generic and word.form in ("the", "its", "why", "as", "but", "and", "while", "class"):
                 return subject or ""
+            if not generic and not self._leads(place):
+                return None
             return "" if generic or place > 0 or len(word.form) > 2 else None
         if generic:
             return subject or ""
@@ -665,6 +716,8 @@ class _Part:
         """Of whom "a 10% jump" is: of the shares or the company named close by."""
         after = self.forms[hit.end : hit.end + 5]
         for place in range(hit.end, min(hit.end + 5, len(self.tokens))):
+            if self.forms[place] in (",", ";", ":"):
+                break
             if self.forms[place] in _set("not_price") | _set("not_company"):
                 return None
             if self.forms[place] in ("stock", "shares"):
@@ -687,7 +740,12 @@ class _Part:
             h.start for h in self.hits
             if h.label[0] in ("move", "factor", "level_since") and h.start >= hit.end
         ]  # fmt: skip
-        until = min([hit.end + 8, *others])
+        begun = {w.start for w in self.windows}
+        clauses = [
+            place for place in range(hit.end, len(self.forms))
+            if self.forms[place] in _set("clause") and place not in begun
+        ]  # fmt: skip
+        until = min([hit.end + 8, *others, *clauses])
         after = [w for w in self.windows if hit.end <= w.start < until]
         before = [w for w in self.windows if w.end <= hit.start]
         within = [w for w in self.windows if hit.start <= w.start < hit.end]
@@ -697,7 +755,7 @@ class _Part:
                 :1
             ]
         if not chosen:
-            return None, 0
+            return ("other", 0) if "ago" in self.forms else (None, 0)
         window = chosen[0]
         name = window.label[1]
         token = self.tokens[window.start]
@@ -746,7 +804,7 @@ class _Part:
         """Calls of firms, as the news scorer reads them."""
         if subject is None or not any(m.name.startswith(FIRM) for m in self.mentions):
             return []
-        said = broker_calls.Text(self.text, self.cut[:80], self.mentions)
+        said = broker_calls.Text(self.text, self.cut[:80], self._without_judged_firms())
         found = []
         named = {m.name for m in self.mentions if not m.name.startswith(FIRM)}
         others = sorted(named - {subject})
@@ -756,6 +814,11 @@ class _Part:
             if call.is_soft or (call.grade is None and call.target is None and not call.action):
                 continue
             if call.action == "drop":
+                continue
+            if call.grade is None and call.target is None and call.action not in ("up", "down"):
+                continue
+            # A number is one firm's: the first of "A to $265, B to $240" and "A cuts B to $60".
+            if any(c.firm != call.firm and c.value == call.target for c in found):
                 continue
             amount = next(
                 (t for t in self.tokens if t.shape == "#$" and t.value == call.target), None
@@ -776,6 +839,16 @@ class _Part:
                 )
             )  # fmt: skip
         return found
+
+    def _without_judged_firms(self) -> list[Mention]:
+        """Mentions but those of a broker that another speaks about: "a target on Citizens"."""
+        firms = [m for m in self.mentions if m.name.startswith(FIRM)]
+        judged = [
+            m for m in firms[1:]
+            if (before := [w.form for w in self.cut if w.end <= m.start])
+            and before[-1] in _set("judging")
+        ]  # fmt: skip
+        return [m for m in self.mentions if m not in judged]
 
 
 _NEEDS = {
@@ -799,6 +872,9 @@ def _details(
             return None
         return ()
     if kind == "level_since":
+        # "The best month since 2013" is no level.
+        if _set("span") & set(forms):
+            return None
         since, precision = part.date_after(hit.start + forms.index("since"))
         return (argument, None, precision, since, None) if since and since.year > 1 else None
     if kind == "consensus_label":
@@ -826,12 +902,20 @@ def _details(
         if _set("insider") & set(part.forms):
             return None
         before = set(part.forms[max(0, hit.start - 4) : hit.end])
+        if _set("issue") & set(part.forms):
+            return None
         return None if before & (_set("not_price") | {"offering", "priced"}) else ()
+    # Else it is what one person sees coming.
+    if kind == "upside" and not _set("of_analysts") & set(part.forms):
+        return None
     if kind == "market_cap":
         return None if {"deal", "acquisition", "stake", "buy", "acquire"} & set(part.forms) else ()
     if kind == "earnings_surprise":
+        if {"industry", "sector", "companies"} & set(part.forms[: hit.start]):
+            return None
         said = next((t for t in part.tokens[hit.end : hit.end + 4] if t.shape == "#%"), None)
-        if {"revenue", "revenues", "sales"} & set(part.forms[max(0, hit.start - 5) : hit.end]):
+        near = set(part.forms[max(0, hit.start - 5) : hit.end + 8])
+        if {"revenue", "revenues", "sales"} & near and not {"eps", "earnings", "profit"} & near:
             return None
         return argument, said.value if said else None, "fraction" if said else "", None, None
     if kind == "earnings_date":

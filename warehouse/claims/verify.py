@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import duckdb
 
@@ -21,6 +21,7 @@ from warehouse.errors import UsageError
 from warehouse.news.linking import names_of
 from warehouse.news.text import words
 from warehouse.news.vocabulary import rows as seed_rows
+from warehouse.past import HISTORY, TIME_MACHINE, Answer, moved_bar
 from warehouse.sources import calendars
 
 SUPPORTED, OTHER_BASIS, STALE, CONTRADICTED, NOT_CHECKABLE = (
@@ -32,6 +33,8 @@ _NEARLY = 0.90
 _UNDERSTATED = 1.25
 _CLUSTER_TOLERANCE = 0.02
 _STALE_DAYS = 400
+# Days that hold all bars a row of momentum rests on.
+_MOMENTUM_DAYS = 660
 _NEWS_DAYS = 45
 _MONTHS = {"month": 1, "3m": 3, "6m": 6, "12m": 12}
 _SESSIONS = {"week": 5, "month": 21, "3m": 63, "6m": 126, "12m": 252}
@@ -135,6 +138,10 @@ class Verdict:
     bases: dict[str, Any] = field(default_factory=dict)
 
 
+# Opens the marts of a past moment; told why the published ones cannot answer for it.
+Past: TypeAlias = Callable[[datetime, str], duckdb.DuckDBPyConnection]
+
+
 class _NotCheckable(Exception):
     """There is nothing to judge a claim by; the message is the reason's code."""
 
@@ -181,8 +188,12 @@ def check(
     ticker: str | None = None,
     published_at: str | None = None,
     as_of: str | None = None,
+    past: Past | None = None,
 ) -> dict[str, Any]:
     """Judge an article by the published file open in `con`.
+
+    `past` opens the marts of a moment; it is asked for figures that rest on bars told anew since.
+    Without it those are not checkable.
 
     Publication is `published_at`, else what the article's head says, else `as_of`, else `newest`,
     the moment (UTC) the file shows. With an earlier `as_of`, only what was known by then counts.
@@ -217,13 +228,21 @@ def check(
         notes.append("Only the beginning of the text was read.")
     company: dict[str, Facts] = {}
     verdicts = []
+    answered = Answer(HISTORY, "they hold all that was asked")
+
+    def opened(known_by: datetime, why: str) -> duckdb.DuckDBPyConnection:
+        nonlocal answered
+        assert past is not None
+        answered = Answer(TIME_MACHINE, why)
+        return past(known_by, why)
+
     for claim in article.claims:
         name = claim.ticker
         if name is None or name not in tickers:
             verdicts.append(_answer(claim, NOT_CHECKABLE, reason="unknown_company"))
             continue
         if name not in company:
-            company[name] = Facts(con, name, moment)
+            company[name] = Facts(con, name, moment, opened if past else None)
         verdicts.append(judge(company[name], claim))
     subject = company.get(article.ticker) or Facts(con, article.ticker, moment)
     return {
@@ -233,6 +252,7 @@ def check(
         "opinions": [_opinion(subject, opinion) for opinion in article.opinions],
         "sentences": _sentences(article, text),
         "notes": notes,
+        "answered_by": answered._asdict(),
     }
 
 
@@ -371,9 +391,15 @@ class Bar(NamedTuple):
 class Facts:
     """What was known of one company at a moment (UTC), and the final bar of that day."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, ticker: str, moment: datetime) -> None:
+    def __init__(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        ticker: str,
+        moment: datetime,
+        past: Past | None = None,
+    ) -> None:
         """Find the session of the moment: the newest that had opened."""
-        self.con, self.ticker, self.moment = con, ticker, moment
+        self.con, self.ticker, self.moment, self.past = con, ticker, moment, past
         found = self.rows(
             """
             select d.day, d.opens_at, d.closes_at, d.next_opens_at, d.session_number
@@ -500,28 +526,42 @@ class Facts:
         return f"judged by the final bar of {bar.session}, known from {bar.known_from}"
 
     def momentum(self, column: str) -> Basis:
-        """A figure of `marts.momentum_history`, where no bar it may rest on was told later."""
-        bar = self.bars[self.last]
-        later = self.rows(
-            "select 1 from staging.stg_price_versions where ticker = ? and session_date <= ? "
-            "and session_date > ? and is_final and known_from > ? and session_date < ? limit 1",
-            self.ticker, bar.session, bar.session - timedelta(days=400), self.moment, bar.session,
-        )  # fmt: skip
-        if later:
-            raise _NotCheckable("restated_since")
+        """A figure of momentum on the day, as the bars known by its own tell it.
+
+        The history has it, unless a bar it may rest on was told anew since; then the marts of that
+        moment have, where there are such.
+        """
         if column not in _MOMENTUM:
             raise ValueError(column)
-        found = self.rows(
-            f"select {column} from marts.momentum_history where ticker = ? and session_date = ?",
-            self.ticker, bar.session,
+        bar = self.bars[self.last]
+        known_by = max(self.moment, bar.known_from)
+        tickers = [self.ticker, *(row[0] for row in self.rows(
+            "select benchmark from staging.stg_universe where ticker = ? and benchmark is not null",
+            self.ticker,
+        ))]  # fmt: skip
+        moved = moved_bar(
+            self.con, known_by, bar.session, tickers, days=_MOMENTUM_DAYS,
+            with_volume=column == "volume_surge",
         )  # fmt: skip
-        if not found or found[0][0] is None:
+        con = self.con
+        if moved is not None:
+            if self.past is None:
+                raise _NotCheckable("restated_since")
+            con = self.past(known_by, moved)
+        found = con.execute(
+            f"select {column}, close from marts.momentum_history "
+            "where ticker = ? and session_date = ?",
+            [self.ticker, bar.session],
+        ).fetchone()
+        if found is None or found[0] is None:
             raise _NotCheckable("no_data")
-        key = f"{self.ticker} {bar.session}"
-        value = found[0][0]
-        return Basis(
-            column, value, (Evidence("marts.momentum_history", key, column, value, bar.known_from),)
+        value, close = found
+        if column.startswith("sma_"):
+            value *= bar.close / close  # from the split basis of those marts to this one
+        evidence = Evidence(
+            "marts.momentum_history", f"{self.ticker} {bar.session}", column, value, bar.known_from
         )
+        return Basis(column, value, (evidence,))
 
     @cached_property
     def consensus_number(self) -> int:
@@ -610,17 +650,29 @@ class Facts:
     @cached_property
     def calls(self) -> list[dict[str, Any]]:
         """Calls known at the moment, newest first."""
+        return self._calls("e.known_from <= ?", self.moment)
+
+    @cached_property
+    def calls_of_the_day(self) -> list[dict[str, Any]]:
+        """Calls dated on the session, of which only the next day's open is sure to have known."""
+        return self._calls(
+            "e.graded_on = ? and e.known_from > ? and e.pit_quality = 'reconstructed' "
+            "and r.row_id is not null and r.graded_at is null",
+            self.session, self.moment,
+        )  # fmt: skip
+
+    def _calls(self, condition: str, *parameters: Any) -> list[dict[str, Any]]:
         cursor = self.con.execute(
-            """
+            f"""
             select e.firm, e.grade, e.score, e.bucket, e.action, e.prior_score, e.told_target,
                 e.target_currency, e.is_fair_value, e.graded_on, e.known_from, e.note, e.table_name,
                 e.row_id, e.last_target, coalesce(r.prior_target, e.prior_target) as prior_target
             from staging.rating_events as e
             left join raw.ratings as r on r.row_id = e.row_id and e.table_name = 'raw.ratings'
-            where e.ticker = ? and e.known_from <= ?
+            where e.ticker = ? and {condition}
             order by e.graded_on desc, e.known_from desc, e.row_id
             """,
-            [self.ticker, self.moment],
+            [self.ticker, *parameters],
         )
         names = [column[0] for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
@@ -1078,6 +1130,14 @@ def _call(facts: Facts, claim: Claim) -> Verdict:
         }  # fmt: skip
 
     own = [call for call in facts.calls if call["firm"] == claim.firm]
+    for call in facts.calls_of_the_day:
+        if call["firm"] == claim.firm and fits(call):
+            same = grade_fits(call)
+            return _answer(
+                claim, SUPPORTED if same else OTHER_BASIS, found=shown(call),
+                basis="the firm's call of the day" if same else "an equivalent grade",
+                evidence=evidence(call), note=f"dated {call['graded_on']}, its hour is not known",
+            )  # fmt: skip
     if not own:
         theirs = next((c for c in facts.calls if fits(c)), None) if claim.value else None
         if theirs is None:

@@ -25,7 +25,8 @@ def test_a_brief_in_four_formats(sample: Home, tmp_path: Path) -> None:
     assert "raw.prices" in ask(sample, "brief", "BABA", "--evidence")
     assert ask(sample, "brief", "BABA", "--format", "markdown").startswith("# Alibaba")
     told = json.loads(ask(sample, "brief", "BABA", "--json"))
-    assert set(told) == {"ticker", "as_of", "sections"} and len(told["sections"]) == 6
+    assert set(told) == {"ticker", "as_of", "sections", "answered_by"}
+    assert len(told["sections"]) == 6 and told["answered_by"]["way"] == "published"
     file = tmp_path / "brief.html"
     assert ask(sample, "brief", "BABA", "--format", "html", "--output", str(file)) == ""
     assert file.read_text().startswith("<!doctype html>")
@@ -48,7 +49,8 @@ def test_a_past_brief_is_written_verified_and_compared(
         "It doubled."
     ]
     changed = json.loads(ask(sample, "diff", "BABA", "--since", DAY, "--json"))
-    assert set(changed) == {"ticker", "since", "as_of", "changes"}
+    assert set(changed) == {"ticker", "since", "as_of", "answered_by", "changes"}
+    assert changed["answered_by"]["since"]["way"] == "history"
     assert all(change["evidence"] for change in changed["changes"])
     assert "CLSA: Outperform, 165.00 USD" in ask(sample, "diff", "BABA", "--since", DAY)
     query = "select session_date as day from marts.momentum where ticker = 'BABA'"
