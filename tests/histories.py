@@ -66,6 +66,7 @@ BOOKKEEPING = (
     "staging.stg_price_changes",
     "staging.stg_price_loads",
     "staging.momentum_changes",
+    "staging.flag_changes",
     "staging.stg_splits",
 )
 

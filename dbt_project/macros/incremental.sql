@@ -66,3 +66,13 @@ anew, from the day that column `first_day` of `changes` says for each ticker.
             and {{ of }}.session_date >= (select min({{ first_day }}) from {{ changes }})
     {%- endif -%}
 {%- endmacro %}
+
+{#- The rows of `flag_observations` to make anew: those of prices from where they changed, and all others. -#}
+{% macro changed_observations() -%}
+    not is_of_prices
+    or exists (
+        select 1
+        from {{ ref("flag_changes") }} as changes
+        where changes.ticker = {{ this }}.ticker and {{ this }}.observed_on >= changes.replaced_from
+    )
+{%- endmacro %}

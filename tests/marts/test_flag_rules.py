@@ -81,8 +81,8 @@ class Models:
                 cast(value as double) as value, cast(sample_count as double) as sample_count,
                 cast(qualifier as double) as qualifier, 'raw.prices' as table_name, row_id,
                 'close' as column_name, cast(null as double) as evidence_value,
-                'observed' as pit_quality
-            from told_values
+                'observed' as pit_quality, r.quiet_days is null as is_of_prices
+            from told_values join rules.risk_flag_rules as r using (metric)
             """
         )
         for name in self.names:

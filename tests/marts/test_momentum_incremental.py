@@ -149,13 +149,15 @@ class Story:
         return home
 
 
-def differences(one: Home, other: Home) -> list[tuple[str, str, object]]:
+def differences(
+    one: Home, other: Home, tables: dict[str, list[str]] = TABLES
+) -> list[tuple[str, str, object]]:
     """Where tables differ: keys, what is no float, and floats by more than 1e-12."""
     found: list[tuple[str, str, object]] = []
     with duckdb.connect() as con:
         con.execute(f"attach '{one.build}' as one (read_only)")
         con.execute(f"attach '{other.build}' as other (read_only)")
-        for table, keys in TABLES.items():
+        for table, keys in tables.items():
             frames = [
                 con.execute(f"select * from {name}.{table} order by {', '.join(keys)}").df()
                 for name in ("one", "other")

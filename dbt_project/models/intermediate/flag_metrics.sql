@@ -24,6 +24,13 @@
         "sessions_above_before",
     ),
 ] -%}
+{%- set of_liquidity = [
+    ("median_turnover_60d_usd_m", "volume_count_60d", "volume", "told_volume"),
+    ("untraded_share_60d", "volume_count_60d", "volume", "told_volume"),
+    ("highest_close_30d_usd", "close_count_30d", "close", "told_close"),
+    ("price_currency_count", "1", "currency", "null"),
+    ("unadjusted_splits_60d", "1", "close", "told_close"),
+] -%}
 {%- set of_consensus = [
     ("firms_down_10d", "null", "null"),
     ("net_upgrade_share_30d", "firm_count", "null"),
@@ -61,25 +68,29 @@ with
                     'open' as column_name, told_open as evidence_value,
                 {% else %} 'close' as column_name, told_close as evidence_value,
                 {% endif %}
-                pit_quality
+                pit_quality,
+                true as is_of_prices
             from prices
             union all
         {%- endfor %}
-        select
-            ticker,
-            observed_on,
-            metric,
-            '' as item,
-            value,
-            sample_count,
-            {{ no_number }} as qualifier,
-            'raw.prices' as table_name,
-            row_id,
-            column_name,
-            evidence_value,
-            pit_quality
-        from liquidity
-        union all
+        {%- for metric, count, column, told in of_liquidity %}
+            select
+                ticker,
+                session_date as observed_on,
+                '{{ metric }}' as metric,
+                '' as item,
+                cast({{ metric }} as {{ dbt.type_float() }}) as value,
+                cast({{ count }} as {{ dbt.type_float() }}) as sample_count,
+                {{ no_number }} as qualifier,
+                'raw.prices' as table_name,
+                row_id,
+                '{{ column }}' as column_name,
+                cast({{ told }} as {{ dbt.type_float() }}) as evidence_value,
+                pit_quality,
+                true as is_of_prices
+            from liquidity
+            union all
+        {%- endfor %}
         select
             ticker,
             observed_on,
@@ -92,7 +103,8 @@ with
             row_id,
             column_name,
             evidence_value,
-            pit_quality
+            pit_quality,
+            false as is_of_prices
         from staleness
         union all
         {%- for metric, count, qualifier in of_consensus %}
@@ -108,7 +120,8 @@ with
                 cast(null as {{ dbt.type_string() }}) as row_id,
                 cast(null as {{ dbt.type_string() }}) as column_name,
                 {{ no_number }} as evidence_value,
-                pit_quality
+                pit_quality,
+                false as is_of_prices
             from analysts
             union all
         {%- endfor %}
@@ -124,7 +137,8 @@ with
             row_id,
             column_name,
             evidence_value,
-            pit_quality
+            pit_quality,
+            false as is_of_prices
         from fundamentals
         union all
         select
@@ -139,7 +153,8 @@ with
             row_id,
             column_name,
             evidence_value,
-            pit_quality
+            pit_quality,
+            false as is_of_prices
         from news
         union all
         select
@@ -154,7 +169,8 @@ with
             row_id,
             column_name,
             evidence_value,
-            pit_quality
+            pit_quality,
+            false as is_of_prices
         from exposures
     )
 select *

@@ -1,19 +1,38 @@
+{{
+    config(
+        materialized="incremental",
+        incremental_strategy="append",
+        pre_hook="{{ delete_changed(ref('flag_changes'), 'replaced_from') }}",
+    )
+}}
+
 with
-    prices as (select * from {{ ref("flag_metrics_price") }} where {{ is_share("ticker") }}),
+    changes as (select ticker, replaced_from from {{ ref("flag_changes") }}),
+    told as (select * from {{ ref("flag_metrics_price") }} where {{ is_share("ticker") }}),
     rates as (select * from {{ ref("dollar_rates") }}),
     listings as (select ticker, currency from {{ ref("stg_listings") }}),
     currencies as (select code, major_code, units_per_major from {{ ref("currencies") }}),
     splits as (
-        select distinct ticker, session_date, split_ratio
+        select ticker, session_date, split_ratio
         from {{ ref("stg_prices") }}
         where split_ratio <> 1 and is_final
     ),
-    shares as (
-        select prices.*, quoted.major_code, quoted.units_per_major
-        from prices
-        left join listings on listings.ticker = prices.ticker
-        left join currencies as quoted on quoted.code = coalesce(prices.currency, listings.currency)
-    ),
+    {% if is_incremental() %}
+        firsts as (
+            select told.ticker, min(told.bar_number) as first_number
+            from told
+            inner join changes on changes.ticker = told.ticker
+            where told.session_date >= changes.replaced_from
+            group by told.ticker
+        ),
+        prices as (
+            select told.*
+            from told
+            inner join firsts on firsts.ticker = told.ticker
+            where told.bar_number >= firsts.first_number - 59
+        ),
+    {% else %} prices as (select * from told),
+    {% endif %}
     -- A rate serves the sessions after it was known, for a week.
     known_rates as (
         select
@@ -35,162 +54,68 @@ with
             ) as used_until
         from known_rates
     ),
-    turnovers as (
+    framed as (
         select
-            shares.ticker,
-            shares.session_date as observed_on,
-            'median_turnover_60d_usd_m' as metric,
-            shares.median_turnover_60d
-            / shares.units_per_major
-            * case when shares.major_code = 'USD' then 1.0 else standing_rates.dollar_rate end
-            / 1000000 as value,
-            shares.volume_count_60d as sample_count,
-            shares.row_id,
-            'volume' as column_name,
-            shares.told_volume as evidence_value,
-            shares.pit_quality
-        from shares
-        left join
-            standing_rates
-            on standing_rates.currency = shares.major_code
-            and shares.session_date >= standing_rates.used_from
-            and shares.session_date < standing_rates.used_until
-    ),
-    pennies as (
-        select
-            ticker,
-            session_date as observed_on,
-            'highest_close_30d_usd' as metric,
-            highest_close_30d / units_per_major as value,
-            close_count_30d as sample_count,
-            row_id,
-            'close' as column_name,
-            told_close as evidence_value,
-            pit_quality
-        from shares
-        where major_code = 'USD'
-    ),
-    untraded as (
-        select
-            ticker,
-            session_date as observed_on,
-            'untraded_share_60d' as metric,
-            untraded_share_60d as value,
-            volume_count_60d as sample_count,
-            row_id,
-            'volume' as column_name,
-            told_volume as evidence_value,
-            pit_quality
-        from shares
-    ),
-    numbered as (
-        select
-            *,
-            row_number() over (
-                partition by ticker order by session_date asc nulls last
-            ) as bar_number,
-            min(currency) over last_60 as first_currency,
-            max(currency) over last_60 as last_currency
+            prices.*,
+            quoted.major_code,
+            quoted.units_per_major,
+            min(prices.currency) over last_60 as first_currency,
+            max(prices.currency) over last_60 as last_currency,
+            -- Prices that a split moved by its ratio are not adjusted for it.
+            count(
+                case
+                    when
+                        abs(ln(1 + prices.return_1d) + ln(splits.split_ratio))
+                        < abs(ln(1 + prices.return_1d))
+                    then 1
+                end
+            ) over last_60 as unadjusted_splits_60d
         from prices
+        left join listings on listings.ticker = prices.ticker
+        left join currencies as quoted on quoted.code = coalesce(prices.currency, listings.currency)
+        left join
+            splits on splits.ticker = prices.ticker and splits.session_date = prices.session_date
         window
             last_60 as (
-                partition by ticker
-                order by session_date asc nulls last
+                partition by prices.ticker
+                order by prices.session_date asc nulls last
                 rows between 59 preceding and current row
             )
     ),
-    -- Prices that a split moved by its ratio are not adjusted for it.
-    unadjusted as (
-        select numbered.ticker, numbered.bar_number
-        from splits
-        inner join
-            numbered
-            on numbered.ticker = splits.ticker
-            and numbered.session_date = splits.session_date
-        where
-            abs(ln(1 + numbered.return_1d) + ln(splits.split_ratio))
-            < abs(ln(1 + numbered.return_1d))
-    ),
-    suspects as (
-        select distinct ticker
-        from unadjusted
-        union
-        select ticker
-        from prices
-        group by ticker
-        having count(distinct currency) > 1
-    ),
-    unadjusted_counts as (
-        select numbered.ticker, numbered.session_date, count(*) as unadjusted_splits_60d
-        from unadjusted
-        inner join
-            numbered
-            on numbered.ticker = unadjusted.ticker
-            and numbered.bar_number between unadjusted.bar_number and unadjusted.bar_number + 59
-        group by numbered.ticker, numbered.session_date
-    ),
-    -- Of tickers without a finding, the first session says that there was something to look at.
-    conflicts as (
-        select
-            numbered.*,
-            coalesce(unadjusted_counts.unadjusted_splits_60d, 0) as unadjusted_splits_60d
-        from numbered
-        left join
-            unadjusted_counts
-            on unadjusted_counts.ticker = numbered.ticker
-            and unadjusted_counts.session_date = numbered.session_date
-        where numbered.bar_number = 1 or numbered.ticker in (select ticker from suspects)
-    ),
-    currency_conflicts as (
-        select
-            ticker,
-            session_date as observed_on,
-            'price_currency_count' as metric,
-            case when first_currency <> last_currency then 2 else 1 end as value,
-            1 as sample_count,
-            row_id,
-            'currency' as column_name,
-            cast(null as {{ dbt.type_float() }}) as evidence_value,
-            pit_quality
-        from conflicts
-        where first_currency is not null
-    ),
-    split_conflicts as (
-        select
-            ticker,
-            session_date as observed_on,
-            'unadjusted_splits_60d' as metric,
-            unadjusted_splits_60d as value,
-            1 as sample_count,
-            row_id,
-            'close' as column_name,
-            told_close as evidence_value,
-            pit_quality
-        from conflicts
-    ),
     final as (
-        {%- for cte in [
-            "turnovers",
-            "untraded",
-            "pennies",
-            "currency_conflicts",
-            "split_conflicts",
-        ] %}
-            select
-                ticker,
-                observed_on,
-                metric,
-                cast(value as {{ dbt.type_float() }}) as value,
-                cast(sample_count as {{ dbt.type_float() }}) as sample_count,
-                row_id,
-                column_name,
-                evidence_value,
-                pit_quality
-            from {{ cte }}
-            {% if not loop.last %}
-                union all
-            {% endif %}
-        {%- endfor %}
+        select
+            framed.ticker,
+            framed.session_date,
+            framed.row_id,
+            framed.pit_quality,
+            framed.told_close,
+            framed.told_volume,
+            framed.volume_count_60d,
+            framed.median_turnover_60d
+            / framed.units_per_major
+            * case when framed.major_code = 'USD' then 1.0 else standing_rates.dollar_rate end
+            / 1000000 as median_turnover_60d_usd_m,
+            framed.untraded_share_60d,
+            case
+                when framed.major_code = 'USD'
+                then framed.highest_close_30d / framed.units_per_major
+            end as highest_close_30d_usd,
+            framed.close_count_30d,
+            case
+                when framed.first_currency is null
+                then null
+                when framed.first_currency <> framed.last_currency
+                then 2
+                else 1
+            end as price_currency_count,
+            framed.unadjusted_splits_60d
+        from framed
+        left join
+            standing_rates
+            on standing_rates.currency = framed.major_code
+            and framed.session_date >= standing_rates.used_from
+            and framed.session_date < standing_rates.used_until
+            {{ only_changed(ref("flag_changes"), "replaced_from", "framed") }}
     )
 select *
 from final

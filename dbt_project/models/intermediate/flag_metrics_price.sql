@@ -1,3 +1,11 @@
+{{
+    config(
+        materialized="incremental",
+        incremental_strategy="append",
+        pre_hook="{{ delete_changed(ref('flag_changes'), 'replaced_from') }}",
+    )
+}}
+
 {%- set columns = [
     "return_1d",
     "open_return_1d",
@@ -9,12 +17,51 @@
 ] -%}
 
 with
-    momentum_history as (
+    changes as (select ticker, replaced_from from {{ ref("flag_changes") }}),
+    momentum as (
         select ticker, session_date, close, volume, {{ columns | join(", ") }}
         from {{ ref("momentum_history") }}
     ),
-    bars as (select * from {{ ref("known_bars") }}),
+    known_bars as (select * from {{ ref("known_bars") }}),
     known_prices as (select * from {{ ref("known_prices") }}),
+    late_counts as (
+        select ticker, count(*) as late_count
+        from known_bars
+        where first_known_from > cut_off_at
+        group by ticker
+    ),
+    {% if is_incremental() %}
+        -- The windows of what changed look back on so many bars, and on one more for each that
+        -- was not known yet.
+        firsts as (
+            select
+                known_bars.ticker,
+                min(known_bars.bar_number) as first_number,
+                min(known_bars.bar_number)
+                - 756
+                - coalesce(max(late_counts.late_count), 0) as read_number
+            from known_bars
+            inner join changes on changes.ticker = known_bars.ticker
+            left join late_counts on late_counts.ticker = known_bars.ticker
+            where known_bars.session_date >= changes.replaced_from
+            group by known_bars.ticker
+        ),
+        bars as (
+            select known_bars.*, known_bars.bar_number >= firsts.first_number as is_changed
+            from known_bars
+            inner join firsts on firsts.ticker = known_bars.ticker
+            where known_bars.bar_number > firsts.read_number
+        ),
+        momentum_history as (
+            select momentum.*
+            from momentum
+            inner join
+                bars on bars.ticker = momentum.ticker and bars.session_date = momentum.session_date
+        ),
+    {% else %}
+        bars as (select *, true as is_changed from known_bars),
+        momentum_history as (select * from momentum),
+    {% endif %}
     splits as (
         select ticker, split_on, split_ratio, effective_at
         from {{ ref("stg_splits") }}
@@ -48,6 +95,7 @@ with
             bars.ticker,
             bars.session_date,
             bars.bar_number,
+            bars.is_changed,
             bars.cut_off_at,
             bars.first_known_from,
             bars.currency,
@@ -178,7 +226,6 @@ with
         from sessions
         where first_known_from > cut_off_at
     ),
-    late_counts as (select ticker, count(*) as late_count from late group by ticker),
     touched as (
         select distinct
             sessions.ticker, sessions.bar_number, sessions.cut_off_at, late_counts.late_count
@@ -190,6 +237,7 @@ with
             and sessions.bar_number > late.bar_number
             and sessions.bar_number < late.bar_number + 756 + late_counts.late_count
             and sessions.cut_off_at < late.first_known_from
+            and sessions.is_changed
     ),
     aged as (
         select
@@ -256,6 +304,7 @@ with
         select
             framed.ticker,
             framed.session_date,
+            framed.bar_number,
             framed.row_id,
             framed.first_known_from,
             framed.told_open,
@@ -294,11 +343,13 @@ with
             known_sequences
             on known_sequences.ticker = framed.ticker
             and known_sequences.bar_number = framed.bar_number
+        where framed.is_changed
     ),
     final as (
         select
             ticker,
             session_date,
+            bar_number,
             row_id,
             cast(first_known_from as date) as known_on,
             told_open,
@@ -318,7 +369,10 @@ with
             case
                 when close_to_sma_200 is not null then least(sessions_below_sma_200, 250)
             end as sessions_below_sma_200,
-            least(sessions_above_before, 250) as sessions_above_before,
+            -- What was before so long a fall, nobody asks.
+            case
+                when sessions_below_sma_200 <= 250 then least(sessions_above_before, 250) else 0
+            end as sessions_above_before,
             median_turnover_60d,
             untraded_share_60d,
             volume_count_60d,

@@ -1,20 +1,38 @@
+{{
+    config(
+        materialized="incremental",
+        incremental_strategy="append",
+        pre_hook="{{ delete_changed(ref('flag_changes'), 'replaced_from') }}",
+    )
+}}
+
 with
+    told as (select * from {{ ref("stg_prices") }} where is_final),
     prices as (
         select
-            row_id,
-            ticker,
-            session_date,
-            open,
-            high,
-            low,
-            close,
-            volume,
-            currency,
-            split_factor,
-            known_from,
-            pit_quality
-        from {{ ref("stg_prices") }}
-        where is_final
+            {% for column in [
+                "row_id",
+                "ticker",
+                "session_date",
+                "open",
+                "high",
+                "low",
+                "close",
+                "volume",
+                "currency",
+                "split_factor",
+                "known_from",
+                "pit_quality",
+            ] %}
+                told.{{ column }} {{- "," if not loop.last }}
+            {% endfor %}
+        from told {{ only_changed(ref("flag_changes"), "replaced_from", "told") }}
+    ),
+    kept as (
+        {% if is_incremental() %}
+            select ticker, max(bar_number) as bar_count from {{ this }} group by ticker
+        {% else %}select cast(null as {{ dbt.type_string() }}) as ticker, 0 as bar_count where 1 = 0
+        {% endif %}
     ),
     versions as (
         select
@@ -50,8 +68,10 @@ with
             ) as cut_off_at,
             row_number() over (
                 partition by prices.ticker order by prices.session_date asc nulls last
-            ) as bar_number
+            )
+            + coalesce(kept.bar_count, 0) as bar_number
         from prices
+        left join kept on kept.ticker = prices.ticker
         left join listings on listings.ticker = prices.ticker
         left join days on days.exchange = listings.exchange and days.day = prices.session_date
     ),

@@ -1,3 +1,11 @@
+{{
+    config(
+        materialized="incremental",
+        incremental_strategy="append",
+        pre_hook="{{ delete_changed(ref('flag_changes'), 'replaced_from') }}",
+    )
+}}
+
 {#- Wilder's averages of gain, loss and true range: a session takes a fourteenth. -#}
 {%- set kept = 13 / 14 -%}
 {%- set tail = tail_bars() | int -%}
@@ -55,6 +63,7 @@ with
             )
             and bars.bar_number < unsettled.bar_number + {{ tail }} + late_counts.late_count
             and bars.cut_off_at < unsettled.settled_at
+            {{ only_changed(ref("flag_changes"), "replaced_from", "bars") }}
     ),
     told as (
         select

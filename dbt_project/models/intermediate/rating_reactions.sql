@@ -2,7 +2,10 @@ with
     ratings as (select row_id, ticker, graded_on, graded_at from {{ ref("stg_ratings") }}),
     listings as (select ticker, exchange from {{ ref("stg_listings") }}),
     universe as (select ticker, benchmark from {{ ref("stg_universe") }}),
-    days as (select exchange, day, closes_at from {{ ref("stg_calendar_days") }} where is_session),
+    days as (
+        select exchange, day, is_session, session_number, closes_at
+        from {{ ref("stg_calendar_days") }}
+    ),
     bars as (
         select ticker, session_date, close from {{ ref("stg_prices") }} where is_final and close > 0
     ),
@@ -16,42 +19,51 @@ with
         select
             exchange,
             day,
+            session_number,
             closes_at,
-            lag(day) over (partition by exchange order by day asc nulls last) as day_before,
-            lag(closes_at) over (
-                partition by exchange order by day asc nulls last
-            ) as closed_before_at
+            lag(day) over dates as day_before,
+            lead(day) over dates as day_after
         from days
+        where is_session
+        window dates as (partition by exchange order by day asc nulls last)
+    ),
+    followed as (
+        select
+            bars.ticker,
+            universe.benchmark,
+            bars.session_date,
+            sessions.day_before,
+            lag(bars.session_date) over dates as session_before,
+            bars.close / lag(bars.close) over dates as growth
+        from rated
+        inner join listings on listings.ticker = rated.ticker
+        inner join universe on universe.ticker = rated.ticker
+        inner join bars on bars.ticker = rated.ticker
+        inner join
+            sessions on sessions.exchange = listings.exchange and sessions.day = bars.session_date
+        window dates as (partition by bars.ticker order by bars.session_date asc nulls last)
     ),
     -- Returns of sessions that follow each other, beside the benchmark's over the same two closes.
     paired as (
         select
-            own.ticker,
-            own.session_date,
-            own_before.session_date as session_before,
+            followed.ticker,
+            followed.session_date,
+            followed.session_before,
             row_number() over (
-                partition by own.ticker order by own.session_date asc nulls last
+                partition by followed.ticker order by followed.session_date asc nulls last
             ) as session_number,
-            own.close / own_before.close as own_growth,
+            followed.growth as own_growth,
             theirs.close / theirs_before.close as benchmark_growth
-        from rated
-        inner join listings on listings.ticker = rated.ticker
-        inner join universe on universe.ticker = rated.ticker
-        inner join bars as own on own.ticker = rated.ticker
-        inner join
-            sessions on sessions.exchange = listings.exchange and sessions.day = own.session_date
-        inner join
-            bars as own_before
-            on own_before.ticker = own.ticker
-            and own_before.session_date = sessions.day_before
+        from followed
         inner join
             bars as theirs
-            on theirs.ticker = universe.benchmark
-            and theirs.session_date = own.session_date
+            on theirs.ticker = followed.benchmark
+            and theirs.session_date = followed.session_date
         inner join
             bars as theirs_before
-            on theirs_before.ticker = universe.benchmark
-            and theirs_before.session_date = sessions.day_before
+            on theirs_before.ticker = followed.benchmark
+            and theirs_before.session_date = followed.session_before
+        where followed.session_before = followed.day_before
     ),
     sums as (
         select
@@ -96,26 +108,37 @@ with
             ) as residual_volatility
         from variances
     ),
-    dated as (
-        select ratings.row_id, ratings.ticker, ratings.graded_on, sessions.day as day_0
+    moments as (
+        select
+            ratings.row_id,
+            ratings.ticker,
+            listings.exchange,
+            coalesce(ratings.graded_at, cast(ratings.graded_on as timestamp)) as moment
         from ratings
         inner join listings on listings.ticker = ratings.ticker
+    ),
+    -- The session that closes next: the last one to begin by the moment's day (UTC), or the one
+    -- after it. No session lasts beyond the midnight after its day.
+    dated as (
+        select
+            moments.row_id,
+            moments.ticker,
+            case
+                when sessions.closes_at > moments.moment then sessions.day else sessions.day_after
+            end as day_0
+        from moments
+        inner join
+            days on days.exchange = moments.exchange and days.day = cast(moments.moment as date)
         inner join
             sessions
-            on sessions.exchange = listings.exchange
-            and sessions.closes_at
-            > coalesce(ratings.graded_at, cast(ratings.graded_on as timestamp))
-            and sessions.closed_before_at
-            <= coalesce(ratings.graded_at, cast(ratings.graded_on as timestamp))
+            on sessions.exchange = days.exchange
+            and sessions.session_number = days.session_number
     ),
-    near_reports as (
-        select dated.row_id, count(*) as report_count
-        from dated
-        inner join
-            reports
-            on reports.ticker = dated.ticker
-            and reports.announced_on between dated.day_0 - 1 and dated.day_0 + 1
-        group by dated.row_id
+    reported_days as (
+        {%- for days in [-1, 0, 1] %}
+            select ticker, announced_on + {{ days }} as day_0
+            from reports {{ "union" if not loop.last }}
+        {%- endfor %}
     ),
     known_reports as (select distinct ticker from reports),
     measured as (
@@ -128,7 +151,7 @@ with
             case
                 when residuals.session_count = 63 then residuals.residual_volatility
             end as residual_volatility_63d,
-            coalesce(near_reports.report_count, 0) as report_count,
+            reported_days.ticker is not null as is_near_report,
             known_reports.ticker is not null as has_known_reports
         from dated
         left join
@@ -143,8 +166,12 @@ with
             residuals
             on residuals.ticker = dated.ticker
             and residuals.session_number = first_day.session_number - 2
-        left join near_reports on near_reports.row_id = dated.row_id
+        left join
+            reported_days
+            on reported_days.ticker = dated.ticker
+            and reported_days.day_0 = dated.day_0
         left join known_reports on known_reports.ticker = dated.ticker
+        where dated.day_0 is not null
     ),
     final as (
         select
@@ -154,7 +181,7 @@ with
             abnormal_return_0_1,
             residual_volatility_63d,
             case
-                when report_count > 0
+                when is_near_report
                 then false
                 when abs(abnormal_return_0_1) <= 1.96 * sqrt(2.0) * residual_volatility_63d
                 then false
