@@ -79,3 +79,22 @@ the CTE of the tickers that are read, each from its `read_from`; none for all.
 
 {#- What is older weighs less than 1e-13 in any average; no window is longer. -#}
 {% macro tail_bars() -%} 420 {%- endmacro %}
+
+{#-
+As the pre-hook of an incremental model: blank the total return levels before the step that `changes`
+says is unknown, which is all that it changes there.
+-#}
+{% macro blank_levels(changes) -%}
+    {%- if is_incremental() -%}
+        update {{ this }} as kept
+        set total_return_close = null
+        where
+            kept.total_return_close is not null
+            and exists (
+                select 1
+                from {{ changes }} as changes
+                where
+                    changes.ticker = kept.ticker and kept.session_date < changes.levels_from
+            )
+    {%- endif -%}
+{%- endmacro %}

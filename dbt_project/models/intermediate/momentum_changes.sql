@@ -1,12 +1,19 @@
-{#- Days that hold the bars of a tail, and the most sessions that are worth aggregating each alone. -#}
-{%- set days, most_sessions = 660, 5 -%}
+{#-
+Days that hold the bars of a tail, those that mostly hold a bar before a change, and the most sessions that
+are worth aggregating each alone.
+-#}
+{%- set days, days_before, most_sessions = 660, 30, 5 -%}
 
 with
     changes as (
         select ticker, changed_from, replaced_from, is_level_changed
         from {{ ref("stg_price_changes") }}
     ),
-    prices as (select ticker, session_date from {{ ref("stg_prices") }} where is_final),
+    prices as (
+        select ticker, session_date, close, adj_close, dividend, source, known_at
+        from {{ ref("stg_prices") }}
+        where is_final
+    ),
     universe as (
         select
             ticker,
@@ -14,22 +21,60 @@ with
             row_number() over (partition by ticker order by known_from desc nulls last) as age_rank
         from {{ ref("stg_universe_history") }}
     ),
+    moving as (
+        select
+            prices.*,
+            changes.changed_from,
+            lag(prices.close) over history as close_1d_ago,
+            lag(prices.adj_close) over history as adj_close_1d_ago,
+            lag(prices.source) over history as source_1d_ago,
+            lag(prices.known_at) over history as known_at_1d_ago
+        from changes
+        inner join
+            prices
+            on prices.ticker = changes.ticker
+            and prices.session_date >= changes.changed_from - {{ days_before }}
+        where
+            changes.is_level_changed
+            and prices.session_date
+            >= (select min(changed_from) - {{ days_before }} from changes where is_level_changed)
+        window history as (partition by prices.ticker order by prices.session_date asc nulls last)
+    ),
+    -- Before an unknown step no level is known, however far it would have moved.
+    unknown_steps as (
+        select ticker, max(session_date) as session_date
+        from moving
+        where session_date >= changed_from and {{ log_dividend_factor() }} is null
+        group by ticker
+    ),
     causes as (
         select
-            ticker,
-            changed_from,
+            changes.ticker,
+            changes.changed_from,
             case
-                when is_level_changed then cast('0001-01-01' as date) else replaced_from
-            end as replaced_from
+                when changes.is_level_changed and unknown_steps.ticker is null
+                then cast('0001-01-01' as date)
+                else changes.replaced_from
+            end as replaced_from,
+            unknown_steps.session_date as levels_from
         from changes
+        left join unknown_steps on unknown_steps.ticker = changes.ticker
         union all
         -- Beta and relative strength follow the benchmark.
-        select universe.ticker, changes.changed_from, changes.replaced_from
+        select
+            universe.ticker,
+            changes.changed_from,
+            changes.replaced_from,
+            cast(null as date) as levels_from
         from changes
         inner join universe on universe.benchmark = changes.ticker and universe.age_rank = 1
     ),
     first_days as (
-        select ticker, min(changed_from) as changed_from, min(replaced_from) as replaced_from
+        select
+            ticker,
+            min(changed_from) as changed_from,
+            min(replaced_from) as replaced_from,
+            max(levels_from) as levels_from
         from causes
         group by ticker
     ),
@@ -68,6 +113,7 @@ with
             case
                 when is_tail then replaced_from - {{ days }} else cast('0001-01-01' as date)
             end as read_from,
+            levels_from,
             is_tail
         from judged
     )

@@ -2,7 +2,10 @@
     config(
         materialized="incremental",
         incremental_strategy="append",
-        pre_hook="{{ delete_changed(ref('momentum_changes'), 'replaced_from') }}",
+        pre_hook=[
+            "{{ delete_changed(ref('momentum_changes'), 'replaced_from') }}",
+            "{{ blank_levels(ref('momentum_changes')) }}",
+        ],
     )
 }}
 
