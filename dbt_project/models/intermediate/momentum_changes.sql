@@ -9,36 +9,25 @@ with
         select ticker, changed_from, replaced_from, is_level_changed
         from {{ ref("stg_price_changes") }}
     ),
-    prices as (
-        select ticker, session_date, close, adj_close, dividend, source, known_at
-        from {{ ref("stg_prices") }}
-        where is_final
-    ),
-    universe as (
-        select
-            ticker,
-            benchmark,
-            row_number() over (partition by ticker order by known_from desc nulls last) as age_rank
-        from {{ ref("stg_universe_history") }}
+    universe as ({{ newest_universe() }}),
+    -- Levels move from here on; the bar before is mostly among those read.
+    level_changes as (
+        select ticker, changed_from, changed_from - {{ days_before }} as read_from
+        from changes
+        where is_level_changed
     ),
     moving as (
         select
             prices.*,
-            changes.changed_from,
-            lag(prices.close) over history as close_1d_ago,
-            lag(prices.adj_close) over history as adj_close_1d_ago,
-            lag(prices.source) over history as source_1d_ago,
-            lag(prices.known_at) over history as known_at_1d_ago
-        from changes
+            changed_from,
+            lag(close) over history as close_1d_ago,
+            lag(adj_close) over history as adj_close_1d_ago,
+            lag(source) over history as source_1d_ago,
+            lag(known_at) over history as known_at_1d_ago
+        from level_changes
         inner join
-            prices
-            on prices.ticker = changes.ticker
-            and prices.session_date >= changes.changed_from - {{ days_before }}
-        where
-            changes.is_level_changed
-            and prices.session_date
-            >= (select min(changed_from) - {{ days_before }} from changes where is_level_changed)
-        window history as (partition by prices.ticker order by prices.session_date asc nulls last)
+            ({{ final_bars("level_changes") }}) as prices on prices.ticker = level_changes.ticker
+        window history as (partition by prices.ticker order by session_date asc nulls last)
     ),
     -- Before an unknown step no level is known, however far it would have moved.
     unknown_steps as (
@@ -78,20 +67,19 @@ with
         from causes
         group by ticker
     ),
+    tail_reads as (
+        select ticker, replaced_from, replaced_from - {{ days }} as read_from
+        from first_days
+        where replaced_from > cast('0001-01-01' as date)
+    ),
     tails as (
         select
-            first_days.ticker,
-            count(case when prices.session_date < first_days.replaced_from then 1 end) as bar_count,
-            count(
-                case when prices.session_date >= first_days.replaced_from then 1 end
-            ) as session_count
-        from first_days
-        inner join
-            prices
-            on prices.ticker = first_days.ticker
-            and prices.session_date >= first_days.replaced_from - {{ days }}
-        where prices.session_date >= (select min(changed_from) - {{ days }} from first_days)
-        group by first_days.ticker
+            tail_reads.ticker,
+            count(case when session_date < replaced_from then 1 end) as bar_count,
+            count(case when session_date >= replaced_from then 1 end) as session_count
+        from tail_reads
+        inner join ({{ final_bars("tail_reads") }}) as prices on prices.ticker = tail_reads.ticker
+        group by tail_reads.ticker
     ),
     judged as (
         select
