@@ -37,7 +37,7 @@ test: setup  ## Run all tests.
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 bench: $(VENV)/.bench  ## Measure ours beside its peers (TICKERS=10000: 25.2 million rows).
-	@$(BIN)/python -m bench.momentum --tickers $(TICKERS)
+	@$(BIN)/python -m bench.momentum --tickers $(TICKERS) --twice
 	@$(BIN)/python -m bench.consensus
 
 $(VENV)/.bench: $(VENV)/.ready requirements/bench.txt

@@ -15,9 +15,9 @@ import tempfile
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
-import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
@@ -37,7 +37,7 @@ MODELS = (
     "momentum_ranks",
     "momentum",
 )
-FIRST_DAY = datetime(2016, 1, 4)
+LAST_WEEK = datetime(2025, 9, 1)
 # What a table in the currency of the close is compared relative to.
 IN_CURRENCY = ("macd", "macd_signal", "atr_14", "total_return_close", "sma_50", "sma_200")
 
@@ -53,6 +53,12 @@ def only_momentum(folder: Path) -> Path:
 
     shutil.copytree(DBT_PROJECT, folder, ignore=others)
     return folder
+
+
+def day_of(sessions: int, number: int) -> datetime:
+    """Return the day of a session of a history of so many, which ends in a week that is over."""
+    first = LAST_WEEK - timedelta(weeks=sessions // 5)
+    return first + timedelta(weeks=number // 5, days=number % 5)
 
 
 def make_bars(path: Path, tickers: int, sessions: int) -> None:
@@ -80,7 +86,7 @@ def make_bars(path: Path, tickers: int, sessions: int) -> None:
                     )
                 select
                     'T' || lpad(cast(i as varchar), 5, '0') as ticker,
-                    date '{FIRST_DAY:%Y-%m-%d}' + cast(j // 5 * 7 + j % 5 as integer)
+                    date '{day_of(sessions, 0):%Y-%m-%d}' + cast(j // 5 * 7 + j % 5 as integer)
                         as session_date,
                     close * (1 + (u - 0.5) * 0.01) as open,
                     close * (1.005 + u * 0.02) as high,
@@ -177,18 +183,26 @@ def pipeline(folder: Path, bars: Path, last_day: str) -> dict[str, object]:
 
 
 def largest_differences(ours: Path, theirs: Path) -> dict[str, float]:
-    """Largest difference of each column, relative above one, in the close's currency to it."""
+    """Largest difference of each column, relative above one, in the close's currency to it.
+
+    Of words it is infinite where one differs.
+    """
     with duckdb.connect() as con:
         con.execute(f"create view a as from '{ours}'")
         con.execute(f"create view b as from '{theirs}'")
-        names = [row[0] for row in con.execute("describe b").fetchall()]
-        names = [name for name in names if name not in ("ticker", "session_date")]
-        shown = ", ".join(
-            f"max(case when (a.{n} is null) <> (b.{n} is null or isnan(b.{n})) then 'inf' else "
-            f"abs(a.{n} - b.{n}) / greatest(abs(a.{n}), "
-            f"{'a.close' if n in IN_CURRENCY else '1'}) end) as {n}"
-            for n in names
-        )
+        kinds = {row[0]: row[1] for row in con.execute("describe a").fetchall()}
+        names = [name for name in kinds if name not in ("ticker", "session_date")]
+
+        def size(n: str) -> str:
+            if kinds[n] == "VARCHAR":
+                return f"case when a.{n} is distinct from b.{n} then 'inf' end"
+            scale = f"greatest(abs(a.{n}), {'a.close' if n in IN_CURRENCY else '1'})"
+            return (
+                f"case when (a.{n} is null) <> (b.{n} is null or isnan(b.{n})) then 'inf' "
+                f"else abs(a.{n} - b.{n}) / {scale} end"
+            )
+
+        shown = ", ".join(f"max({size(n)}) as {n}" for n in names)
         on = "a.ticker = b.ticker and cast(a.session_date as date) = cast(b.session_date as date)"
         row = con.execute(f"select {shown} from a join b on {on}").fetchone()
     assert row is not None
@@ -200,6 +214,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tickers", type=int, default=1000)
     parser.add_argument("--sessions", type=int, default=2520)
+    parser.add_argument(
+        "--twice", action="store_true", help="measure one more session of twice the sessions too"
+    )
     parser.add_argument("--folder", type=Path, help="where the data go; default: a temporary one")
     parser.add_argument("--memory", default="", help="limit of the bare script's memory, as 4GB")
     parser.add_argument("--bare", type=Path, help=argparse.SUPPRESS)
@@ -218,26 +235,24 @@ def main() -> None:
 
 def run(folder: Path, options: argparse.Namespace) -> None:
     """Measure everything in `folder`."""
-    every, bars = folder / "every.parquet", folder / "bars.parquet"
-    make_bars(every, options.tickers, options.sessions)
-    n = options.sessions
-    last_day = f"{pd.Timestamp(FIRST_DAY) + pd.Timedelta(days=n // 5 * 7 + n % 5):%Y-%m-%d}"
-    duckdb.sql(f"copy (from '{every}' where session_date < '{last_day}') to '{bars}'")
     python, here = sys.executable, Path(__file__).parent
+    bars = folder / "bars.parquet"
     console, table = Console(width=100), Table()
     for name in ("", "seconds", "processor seconds", "peak GB", "largest difference"):
         table.add_column(name, justify="left" if not name else "right")
-    base = measured([python, "-m", "bench.momentum", "--ours", str(folder), str(every), last_day])
-    ours = json.loads((folder / "ours.json").read_text())
+    base, ours = measured_pipeline(folder, options.tickers, options.sessions)
+    costs = {}
     for peer in PEERS:
         target = folder / f"{peer}.parquet"
-        cost = measured([python, str(here / f"peer_{peer}.py"), str(bars), str(target)])
+        costs[peer] = measured([python, str(here / f"peer_{peer}.py"), str(bars), str(target)])
         far = largest_differences(folder / "ours.parquet", target)
         worst = max(far, key=lambda column: far[column])
-        table.add_row(peer, *_figures(cost), f"{far[worst]:.1e} {worst}")
+        table.add_row(peer, *_figures(costs[peer]), f"{far[worst]:.1e} {worst}")
         target.unlink()
-    bare = [python, "-m", "bench.momentum", "--bare", str(folder / "home")]
-    table.add_row("DuckDB, the compiled model", *_figures(measured([*bare, *_limit(options)])), "")
+    bare = measured(
+        [python, "-m", "bench.momentum", "--bare", str(folder / "home"), *_limit(options)]
+    )
+    table.add_row("DuckDB, the compiled model", *_figures(bare), "")
     for label, part in (
         ("full build", "full"),
         ("one more session", "one"),
@@ -258,7 +273,37 @@ def run(folder: Path, options: argparse.Namespace) -> None:
     ):
         table.add_row(label, f"{ours[part]:.2f}", "", "", "")
     table.add_row("all of ours", *_figures(base), "")
+    table.add_section()
+    one = _models(ours["one_models"])
+    for label, ratio in (
+        ("the compiled model / polars", bare["seconds"] / costs["polars"]["seconds"]),
+        ("pandas / the compiled model", costs["pandas"]["seconds"] / bare["seconds"]),
+        ("one more session, models / polars", one / costs["polars"]["seconds"]),
+    ):
+        table.add_row(label, f"{ratio:.2f}", "", "", "")
+    if options.twice:
+        _, longer = measured_pipeline(folder / "twice", options.tickers, 2 * options.sessions)
+        ratio = _models(longer["one_models"]) / one
+        table.add_row("one more session, twice the sessions / once", f"{ratio:.2f}", "", "", "")
     console.print(f"{options.tickers:,} tickers x {options.sessions:,} sessions", table)
+
+
+def measured_pipeline(
+    folder: Path, tickers: int, sessions: int
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """Make bars in `folder` and measure ours on them: the process, and its parts."""
+    folder.mkdir(exist_ok=True)
+    every, bars = folder / "every.parquet", folder / "bars.parquet"
+    make_bars(every, tickers, sessions)
+    last_day = f"{day_of(sessions, sessions):%Y-%m-%d}"
+    duckdb.sql(f"copy (from '{every}' where session_date < '{last_day}') to '{bars}'")
+    ours = ["--ours", str(folder), str(every), last_day]
+    cost = measured([sys.executable, "-m", "bench.momentum", *ours])
+    return cost, json.loads((folder / "ours.json").read_text())
+
+
+def _models(seconds: dict[str, float]) -> float:
+    return sum(seconds.get(model, 0.0) for model in MODELS)
 
 
 def _limit(options: argparse.Namespace) -> list[str]:

@@ -75,6 +75,9 @@ def one(bars: pd.DataFrame, market: pd.Series) -> pd.DataFrame:
         "beta_252d": own.rolling(252, min_periods=120).cov(index)
         / index.where(own.notna()).rolling(252, min_periods=120).var(),
         "volume_surge": bars.volume / bars.volume.shift().rolling(60).median(),
+        "total_return_basis": np.where(
+            bars.dividend.isna().rolling(252, min_periods=1).max() == 1, "vendor", "own"
+        ),
         "atr_14": wilder(span, 14, 1 / 14),
         "macd": wilder(close, 12, 2 / 13) - wilder(close, 26, 2 / 27),
     }

@@ -78,6 +78,11 @@ def main(source: str, target: str) -> None:
             for k in (63, 126, 252)
         },
         volume_surge=pl.col("volume") / over(pl.col("volume").shift(1).rolling_median(60)),
+        total_return_basis=pl.when(
+            over(pl.col("dividend").is_null().cast(pl.Int8).rolling_max(252, min_samples=1) == 1)
+        )
+        .then(pl.lit("vendor"))
+        .otherwise(pl.lit("own")),
     )
     bars = bars.with_columns(
         gain=wilder(pl.col("gain"), 14, 1 / 14),

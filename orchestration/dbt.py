@@ -161,12 +161,14 @@ def build(
     `select` limits it to the nodes of these names, made anew. `on_node` hears a relation's asset
     key and how it gets on. When it returns, this process has let go of the build database.
 
-    Raises `ProjectError` when dbt could not start; a model or test that failed is no error here.
+    Raises `ProjectError` when dbt could not start, `HomeError` when the memory it may take is no
+    size; a model or test that failed is no error here.
     """
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.contracts.graph.manifest import Manifest as DbtManifest
     from dbt.parser.manifest import extended_mashumuro_decoder
 
+    settings.check_memory()
     parsed = DbtManifest.from_msgpack(
         (manifest.folder / "partial_parse.msgpack").read_bytes(),
         decoder=extended_mashumuro_decoder,

@@ -6,6 +6,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
+
+from warehouse.errors import HomeError
+
 PROJECT = Path(__file__).resolve().parent.parent
 DBT_PROJECT = PROJECT / "dbt_project"
 SEEDS = DBT_PROJECT / "seeds"
@@ -13,6 +17,19 @@ UNIVERSE_CSV = Path(__file__).with_name("universe.csv")
 
 DATABASE = "bellwether.duckdb"
 ENVIRONMENT_VARIABLE = "BELLWETHER_HOME"
+MEMORY_VARIABLE = "BELLWETHER_MEMORY"
+
+
+def check_memory() -> None:
+    """Raise `HomeError` where the memory a build may take is set to what DuckDB does not take."""
+    if not (memory := os.environ.get(MEMORY_VARIABLE)):
+        return
+    try:
+        duckdb.connect(config={"memory_limit": memory}).close()
+    except duckdb.Error as error:
+        raise HomeError(
+            f"{MEMORY_VARIABLE} is '{memory}', which is not a size like 6GB or 800MB."
+        ) from error
 
 
 @dataclass(frozen=True)

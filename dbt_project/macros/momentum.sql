@@ -1,4 +1,17 @@
-{#- Final bars of the tickers that are read. -#}
+{#-
+What the universe said of each ticker last. One that is no longer covered keeps its benchmark, and a symbol that
+was another company's before belongs to this one from `listed_from` on.
+-#}
+{% macro newest_universe() -%}
+    select
+        ticker,
+        benchmark,
+        listed_from,
+        row_number() over (partition by ticker order by known_from desc nulls last) as age_rank
+    from {{ ref("stg_universe_history") }}
+{%- endmacro %}
+
+{#- Final bars of the listings of the tickers that are read; `universe` is a CTE of `newest_universe`. -#}
 {% macro final_bars(changes) -%}
     select
         prices.ticker,
@@ -13,6 +26,7 @@
         prices.source,
         prices.known_at
     from {{ ref("stg_prices") }} as prices
+    left join universe on universe.ticker = prices.ticker and universe.age_rank = 1
     {% if changes %}
         inner join
             {{ changes }}
@@ -21,6 +35,7 @@
     {% endif %}
     where
         prices.is_final
+        and (universe.listed_from is null or prices.session_date >= universe.listed_from)
         {% if changes %}
             and prices.session_date >= (select min(read_from) from {{ changes }})
         {% endif %}
@@ -31,17 +46,10 @@ Import CTEs that end in `bars`: final bars with their session number and the lev
 the CTE of the tickers that are read, each from its `read_from`; none for all.
 -#}
 {% macro momentum_bars(changes) -%}
+    universe as ({{ newest_universe() }}),
     prices as ({{ final_bars(changes) }}),
     listings as (select ticker, exchange from {{ ref("stg_listings") }}),
     days as (select exchange, day, is_session, session_number from {{ ref("stg_calendar_days") }}),
-    -- A ticker that is no longer covered keeps its benchmark.
-    universe as (
-        select
-            ticker,
-            benchmark,
-            row_number() over (partition by ticker order by known_from desc nulls last) as age_rank
-        from {{ ref("stg_universe_history") }}
-    ),
     benchmark_levels as (
         select ticker, session_date, log_level, segment from {{ ref("benchmark_levels") }}
     ),
@@ -77,5 +85,27 @@ the CTE of the tickers that are read, each from its `read_from`; none for all.
     end
 {%- endmacro %}
 
+{#- Of the price: what moved less has not moved for so long that its averages depend on where they begin. -#}
+{% macro least_movement() -%} 1e-15 {%- endmacro %}
+
 {#- What is older weighs less than 1e-13 in any average; no window is longer. -#}
 {% macro tail_bars() -%} 420 {%- endmacro %}
+
+{#-
+As the pre-hook of an incremental model: blank the total return levels before the step that `changes`
+says is unknown, which is all that it changes there.
+-#}
+{% macro blank_levels(changes) -%}
+    {%- if is_incremental() -%}
+        update {{ this }} as kept
+        set total_return_close = null
+        where
+            kept.total_return_close is not null
+            and exists (
+                select 1
+                from {{ changes }} as changes
+                where
+                    changes.ticker = kept.ticker and kept.session_date < changes.levels_from
+            )
+    {%- endif -%}
+{%- endmacro %}

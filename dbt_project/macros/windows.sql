@@ -30,32 +30,34 @@ adjusted closes of both bars if one vintage told both; else it is NULL.
 
 {#-
 Exponential averages without recursion: E = (1 - alpha) E + alpha x, seeded with the mean of the
-first `seed` values, is a sum of weighted values. A value is stored with the weight it has at the
-start of its block of 512 rows, and the sums over the last 512 rows, which lie in two blocks, are
-scaled to the current row. What is older weighs less than a rounding.
+first `seed` values, is a sum of weighted values. A value is summed with the weight it has at the
+start of its block of 512 rows, and the sum so far in the block is scaled to the current row; the sum at
+the end of the block before decays from there. What is older weighs less than a rounding.
 
-`value`: SQL of x; `position`: its number in the series, from 1. Even and odd blocks are summed apart.
+`value`: SQL of x; `position`: its number in the series, from 1.
 -#}
-{% macro weighted(value, position, seed, alpha, is_even) -%}
+{% macro weighted(value, position, seed, alpha) -%}
     {%- set kept = 1 - alpha -%}
-    case
-        when bar_number % 1024 {{ "<" if is_even else ">=" }} 512
-        then
-            {{ value }} * case
-                when {{ position }} > {{ seed }}
-                then {{ alpha }}
-                else power({{ kept }}, {{ position }} - {{ seed }}) / {{ seed }}.0
-            end
-            / power({{ kept }}, bar_number % 512)
+    {{ value }} * case
+        when {{ position }} > {{ seed }}
+        then {{ alpha }}
+        else power({{ kept }}, {{ position }} - {{ seed }}) / {{ seed }}.0
     end
+    / power({{ kept }}, bar_number % 512)
 {%- endmacro %}
 
-{% macro exponential_average(name, alpha) -%}
-    power({{ 1 - alpha }}, bar_number % 512) * case
-        when bar_number % 1024 < 512
-        then coalesce({{ name }}_even, 0) + {{ (1 - alpha) ** 512 }} * coalesce({{ name }}_odd, 0)
-        else coalesce({{ name }}_odd, 0) + {{ (1 - alpha) ** 512 }} * coalesce({{ name }}_even, 0)
-    end
+{% macro averaged_in_block(weighted_sum, alpha) -%}
+    coalesce({{ weighted_sum }}, 0) * power({{ 1 - alpha }}, bar_number % 512)
+{%- endmacro %}
+
+{#-
+The exponential average, with `outer_alpha`, of an exponential average, as a sum of that one and of the
+average of the same values with `outer_alpha`: both sides follow one recursion, so that only their seeds
+differ, which weigh (1 - outer_alpha)^n after n rows.
+-#}
+{% macro average_of_average(inner, alpha, outer, outer_alpha) -%}
+    {%- set share = outer_alpha * (1 - alpha) / (outer_alpha - alpha) -%}
+    ({{ share }} * {{ inner }} + {{ 1 - share }} * {{ outer }})
 {%- endmacro %}
 
 {#- The same column so many rows before, once for each of `count` blocks of `step` rows. -#}

@@ -2,6 +2,31 @@
 
 Synthetic tickers live in 2012-2015; real prices, where the shared data are present, are later, so
 neither ranks beside the other.
+
+What goes wrong with prices elsewhere, and the test that it does not here:
+
+- dividends in "highest since": test_highest_close_since_is_a_price_not_a_total_return
+- adjusted closes re-based by a dividend: test_a_rebased_download_changes_nothing
+- a split told before prices follow it: test_a_split_between_two_versions_leaves_no_step
+- weekly bars adjusted wrongly: test_every_row_of_the_ranks: weeks are made of days
+- the last bar is live: test_a_live_bar_does_not_count
+- holidays that look like delisting:
+  test_a_closed_exchange_is_no_gap, test_a_holiday_is_no_missing_session
+- a month and 21 sessions: test_a_month_is_not_21_sessions
+- pairs of two calendars: test_beta_pairs_sessions_that_both_have
+- currency of returns: test_returns_are_in_the_currency_of_the_quote
+- ratio of a depositary receipt: test_a_receipt_for_ten_shares_moves_as_they_do
+- survivorship: test_the_dead_stay
+- a universe that drifts: test_a_percentile_knows_its_universe
+- simple and log returns, population and sample:
+  test_returns_are_simple_and_volatility_is_of_log_returns
+- sessions without trade, prices of zero:
+  test_sessions_without_trade, test_a_price_of_nothing_is_refused
+- NaN of statistics of one row: test_no_number_is_nan_or_infinite
+- pence taken for pounds: unit test of marts.data_quality: price_currency_mixed
+- a symbol used again: test_a_symbol_that_was_another_companys_begins_anew
+- a quote from before the market opened: test_a_quote_is_no_close
+- the last digits of floats in ranks: test_momenta_that_differ_in_the_last_digits_tie
 """
 
 from __future__ import annotations
@@ -24,16 +49,22 @@ from warehouse.store import Counts, Warehouse
 
 REAL_PRICES = Path(__file__).parents[2].parent / "shared" / "data" / "prices" / "us_98_5y.parquet"
 PRICES = ["open", "high", "low", "close"]
+LEVELS = [*PRICES, "adj_close"]
+MISSED = pd.Timestamp("2012-10-10")
 REAL_TICKERS = ["AAPL", "MSFT", "NVDA", "CSX", "PEP", "JD", "ARM"]
 BENCHMARKS = {
     **{f"R{n:02d}": "BENCH" for n in range(32)},
     **dict.fromkeys(["DIVI", "SHRT", "GAPP", "0700.HK", "FLAT", "BADD", "SPLT", "VEN2"], "BENCH"),
     "GAP.HK": "FLT2",
+    "LON.L": "BENCH",
+    "USED": "BENCH",
     "DEAD": "NOAD",
     **dict.fromkeys(REAL_TICKERS, "SPY"),
 }
 DELISTED = {"DEAD": "2013-05-28"}
 DROPPED = {"R03": "2014-05-01"}
+# The symbol was another company's before.
+LISTED = {"USED": "2013-03-01"}
 UNRANKED = {"BENCH", "FLT2", "NOAD", "FUND", "EURUSD=X", "GC=F", "^IRX", "SPY"}
 HISTORY = [
     "close",
@@ -95,6 +126,7 @@ class Marts:
     retold: Counts
     odd_numbers: int
     blanks: pd.DataFrame
+    missing: pd.DataFrame
 
     def of(self, ticker: str) -> pd.DataFrame:
         return self.history[self.history.ticker == ticker].set_index("session_date").sort_index()
@@ -107,9 +139,9 @@ class Marts:
 
 
 def calendars() -> dict[str, pd.DataFrame]:
-    """Sessions of three exchanges; Athens was closed for five weeks in 2015."""
+    """Sessions of four exchanges; Athens was closed for five weeks in 2015."""
     frames = {}
-    for exchange in ("XNYS", "XHKG"):
+    for exchange in ("XNYS", "XHKG", "XLON"):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", pd.errors.Pandas4Warning)
             calendar = exchange_calendars.get_calendar(
@@ -195,6 +227,19 @@ def synthetic(sessions: dict[str, pd.DatetimeIndex]) -> dict[str, pd.DataFrame]:
     live.loc[299, "is_final"] = False
     live.loc[299, PRICES] = 1e6
 
+    # A share, the receipt for ten of it, and that in dollars; the rate halves on one day.
+    ordinary = walk("ORD.HK", hong_kong)
+    receipt = ordinary.assign(ticker="REC.HK", **{name: ordinary[name] * 10 for name in LEVELS})
+    rate = np.where(hong_kong < pd.Timestamp("2013-06-03"), 8.0, 4.0)
+    dollars = ordinary.assign(ticker="USD.HK", **{n: ordinary[n] * 10 / rate for n in LEVELS})
+
+    london = sessions["XLON"]
+    london = london[(london >= "2012-01-03") & (london <= "2013-12-31")]
+    pounds = walk("LON.L", london.drop(MISSED))
+
+    used = walk("USED", nyse[:600])
+    used.loc[used.session_date < LISTED["USED"], [*PRICES, "adj_close"]] *= 50
+
     hand = bars_of("HAND", nyse[:5], np.array([100.0, 90.0, 88.0, 80.0, 95.0]))
     hand.loc[3, "dividend"] = 22.0
 
@@ -208,6 +253,11 @@ def synthetic(sessions: dict[str, pd.DatetimeIndex]) -> dict[str, pd.DataFrame]:
                 walk("0700.HK", hong_kong),
                 walk("GAP.HK", hong_kong.delete(range(lunar_new_year - 5, lunar_new_year + 5))),
                 walk("GRD.AT", sessions["ASEX"]),
+                ordinary,
+                receipt,
+                dollars,
+                pounds,
+                used,
                 walk("ODD.QQ", nyse.delete([*range(100, 109), *range(200, 212)])),
                 bars_of("FLAT", nyse[:300], np.full(300, 20.0)),
                 bars_of("FLT2", nyse[:300], np.full(300, 30.0)),
@@ -244,6 +294,12 @@ def real() -> tuple[pd.DataFrame, pd.DataFrame]:
     is_known = prices.ticker.str.len() % 2 == 0
     known = prices[is_known].assign(dividend=implied[is_known])
     return known, prices[~is_known]
+
+
+def nyse_days(schedule: dict[str, pd.DataFrame]) -> pd.DatetimeIndex:
+    """The sessions in New York that the random walks have."""
+    days = pd.DatetimeIndex(schedule["XNYS"].session_date)
+    return days[(days >= "2012-01-03") & (days <= "2014-06-30")]
 
 
 def store(path: Path, frames: dict[str, pd.DataFrame], schedule: dict[str, pd.DataFrame]) -> Counts:
@@ -288,6 +344,10 @@ def store(path: Path, frames: dict[str, pd.DataFrame], schedule: dict[str, pd.Da
             pd.DataFrame({"ticker": ["FUND", "R01"], "quote_type": ["ETF", "EQUITY"]}),
             source="inbox",
         )
+        listed = [{"ticker": t, "listed_from": day} for t, day in LISTED.items()]
+        warehouse.append("universe", pd.DataFrame(listed), source="inbox")
+        quote = {"ticker": "R01", "valued_on": nyse_days(schedule)[-1], "price": 12345.0}
+        warehouse.append("valuations", pd.DataFrame([quote]), source="inbox")
         for name in ("known", "live", "real, known"):
             if name in frames:
                 warehouse.append("prices", told(frames[name]), source="inbox")
@@ -343,7 +403,13 @@ def marts(tmp_path_factory: pytest.TempPathFactory) -> Marts:
                 *("--profiles-dir", str(DBT_PROJECT)),
                 *("--target-path", str(folder / "target")),
                 *("--log-path", str(folder / "logs")),
-                *("--select", "+momentum", "+momentum_ranks", "+momentum_blanks"),
+                *(
+                    "--select",
+                    "+momentum",
+                    "+momentum_ranks",
+                    "+momentum_blanks",
+                    "+missing_sessions",
+                ),
             ]
         )
     assert result.success, result.exception or [
@@ -361,6 +427,7 @@ def marts(tmp_path_factory: pytest.TempPathFactory) -> Marts:
             retold=retold,
             odd_numbers=odd_numbers(con),
             blanks=con.sql("select * from staging.momentum_blanks").df(),
+            missing=con.sql("select * from staging.missing_sessions").df(),
         )
 
 
@@ -377,6 +444,8 @@ def exchange_of(ticker: str) -> str | None:
         return "XHKG"
     if ticker.endswith(".AT"):
         return "ASEX"
+    if ticker.endswith(".L"):
+        return "XLON"
     return None if ticker.endswith((".QQ", "=X", "=F")) else "XNYS"
 
 
@@ -547,6 +616,8 @@ def beta(pairs: np.ndarray) -> float:
 
 def expected_history(marts: Marts, tickers: set[str]) -> pd.DataFrame:
     final = marts.bars[marts.bars.is_final & marts.bars.ticker.isin(tickers)]
+    listed_from = pd.to_datetime(final.ticker.map(LISTED))
+    final = final[~(final.session_date < listed_from)]
     frames = []
     levels = {}
     for ticker in set(BENCHMARKS.values()) & tickers:
@@ -698,6 +769,7 @@ def test_momentum_is_the_newest_final_session(marts: Marts, case: Case) -> None:
     final = marts.bars[marts.bars.is_final]
     for row in got.itertuples():
         bars = final[final.ticker == row.ticker]
+        bars = bars[bars.session_date >= LISTED.get(row.ticker, "1900-01-01")]
         close = bars.close.to_numpy()
         not_lower = bars.session_date.to_numpy()[:-1][close[:-1] >= close[-1]]
         assert row.history_start == bars.session_date.min()
@@ -888,3 +960,108 @@ def test_every_blank_has_its_reason(marts: Marts) -> None:
         assert words in told.loc[(ticker, column)].reason, (ticker, column)
     few = told.loc[("SHRT", "return_63d")]
     assert (few.observed_value, few.expected_value) == (30, 64)
+
+
+def test_a_holiday_is_no_missing_session(marts: Marts) -> None:
+    london = marts.of("LON.L")
+    # 4 and 5 June 2012 were holidays; 24 December a half-day, which counts as any other.
+    row = london.index.get_loc(pd.Timestamp("2012-06-06"))
+    assert london.index[row - 1] == pd.Timestamp("2012-06-01")
+    assert london.return_1d.iloc[row] == pytest.approx(
+        london.close.iloc[row] / london.close["2012-06-01"] - 1
+    )
+    row = london.index.get_loc(pd.Timestamp("2012-12-27"))
+    assert list(london.index[row - 2 : row].strftime("%m-%d")) == ["12-21", "12-24"]
+    assert london.return_1d.iloc[row] == pytest.approx(
+        london.close.iloc[row] / london.close["2012-12-24"] - 1
+    )
+    assert london.return_1d[1:].notna().all()
+    # The bar of one session is missing: the mart has none, and says so.
+    assert MISSED in marts.sessions["XLON"]
+    assert MISSED not in london.index
+    missing = marts.missing.set_index("ticker")
+    assert missing.loc["LON.L"].tolist() == [1, MISSED]
+    assert missing.loc["GAPP"].session_count == 21
+    assert not {"GRD.AT", "0700.HK", "BENCH", "ODD.QQ", "EURUSD=X"} & set(missing.index)
+
+
+def test_beta_pairs_sessions_that_both_have(marts: Marts) -> None:
+    hong_kong, new_york = marts.of("0700.HK").close, marts.of("BENCH").close
+    row = hong_kong.index.get_loc(pd.Timestamp("2014-03-31"))
+    days = hong_kong.index[: row + 1]
+    is_shared = days.isin(new_york.index)
+    pairs = [
+        (hong_kong[b] / hong_kong[a] - 1, new_york[b] / new_york[a] - 1)
+        for a, b, has_a, has_b in zip(days, days[1:], is_shared, is_shared[1:], strict=False)
+        if has_a and has_b and b >= days[row - 251]
+    ]
+    assert 200 < len(pairs) < 251
+    own, market = np.array(pairs).T
+    covariance = np.cov(own, market)
+    beta_of_pairs = covariance[0, 1] / covariance[1, 1]
+    assert marts.of("0700.HK").beta_252d.iloc[row] == pytest.approx(beta_of_pairs, abs=1e-9)
+
+
+def test_returns_are_in_the_currency_of_the_quote(marts: Marts) -> None:
+    ordinary, dollars = marts.of("ORD.HK"), marts.of("USD.HK")
+    day = "2013-06-03"
+    # On that day the rate halved: who counts in dollars has twice as much.
+    assert 1 + dollars.return_1d[day] == pytest.approx(2 * (1 + ordinary.return_1d[day]))
+    assert 1 + dollars.return_12m[day] == pytest.approx(2 * (1 + ordinary.return_12m[day]))
+    later = ordinary.index > "2013-07-15"
+    assert dollars.return_21d[later].to_numpy() == pytest.approx(ordinary.return_21d[later])
+
+
+def test_a_receipt_for_ten_shares_moves_as_they_do(marts: Marts) -> None:
+    ordinary, receipt = marts.of("ORD.HK"), marts.of("REC.HK")
+    levels = {"close", "total_return_close", "sma_50", "sma_200", "high_52w", "high_52w_intraday"}
+    for column in HISTORY:
+        scale = 10 if column in levels | IN_CURRENCY else 1
+        assert receipt[column].to_numpy() == pytest.approx(
+            ordinary[column].to_numpy() * scale, rel=1e-9, abs=1e-11, nan_ok=True
+        ), column
+
+
+def test_sessions_without_trade(marts: Marts) -> None:
+    quiet = marts.of("ZERO")
+    assert quiet.return_1d[1:].notna().all()
+    # Most of the 60 sessions before had no trade up to the one whose volume nobody told.
+    assert quiet.volume_surge.isna().all()
+    reason = marts.blanks.set_index(["ticker", "column_name"]).loc[("ZERO", "volume_surge")].reason
+    assert "one has no volume or most traded none" in reason
+
+
+def test_a_price_of_nothing_is_refused(tmp_path: Path) -> None:
+    rows = [
+        {"ticker": "AAA", "session_date": "2024-01-02", "close": close}
+        for close in (0.0, -1.0, float("inf"))
+    ]
+    with Warehouse(tmp_path / "bellwether.duckdb") as warehouse:
+        for row in rows:
+            counts = warehouse.append("prices", pd.DataFrame([row]), source="inbox")
+            assert (counts.stored, counts.rejected) == (0, 1)
+
+
+def test_a_symbol_that_was_another_companys_begins_anew(marts: Marts) -> None:
+    used = marts.of("USED")
+    assert used.index.min() == pd.Timestamp(LISTED["USED"])
+    assert pd.isna(used.return_1d.iloc[0])
+    assert marts.newest("USED").history_start == used.index.min()
+    # Before, the symbol stood fifty times as high.
+    assert marts.newest("USED").high_52w < 1000
+    assert used.return_1d.abs().max() < 0.2
+
+
+def test_a_quote_is_no_close(marts: Marts) -> None:
+    assert marts.newest("R01").close == marts.of("R01").close.iloc[-1] != 12345
+    assert not (marts.history.close == 12345).any()
+
+
+def test_momenta_that_differ_in_the_last_digits_tie(marts: Marts) -> None:
+    ranks = marts.ranks.merge(marts.history[["ticker", "session_date", "momentum_12_1"]])
+    pairs = ranks[ranks.ticker.isin(["ORD.HK", "REC.HK"]) & ranks.momentum_percentile.notna()]
+    days = pairs.groupby("session_date")
+    assert len(days) > 100
+    # The receipt's prices are ten times as high, so its momentum differs by rounding only.
+    assert (days.momentum_12_1.nunique() > 1).any()
+    assert (days.momentum_percentile.nunique() == 1).all()

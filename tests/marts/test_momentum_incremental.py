@@ -65,6 +65,7 @@ class Story:
     now: int = FIRST
     closes: dict[str, np.ndarray] = field(default_factory=dict)
     late: list[dict[str, object]] = field(default_factory=list)
+    pays: bool = True
 
     def bar(self, ticker: str, day: int, **more: object) -> dict[str, object]:
         close = self.closes[ticker][day]
@@ -77,7 +78,7 @@ class Story:
             "close": close,
             "adj_close": close * 0.9,
             "volume": float(self.random.integers(1, 9999)),
-            "dividend": 0.0,
+            "dividend": 0.0 if self.pays else None,
             "split_ratio": None,
             "is_final": True,
         } | more
@@ -235,6 +236,20 @@ def test_what_goes_on_equals_what_is_made_anew(story: Story, tmp_path: Path) -> 
         other = story.anew(tmp_path / f"anew{step}")
         assert differences(story.home, other) == [], happening
     assert events == []
+
+
+def test_dividends_that_are_always_unknown_cost_no_history(story: Story, tmp_path: Path) -> None:
+    story.pays = False
+    for _ in range(2):
+        story.next_day()
+        story.build()
+        assert made(story.home) == dict.fromkeys(TICKERS, 1)
+        with duckdb.connect(str(story.home.build), read_only=True) as con:
+            known = con.execute(
+                "select count(*) from marts.momentum_history where total_return_close is not null"
+            ).fetchone()
+        assert known == (len(TICKERS),)
+    assert differences(story.home, story.anew(tmp_path / "anew")) == []
 
 
 def test_only_what_changed_is_computed(story: Story) -> None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from orchestration import dbt
 from orchestration.lineage import column_lineage
+from warehouse.errors import HomeError
+from warehouse.settings import Home
 
 PREPARE = """
 import sys
@@ -105,3 +109,20 @@ def test_column_lineage(sql: str, column: str, sources: list[str]) -> None:
     found = column_lineage(sql, CATALOGUE)[column]
     assert sorted({name for _, name in found}) == sources
     assert {relation for relation, _ in found} <= {"raw/prices", "raw/listings"}
+
+
+def test_a_build_takes_the_memory_it_is_given(
+    own_project: Path, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (own_project / "models" / "marts" / "limits.sql").write_text(
+        "select current_setting('memory_limit') as memory"
+    )
+    manifest, as_of = dbt.prepare_manifest(), datetime(2024, 1, 1)
+    for memory, shown in (("", "5.5 GiB"), ("2GiB", "2.0 GiB")):
+        monkeypatch.setenv("BELLWETHER_MEMORY", memory)
+        dbt.build(manifest, home, as_of=as_of, select=["limits"])
+        with duckdb.connect(str(home.build)) as con:
+            assert con.execute("select memory from marts.limits").fetchall() == [(shown,)]
+    monkeypatch.setenv("BELLWETHER_MEMORY", "much")
+    with pytest.raises(HomeError, match="BELLWETHER_MEMORY is 'much'"):
+        dbt.build(manifest, home, as_of=as_of)

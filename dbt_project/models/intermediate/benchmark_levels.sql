@@ -1,11 +1,11 @@
 with
-    universe as (select benchmark from {{ ref("stg_universe_history") }}),
-    benchmarks as (select distinct benchmark as ticker from universe where benchmark is not null),
-    prices as (
-        select ticker, session_date, close, adj_close, dividend, source, known_at
-        from {{ ref("stg_prices") }}
-        where is_final and ticker in (select ticker from benchmarks)
+    universe as ({{ newest_universe() }}),
+    benchmarks as (
+        select distinct benchmark as ticker, cast('0001-01-01' as date) as read_from
+        from {{ ref("stg_universe_history") }}
+        where benchmark is not null
     ),
+    prices as ({{ final_bars("benchmarks") }}),
     lagged as (
         select
             *,

@@ -1,52 +1,85 @@
-{#- Days that hold the bars of a tail, and the most sessions that are worth aggregating each alone. -#}
-{%- set days, most_sessions = 660, 5 -%}
+{#-
+Days that hold the bars of a tail, those that mostly hold a bar before a change, and the most sessions that
+are worth aggregating each alone.
+-#}
+{%- set days, days_before, most_sessions = 660, 30, 5 -%}
 
 with
     changes as (
         select ticker, changed_from, replaced_from, is_level_changed
         from {{ ref("stg_price_changes") }}
     ),
-    prices as (select ticker, session_date from {{ ref("stg_prices") }} where is_final),
-    universe as (
+    universe as ({{ newest_universe() }}),
+    -- Levels move from here on; the bar before is mostly among those read.
+    level_changes as (
+        select ticker, changed_from, changed_from - {{ days_before }} as read_from
+        from changes
+        where is_level_changed
+    ),
+    moving as (
         select
-            ticker,
-            benchmark,
-            row_number() over (partition by ticker order by known_from desc nulls last) as age_rank
-        from {{ ref("stg_universe_history") }}
+            prices.*,
+            changed_from,
+            lag(close) over history as close_1d_ago,
+            lag(adj_close) over history as adj_close_1d_ago,
+            lag(source) over history as source_1d_ago,
+            lag(known_at) over history as known_at_1d_ago
+        from level_changes
+        inner join
+            ({{ final_bars("level_changes") }}) as prices on prices.ticker = level_changes.ticker
+        window history as (partition by prices.ticker order by session_date asc nulls last)
+    ),
+    -- Before an unknown step no level is known, however far it would have moved.
+    unknown_steps as (
+        select ticker, max(session_date) as session_date
+        from moving
+        where session_date >= changed_from and {{ log_dividend_factor() }} is null
+        group by ticker
     ),
     causes as (
         select
-            ticker,
-            changed_from,
+            changes.ticker,
+            changes.changed_from,
             case
-                when is_level_changed then cast('0001-01-01' as date) else replaced_from
-            end as replaced_from
+                when changes.is_level_changed and unknown_steps.ticker is null
+                then cast('0001-01-01' as date)
+                else changes.replaced_from
+            end as replaced_from,
+            unknown_steps.session_date as levels_from
         from changes
+        left join unknown_steps on unknown_steps.ticker = changes.ticker
         union all
         -- Beta and relative strength follow the benchmark.
-        select universe.ticker, changes.changed_from, changes.replaced_from
+        select
+            universe.ticker,
+            changes.changed_from,
+            changes.replaced_from,
+            cast(null as date) as levels_from
         from changes
         inner join universe on universe.benchmark = changes.ticker and universe.age_rank = 1
     ),
     first_days as (
-        select ticker, min(changed_from) as changed_from, min(replaced_from) as replaced_from
+        select
+            ticker,
+            min(changed_from) as changed_from,
+            min(replaced_from) as replaced_from,
+            max(levels_from) as levels_from
         from causes
         group by ticker
     ),
+    tail_reads as (
+        select ticker, replaced_from, replaced_from - {{ days }} as read_from
+        from first_days
+        where replaced_from > cast('0001-01-01' as date)
+    ),
     tails as (
         select
-            first_days.ticker,
-            count(case when prices.session_date < first_days.replaced_from then 1 end) as bar_count,
-            count(
-                case when prices.session_date >= first_days.replaced_from then 1 end
-            ) as session_count
-        from first_days
-        inner join
-            prices
-            on prices.ticker = first_days.ticker
-            and prices.session_date >= first_days.replaced_from - {{ days }}
-        where prices.session_date >= (select min(changed_from) - {{ days }} from first_days)
-        group by first_days.ticker
+            tail_reads.ticker,
+            count(case when session_date < replaced_from then 1 end) as bar_count,
+            count(case when session_date >= replaced_from then 1 end) as session_count
+        from tail_reads
+        inner join ({{ final_bars("tail_reads") }}) as prices on prices.ticker = tail_reads.ticker
+        group by tail_reads.ticker
     ),
     judged as (
         select
@@ -68,6 +101,7 @@ with
             case
                 when is_tail then replaced_from - {{ days }} else cast('0001-01-01' as date)
             end as read_from,
+            levels_from,
             is_tail
         from judged
     )

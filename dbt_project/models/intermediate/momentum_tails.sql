@@ -288,7 +288,7 @@ with
                 then volume / nullif(median_volume, 0)
             end as volume_surge,
             case
-                when average_gain + average_loss > 0
+                when average_gain + average_loss > close * {{ least_movement() }}
                 then 100 * average_gain / (average_gain + average_loss)
                 else 50.0
             end as rsi_14,

@@ -114,7 +114,24 @@ with
         where exchange is not null and session_number is null
         group by ticker, exchange
     ),
+    missing_sessions as (
+        select ticker, session_count, newest_session_date from {{ ref("missing_sessions") }}
+    ),
     findings as (
+        select
+            'price_session_missing' as check_name,
+            ticker,
+            'warn' as status,
+            cast(session_count as {{ dbt.type_float() }}) as observed_value,
+            cast(0 as {{ dbt.type_float() }}) as expected_value,
+            concat(
+                'sessions without a final bar, the newest on ',
+                cast(newest_session_date as {{ dbt.type_string() }})
+            ) as reason,
+            'raw.prices' as table_name,
+            cast(null as {{ dbt.type_string() }}) as row_id
+        from missing_sessions
+        union all
         select
             'price_currency_mixed' as check_name,
             ticker,

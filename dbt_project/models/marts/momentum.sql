@@ -1,5 +1,8 @@
 with
+    -- Each reads its own columns of history: a step that is asked for twice would be kept, whole.
     momentum_history as (select * from {{ ref("momentum_history") }}),
+    sessions as (select ticker, session_date from {{ ref("momentum_history") }}),
+    closes as (select ticker, session_date, close from {{ ref("momentum_history") }}),
     momentum_ranks as (
         select ticker, session_date, momentum_percentile, momentum_score, universe_count
         from {{ ref("momentum_ranks") }}
@@ -10,7 +13,7 @@ with
             min(session_date) as history_start,
             max(session_date) as newest_session_date,
             count(*) as bar_count
-        from momentum_history
+        from sessions
         group by ticker
     ),
     newest as (
@@ -23,13 +26,13 @@ with
     ),
     -- Closes brought to another split basis differ in the last digits of a float.
     not_lower as (
-        select newest.ticker, max(momentum_history.session_date) as highest_close_since
+        select newest.ticker, max(closes.session_date) as highest_close_since
         from newest
         inner join
-            momentum_history
-            on momentum_history.ticker = newest.ticker
-            and momentum_history.session_date < newest.session_date
-            and momentum_history.close >= newest.close * (1 - 1e-9)
+            closes
+            on closes.ticker = newest.ticker
+            and closes.session_date < newest.session_date
+            and closes.close >= newest.close * (1 - 1e-9)
         group by newest.ticker
     ),
     final as (

@@ -2,7 +2,10 @@
     config(
         materialized="incremental",
         incremental_strategy="append",
-        pre_hook="{{ delete_changed(ref('momentum_changes'), 'replaced_from') }}",
+        pre_hook=[
+            "{{ delete_changed(ref('momentum_changes'), 'replaced_from') }}",
+            "{{ blank_levels(ref('momentum_changes')) }}",
+        ],
     )
 }}
 
@@ -17,34 +20,29 @@
         {months ~ "m": "cast(session_date - interval '" ~ months ~ "' month as date)"}
     ) -%}
 {%- endfor -%}
-{%- set by_session = "partition by ticker order by session_date asc nulls last" -%}
-{#- Columns that are done before the sliding windows and ride along. -#}
-{%- set done = [
-    "return_1d",
-    "return_5d",
-    "return_21d",
-    "return_63d",
-    "return_126d",
-    "return_252d",
-    "return_1m",
-    "return_3m",
-    "return_6m",
-    "return_12m",
-    "return_ytd",
-    "high_return_1d",
-    "low_return_1d",
-    "open_return_1d",
-    "return_7m_1m",
-    "return_13m_1m",
-] -%}
+{%- set by_session = "partition by ticker_number order by session_date asc nulls last" -%}
 {#- Exponential averages: value, its position in the series, length of the seed, alpha. -#}
 {%- set averages = {
-    "gain": ("gain", "(bar_number - 1)", 14, 1 / 14),
-    "loss": ("loss", "(bar_number - 1)", 14, 1 / 14),
+    "gain": ("greatest(change, 0.0)", "(bar_number - 1)", 14, 1 / 14),
+    "loss": ("greatest(- change, 0.0)", "(bar_number - 1)", 14, 1 / 14),
     "range": ("true_range", "(bar_number - 1)", 14, 1 / 14),
+    "close_9": ("close", "bar_number", 1, 0.2),
     "close_12": ("close", "bar_number", 12, 2 / 13),
     "close_26": ("close", "bar_number", 26, 2 / 27),
 } -%}
+{#- What is counted on the calendar or bar by bar, and rides along. -#}
+{%- set located = [
+    "gap_count",
+    "bars_since_gap",
+    "bars_since_unknown_factor",
+    "is_level_known",
+    "is_basis_unknown",
+    "is_basis_vendor",
+    "is_factor_known_12m_1m",
+    "is_range_known",
+    "is_volume_known",
+] -%}
+{%- for anchor in anchor_days -%} {%- do located.append("bars_since_" ~ anchor) -%} {%- endfor -%}
 {%- set read = "changes" if is_incremental() else none -%}
 
 with
@@ -73,6 +71,11 @@ with
         left join listings on listings.ticker = prices.ticker
         left join days on days.exchange = listings.exchange and days.day = prices.session_date
         group by prices.ticker
+    ),
+    -- Sorting by a number is quicker than by a symbol.
+    counted_tickers as (
+        select ticker, series, row_number() over (order by ticker asc nulls last) as ticker_number
+        from countings
     ),
     series as (
         select
@@ -191,13 +194,8 @@ with
             bar_number - gap_bar as bars_since_gap,
             bar_number - unknown_factor_bar as bars_since_unknown_factor,
             newest_unknown_factor_bar <= bar_number as is_level_known,
-            case
-                when unknown_factor_bar > greatest(bar_number - 252, 0)
-                then null
-                when unknown_dividend_bar > greatest(bar_number - 252, 0)
-                then 'vendor'
-                else 'own'
-            end as total_return_basis,
+            unknown_factor_bar > greatest(bar_number - 252, 0) as is_basis_unknown,
+            unknown_dividend_bar > greatest(bar_number - 252, 0) as is_basis_vendor,
             unknown_factor_bar_1m_ago <= anchor_bar_12m as is_factor_known_12m_1m,
             unknown_range_bar = 0 or unknown_range_bar <= bar_number - 150 as is_range_known,
             unknown_volume_bar < bar_number - 60 as is_volume_known,
@@ -212,102 +210,67 @@ with
     ),
     located as (
         select
-            bars.*,
-            anchors.gap_count,
-            anchors.bars_since_unknown_factor,
-            anchors.is_level_known,
-            anchors.total_return_basis,
-            anchors.is_factor_known_12m_1m,
-            anchors.is_range_known,
-            anchors.is_volume_known,
-            {% for anchor in anchor_days %} anchors.bars_since_{{ anchor }}, {% endfor %}
-            anchors.bars_since_gap
+            bars.ticker,
+            counted_tickers.ticker_number,
+            bars.session_date,
+            bars.open,
+            bars.high,
+            bars.low,
+            bars.close,
+            bars.adj_close,
+            bars.volume,
+            bars.dividend,
+            bars.source,
+            bars.known_at,
+            bars.benchmark_level,
+            bars.benchmark_segment,
+            {% for column in located %} anchors.{{ column }}{{ "," if not loop.last }} {% endfor %}
         from bars
-        inner join countings on countings.ticker = bars.ticker
+        inner join counted_tickers on counted_tickers.ticker = bars.ticker
         inner join
             anchors
-            on anchors.series = countings.series
+            on anchors.series = counted_tickers.series
             and anchors.session_date = bars.session_date
     ),
     lagged as (
         select
             *,
             row_number() over history as bar_number,
+            lag(close) over history as close_1d_ago,
             lag(adj_close) over history as adj_close_1d_ago,
             lag(source) over history as source_1d_ago,
             lag(known_at) over history as known_at_1d_ago,
             {{ blocks_before(["close"], 6, 1) }}
-            {% for length in [1, 5, 21, 63, 126, 252] %}
-                lag(close, {{ length }}) over history as close_{{ length }}d_ago,
-            {% endfor %}
-            {% for anchor in anchor_days %}
-                {{ rows_before("close", "bars_since_" ~ anchor) }} over history
-                as close_{{ anchor }}_ago,
-            {% endfor %}
-            {% for length in [1, 63, 126, 252] %}
-                lag(benchmark_level, {{ length }}) over history
-                as benchmark_level_{{ length }}d_ago,
-                lag(benchmark_segment, {{ length }}) over history
-                as benchmark_segment_{{ length }}d_ago
-                {{- "," if not loop.last }}
-            {% endfor %}
+            lag(benchmark_level) over history as benchmark_level_1d_ago,
+            lag(benchmark_segment) over history as benchmark_segment_1d_ago
         from located
         window history as ({{ by_session }})
     ),
     measured as (
         select
             ticker,
+            ticker_number,
             session_date,
-            close,
             high,
+            close,
             volume,
+            benchmark_level,
+            benchmark_segment,
+            {{ located | join(", ") }},
             bar_number,
-            is_level_known,
-            total_return_basis,
-            is_range_known,
-            is_volume_known,
-            bars_since_unknown_factor,
-            bar_number - gap_count as step_count,
-            bars_since_gap > 0 as is_step,
-            {% for anchor in ["1m", "12m", "ytd"] %} bars_since_{{ anchor }}, {% endfor %}
-            {% for length in [1, 5, 21, 63, 126, 252] %}
-                case
-                    when bars_since_gap >= {{ length }} then close / close_{{ length }}d_ago - 1
-                end as return_{{ length }}d,
-            {% endfor %}
-            {% for price in ["high", "low", "open"] %}
+            close - close_1d_ago as change,
+            {% for price in ["close", "high", "low", "open"] %}
                 case
                     when bars_since_gap >= 1 then {{ price }} / close_1d_ago - 1
-                end as {{ price }}_return_1d,
+                end as {{ price if price != "close" }}{{ "_" if price != "close" }}return_1d,
             {% endfor %}
-            {% for anchor in ["1m", "3m", "6m", "12m", "ytd"] %}
-                close / close_{{ anchor }}_ago - 1 as return_{{ anchor }},
-            {% endfor %}
-            close_1m_ago / close_7m_ago - 1 as return_7m_1m,
-            close_1m_ago / close_13m_ago - 1 as return_13m_1m,
-            case
-                when bar_number >= 252 and is_factor_known_12m_1m then close_1m_ago / close_12m_ago
-            end as growth_12m_1m,
-            ln(close / close_1d_ago) as log_return,
+            case when bars_since_gap > 0 then ln(close / close_1d_ago) end as step,
             {{ log_dividend_factor() }} as log_dividend_factor,
-            case when close > close_1d_ago then close - close_1d_ago else 0.0 end as gain,
-            case when close < close_1d_ago then close_1d_ago - close else 0.0 end as loss,
             {{ true_range() }} as true_range,
             case
                 when benchmark_segment = benchmark_segment_1d_ago
                 then exp(benchmark_level - benchmark_level_1d_ago) - 1
             end as benchmark_return,
-            {% for length in [63, 126, 252] %}
-                case
-                    when
-                        bars_since_gap >= {{ length }}
-                        and bars_since_unknown_factor >= {{ length }}
-                        and benchmark_segment = benchmark_segment_{{ length }}d_ago
-                    then
-                        ln(close / close_{{ length }}d_ago)
-                        - (benchmark_level - benchmark_level_{{ length }}d_ago)
-                end as log_lead_{{ length }}d,
-            {% endfor %}
             {{ over_blocks("greatest", "close", 6) }} as high_6,
             {{ over_blocks("least", "close", 6) }} as low_6,
             {{ deepest_fall("close", "close", none, 6) }} as fall_6
@@ -316,103 +279,180 @@ with
     paired as (
         select
             *,
-            case when is_step then log_return end as step,
             case
-                when is_step and benchmark_return is not null
-                then exp(log_return - log_dividend_factor) - 1
+                when benchmark_return is not null then exp(step - log_dividend_factor) - 1
             end as paired_return
         from measured
     ),
-    framed as (
+    summed as (
         select
-            ticker,
-            session_date,
-            close,
-            volume,
-            bar_number,
-            is_level_known,
-            total_return_basis,
-            is_range_known,
-            is_volume_known,
-            bars_since_unknown_factor,
-            {{ done | join(", ") }},
-            {% for length in [63, 126, 252] %} log_lead_{{ length }}d, {% endfor %}
-            {% for anchor in ["1m", "12m", "ytd"] %} bars_since_{{ anchor }}, {% endfor %}
-            growth_12m_1m,
-            high_6,
-            low_6,
-            fall_6,
-            {% for length in [21, 63, 252] %}
-                step_count
-                - coalesce(lag(step_count, {{ length }}) over history, 0) as steps_{{ length }},
-            {% endfor %}
+            *,
             coalesce(sum(log_dividend_factor) over so_far, 0) as log_factors,
-            coalesce(sum(log_dividend_factor) over whole, 0) as all_log_factors,
-            avg(close) over last_50 as mean_50,
-            avg(close) over last_200 as mean_200,
-            max(high) over last_252 as high_52w_intraday,
-            stddev_samp(step) over last_21 as stddev_21,
-            stddev_samp(step) over last_63 as stddev_63,
-            stddev_samp(step) over last_252 as stddev_252,
-            count(paired_return) over last_252 as pair_count,
-            covar_samp(paired_return, benchmark_return) over last_252 as benchmark_covariance,
-            var_samp(case when paired_return is not null then benchmark_return end) over last_252
-            as benchmark_variance,
-            {{ blocks_before(["high_6", "low_6", "fall_6"], 6, 6) }}
             {% for name, (value, position, seed, alpha) in averages.items() %}
-                sum({{ weighted(value, position, seed, alpha, true) }}) over last_512
-                as {{ name }}_even,
-                sum({{ weighted(value, position, seed, alpha, false) }}) over last_512
-                as {{ name }}_odd,
+                sum({{ weighted(value, position, seed, alpha) }}) over block as block_{{ name }},
             {% endfor %}
-            {{ rolling_median("volume") }} over previous_60 as median_volume
+            {{ blocks_before(["high_6", "low_6", "fall_6"], 6, 6) }}
+            bar_number - gap_count as step_count
         from paired
         window
             history as ({{ by_session }}),
             so_far as ({{ by_session }} rows between unbounded preceding and current row),
-            whole as ({{ by_session }} rows between unbounded preceding and unbounded following),
+            block as ({{ by_session }} rows between bar_number % 512 preceding and current row)
+    ),
+    prepared as (
+        select
+            ticker,
+            ticker_number,
+            session_date,
+            high,
+            close,
+            volume,
+            benchmark_level,
+            benchmark_segment,
+            {{ located | join(", ") }},
+            bar_number,
+            step_count,
+            return_1d,
+            high_return_1d,
+            low_return_1d,
+            open_return_1d,
+            step,
+            paired_return,
+            case when paired_return is not null then benchmark_return end as benchmark_return,
+            log_factors,
+            {{ over_blocks("greatest", "high_6", 6) }} as high_36,
+            {{ over_blocks("least", "low_6", 6) }} as low_36,
+            {{ deepest_fall("high_6", "low_6", "fall_6", 6) }} as fall_36,
+            {% for name, (value, position, seed, alpha) in averages.items() %}
+                {{ averaged_in_block("block_" ~ name, alpha) }} as average_{{ name }}
+                {{- "," if not loop.last }}
+            {% endfor %}
+        from summed
+    ),
+    -- All wide columns are made in the last pass, so that none rides through another.
+    framed as (
+        select
+            ticker,
+            ticker_number,
+            session_date,
+            close,
+            volume,
+            benchmark_level,
+            benchmark_segment,
+            {{ located | join(", ") }},
+            bar_number,
+            return_1d,
+            high_return_1d,
+            low_return_1d,
+            open_return_1d,
+            log_factors,
+            high_36,
+            low_36,
+            fall_36,
+            {% for name, (value, position, seed, alpha) in averages.items() %}
+                average_{{ name }} + coalesce(
+                    {{ rows_before("average_" ~ name, "bar_number % 512 + 1") }} over history, 0
+                )
+                * power({{ 1 - alpha }}, bar_number % 512 + 1) as average_{{ name }},
+            {% endfor %}
+            {{ blocks_before(["high_36", "low_36", "fall_36"], 7, 36) }}
+            {% for length in [5, 21, 63, 126, 252] %}
+                lag(close, {{ length }}) over history as close_{{ length }}d_ago,
+            {% endfor %}
+            {% for anchor in anchor_days %}
+                {{ rows_before("close", "bars_since_" ~ anchor) }} over history
+                as close_{{ anchor }}_ago,
+            {% endfor %}
+            {% for anchor in ["1m", "12m", "ytd"] %}
+                {{ rows_before("log_factors", "bars_since_" ~ anchor) }} over history
+                as log_factors_{{ anchor }}_ago,
+            {% endfor %}
+            {% for length in [63, 126, 252] %}
+                lag(benchmark_level, {{ length }}) over history
+                as benchmark_level_{{ length }}d_ago,
+                lag(benchmark_segment, {{ length }}) over history
+                as benchmark_segment_{{ length }}d_ago,
+                lag(log_factors, {{ length }}) over history as log_factors_{{ length }}d_ago,
+            {% endfor %}
+            last_value(log_factors) over to_the_end as all_log_factors,
+            avg(close) over last_50 as mean_50,
+            avg(close) over last_200 as mean_200,
+            max(high) over last_252 as high_52w_intraday,
+            {% for length in [21, 63, 252] %}
+                step_count
+                - coalesce(lag(step_count, {{ length }}) over history, 0) as steps_{{ length }},
+                stddev_samp(step) over last_{{ length }} as stddev_{{ length }},
+            {% endfor %}
+            count(paired_return) over last_252 as pair_count,
+            covar_samp(paired_return, benchmark_return) over last_252 as benchmark_covariance,
+            var_samp(benchmark_return) over last_252 as benchmark_variance,
+            {{ rolling_median("volume") }} over previous_60 as median_volume
+        from prepared
+        window
+            history as ({{ by_session }}),
+            to_the_end as ({{ by_session }} rows between current row and unbounded following),
             last_21 as ({{ by_session }} rows between 20 preceding and current row),
             last_50 as ({{ by_session }} rows between 49 preceding and current row),
             last_63 as ({{ by_session }} rows between 62 preceding and current row),
             last_200 as ({{ by_session }} rows between 199 preceding and current row),
             last_252 as ({{ by_session }} rows between 251 preceding and current row),
-            last_512 as ({{ by_session }} rows between 511 preceding and current row),
             previous_60 as ({{ by_session }} rows between 60 preceding and 1 preceding)
     ),
-    averaged as (
+    joined as (
         select
             *,
-            {% for name, (value, position, seed, alpha) in averages.items() %}
-                {{ exponential_average(name, alpha) }} as average_{{ name }},
-            {% endfor %}
-            {{ over_blocks("greatest", "high_6", 6) }} as high_36,
-            {{ over_blocks("least", "low_6", 6) }} as low_36,
-            {{ deepest_fall("high_6", "low_6", "fall_6", 6) }} as fall_36
+            {{ over_blocks("greatest", "high_36", 7) }} as high_252,
+            {{ deepest_fall("high_36", "low_36", "fall_36", 7) }} as fall_252
         from framed
     ),
-    converged as (
+    final as (
         select
             ticker,
             session_date,
             close,
-            volume,
-            bar_number,
-            total_return_basis,
-            bars_since_unknown_factor,
-            {{ done | join(", ") }},
-            {% for length in [63, 126, 252] %} log_lead_{{ length }}d, {% endfor %}
-            {% for anchor in ["1m", "12m", "ytd"] %} bars_since_{{ anchor }}, {% endfor %}
-            growth_12m_1m,
-            log_factors,
-            high_36,
-            low_36,
-            fall_36,
-            high_52w_intraday,
             case
                 when is_level_known then close * exp(all_log_factors - log_factors)
             end as total_return_close,
+            volume,
             case when bar_number >= 50 then mean_50 end as sma_50,
             case when bar_number >= 200 then mean_200 end as sma_200,
+            return_1d,
+            {% for length in [5, 21, 63, 126, 252] %}
+                case
+                    when bars_since_gap >= {{ length }} then close / close_{{ length }}d_ago - 1
+                end as return_{{ length }}d,
+            {% endfor %}
+            {% for anchor in ["1m", "3m", "6m", "12m", "ytd"] %}
+                close / close_{{ anchor }}_ago - 1 as return_{{ anchor }},
+            {% endfor %}
+            high_return_1d,
+            low_return_1d,
+            open_return_1d,
+            {% for anchor in ["1m", "12m", "ytd"] %}
+                case
+                    when bars_since_unknown_factor >= bars_since_{{ anchor }}
+                    then
+                        close
+                        / close_{{ anchor }}_ago
+                        * exp(log_factors_{{ anchor }}_ago - log_factors)
+                        - 1
+                end as total_return_{{ anchor }},
+            {% endfor %}
+            case
+                when is_basis_unknown then null when is_basis_vendor then 'vendor' else 'own'
+            end as total_return_basis,
+            case
+                when bar_number >= 252 and is_factor_known_12m_1m
+                then
+                    close_1m_ago / close_12m_ago * exp(log_factors_12m_ago - log_factors_1m_ago) - 1
+            end as momentum_12_1,
+            close_1m_ago / close_7m_ago - 1 as return_7m_1m,
+            close_1m_ago / close_13m_ago - 1 as return_13m_1m,
+            high_252 as high_52w,
+            close / high_252 as high_52w_ratio,
+            high_52w_intraday,
+            close / high_252 - 1 as drawdown_252d,
+            fall_252 - 1 as max_drawdown_252d,
             {% for length in [21, 63, 252] %}
                 case
                     when steps_{{ length }} >= 0.8 * {{ length }}
@@ -423,96 +463,37 @@ with
                 when pair_count >= 120 and benchmark_variance > 1e-18
                 then benchmark_covariance / benchmark_variance
             end as beta_252d,
+            {% for length in [63, 126, 252] %}
+                case
+                    when
+                        bars_since_gap >= {{ length }}
+                        and bars_since_unknown_factor >= {{ length }}
+                        and benchmark_segment = benchmark_segment_{{ length }}d_ago
+                    then
+                        ln(close / close_{{ length }}d_ago)
+                        - (log_factors - log_factors_{{ length }}d_ago)
+                        - (benchmark_level - benchmark_level_{{ length }}d_ago)
+                end as relative_strength_{{ length }}d,
+            {% endfor %}
             case
                 when bar_number > 60 and is_volume_known then volume / nullif(median_volume, 0)
             end as volume_surge,
             case
                 when bar_number < 150
                 then null
-                when average_gain + average_loss > 0
+                when average_gain + average_loss > close * {{ least_movement() }}
                 then 100 * average_gain / (average_gain + average_loss)
                 else 50.0
             end as rsi_14,
-            case when bar_number >= 15 and is_range_known then average_range end as atr_14,
+            case when bar_number >= 200 then average_close_12 - average_close_26 end as macd,
             case
-                when bar_number >= 26 then average_close_12 - average_close_26
-            end as average_difference
-        from averaged
-    ),
-    combined as (
-        select
-            *,
-            {% for length in [63, 126, 252] %}
-                log_factors
-                - lag(log_factors, {{ length }}) over history as log_factors_{{ length }}d,
-            {% endfor %}
-            {% for anchor in ["1m", "12m", "ytd"] %}
-                {{ rows_before("log_factors", "bars_since_" ~ anchor) }} over history
-                as log_factors_{{ anchor }}_ago,
-            {% endfor %}
-            {{ blocks_before(["high_36", "low_36", "fall_36"], 7, 36) }}
-            sum(
-                {{ weighted("average_difference", "(bar_number - 25)", 9, 0.2, true) }}
-            ) over last_512 as signal_even,
-            sum(
-                {{ weighted("average_difference", "(bar_number - 25)", 9, 0.2, false) }}
-            ) over last_512 as signal_odd
-        from converged
-        window
-            history as ({{ by_session }}),
-            last_512 as ({{ by_session }} rows between 511 preceding and current row)
-    ),
-    anchored as (
-        select
-            *,
-            {{ over_blocks("greatest", "high_36", 7) }} as high_252,
-            {{ deepest_fall("high_36", "low_36", "fall_36", 7) }} as fall_252
-        from combined
-    ),
-    final as (
-        select
-            ticker,
-            session_date,
-            close,
-            total_return_close,
-            volume,
-            sma_50,
-            sma_200,
-            {{ done[:11] | join(", ") }},
-            {{ done[11:14] | join(", ") }},
-            {% for anchor in ["1m", "12m", "ytd"] %}
-                case
-                    when bars_since_unknown_factor >= bars_since_{{ anchor }}
-                    then
-                        (1 + return_{{ anchor }}) * exp(log_factors_{{ anchor }}_ago - log_factors)
-                        - 1
-                end as total_return_{{ anchor }},
-            {% endfor %}
-            total_return_basis,
-            growth_12m_1m * exp(log_factors_12m_ago - log_factors_1m_ago) - 1 as momentum_12_1,
-            return_7m_1m,
-            return_13m_1m,
-            high_252 as high_52w,
-            close / high_252 as high_52w_ratio,
-            high_52w_intraday,
-            close / high_252 - 1 as drawdown_252d,
-            fall_252 - 1 as max_drawdown_252d,
-            volatility_21d,
-            volatility_63d,
-            volatility_252d,
-            beta_252d,
-            {% for length in [63, 126, 252] %}
-                log_lead_{{ length }}d
-                - log_factors_{{ length }}d as relative_strength_{{ length }}d,
-            {% endfor %}
-            volume_surge,
-            rsi_14,
-            case when bar_number >= 200 then average_difference end as macd,
-            case
-                when bar_number >= 200 then {{ exponential_average("signal", 0.2) }}
+                when bar_number >= 200
+                then
+                    {{ average_of_average("average_close_12", 2 / 13, "average_close_9", 0.2) }}
+                    - {{ average_of_average("average_close_26", 2 / 27, "average_close_9", 0.2) }}
             end as macd_signal,
-            atr_14
-        from anchored
+            case when bar_number >= 15 and is_range_known then average_range end as atr_14
+        from joined
         {% if is_incremental() %}
             union all
             select *

@@ -139,8 +139,7 @@ with
         select
             covered.ticker,
             covered.session_date,
-            -- Equal momentum must tie, whatever the last digit of a float.
-            cast(covered.momentum_12_1 as decimal(38, 12)) as momentum_12_1,
+            covered.momentum_12_1,
             case
                 when risk_free_7.rate is not null and risk_free_13.rate is not null
                 then '^IRX'
@@ -176,11 +175,36 @@ with
         from adjusted
         where momentum_12_1 is not null or adjusted_7 + adjusted_13 is not null
     ),
+    -- Equal momentum must tie, whatever the last digits of a float: what lies within 1e-9 of the
+    -- next lower one stands where the lowest of them stands.
+    followed as (
+        select
+            *,
+            lag(momentum_12_1) over (
+                partition by session_date, is_ranked order by momentum_12_1 asc nulls last
+            ) as lower_momentum
+        from rows_to_rank
+    ),
+    tied as (
+        select
+            *,
+            max(
+                case
+                    when lower_momentum is null or momentum_12_1 - lower_momentum > 1e-9
+                    then momentum_12_1
+                end
+            ) over (
+                partition by session_date, is_ranked
+                order by momentum_12_1 asc nulls last
+                rows between unbounded preceding and current row
+            ) as tied_momentum
+        from followed
+    ),
     standardised as (
         select
             *,
             percent_rank() over (
-                partition by session_date, is_ranked order by momentum_12_1 asc nulls last
+                partition by session_date, is_ranked order by tied_momentum asc nulls last
             ) as percentile,
             count(momentum_12_1) over (partition by session_date) as universe_count,
             count(*) over scored as scored_count,
@@ -189,7 +213,7 @@ with
                 / nullif(stddev_samp(adjusted_{{ months }}) over scored, 0) as z_{{ months }}
                 {{- "," if not loop.last }}
             {% endfor %}
-        from rows_to_rank
+        from tied
         window scored as (partition by session_date, is_scored)
     ),
     averaged as (
