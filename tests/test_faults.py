@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults import crashes
+from tests.faults import crashes, hostile, load, machine, upstream
 from tests.faults.registry import FAULTS, SEED, Fault, inject
 
-MODULES = (crashes,)
+MODULES = (crashes, machine, upstream, load, hostile)
 
 
 @pytest.mark.parametrize("fault", [f for f in FAULTS if f.quick], ids=lambda fault: fault.id)

@@ -30,6 +30,8 @@ TABLES = tuple(table for table in schema() if table not in ("sessions", "univers
 UNFINISHED = (".part", ".tmp", ".crdownload", ".swp")
 MOST_COLUMNS = 500
 LONGEST_NAME = 255
+# A file may unpack to so much, or to so many times its size; text is packed to a tenth or so.
+MOST_UNPACKED_BYTES, MOST_TIMES_UNPACKED = 1 << 26, 200
 # An item without an identity of its own is known by its address, else by what it says.
 _NEWS_IDENTITY = ("url", "publisher", "title", "published_at")
 
@@ -182,12 +184,22 @@ def _compression(file: Path) -> str:
 
 def _refuse_torn(file: Path) -> None:
     """Read a gzip file to its end: DuckDB takes what is there of one that was cut off."""
+    unpacked = 0
     try:
         with gzip.open(file) as stream:
-            while stream.read(1 << 20):
-                pass
+            while part := stream.read(1 << 20):
+                unpacked += len(part)
+                _refuse_bomb(file, unpacked)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise Malformed(f"{file.name} is not a whole gzip file: {error}") from error
+
+
+def _refuse_bomb(file: Path, unpacked: int) -> None:
+    if unpacked > max(MOST_UNPACKED_BYTES, MOST_TIMES_UNPACKED * file.stat().st_size):
+        raise Malformed(
+            f"{file.name} would unpack to more than {unpacked / 1e6:,.0f} MB, over "
+            f"{MOST_TIMES_UNPACKED} times its size: split it, or drop it unpacked."
+        )
 
 
 def _read_csv(con: duckdb.DuckDBPyConnection, file: Path) -> duckdb.DuckDBPyRelation:
@@ -224,6 +236,15 @@ def _read_parquet(con: duckdb.DuckDBPyConnection, file: Path) -> duckdb.DuckDBPy
         params={"file": glob_escaped(file)},
     )
     _refuse_width(rows.columns)
+    # What is stored once in the file may be told in every row; read in passing it costs nothing.
+    texts = [
+        f"coalesce(sum(strlen(cast({quoted(name)} as varchar))), 0)"
+        for name, kind in zip(rows.columns, rows.types, strict=True)
+        if kind.id in ("varchar", "blob", "list", "struct", "map", "array", "union", "json")
+    ]
+    told = rows.aggregate(f"count(*) * {8 * len(rows.columns)} + {' + '.join(texts) or 0}")
+    [(unpacked,)] = told.fetchall()
+    _refuse_bomb(file, int(unpacked))
     return rows
 
 
