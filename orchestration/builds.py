@@ -244,7 +244,7 @@ def _has_new_ticker(
 
 
 def _tells_of_call(con: duckdb.DuckDBPyConnection, source: str, batches: Collection[str]) -> bool:
-    """Whether batches of news, or of its scores, tell anew of an item that holds a broker's call."""
+    """Whether batches of news, or of its scores, tell anew of items that hold broker calls."""
     rows = con.execute(
         f"""
         select count(*) from raw.{quoted(source.rpartition(".")[2])} as told
