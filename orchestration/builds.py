@@ -28,6 +28,8 @@ from warehouse.store import Warehouse, quoted
 
 # The note of the whole project.
 _WHOLE = "*"
+# Raw tables that models with the meta `only_calls` read for the broker calls in their items.
+_OF_NEWS = ("source.bellwether.raw.news", "source.bellwether.raw.news_signals")
 
 
 @dataclass(frozen=True)
@@ -173,19 +175,26 @@ def _affected(
         if node["resource_type"] == "model"
     }
     affected: set[str] = set()
-    waiting = list(batches)
-    while waiting:
-        parent = waiting.pop()
-        for unique_id in models.keys() - affected:
-            node = models[unique_id]
-            if parent not in node["depends_on"]["nodes"]:
-                continue
-            if parent in batches and node["config"]["meta"].get("only_tickers"):
-                known = f"{quoted(node['schema'])}.{quoted(node['name'])}"
-                if not _has_new_ticker(con, parent, batches[parent], known):
+    for source, its_batches in batches.items():
+        is_of_news = source in _OF_NEWS
+        tells_of_call = is_of_news and _tells_of_call(con, source, its_batches)
+        waiting, reached = [source], set()
+        while waiting:
+            parent = waiting.pop()
+            for unique_id in models.keys() - reached:
+                node = models[unique_id]
+                if parent not in node["depends_on"]["nodes"]:
                     continue
-            affected.add(unique_id)
-            waiting.append(unique_id)
+                meta = node["config"]["meta"]
+                if is_of_news and meta.get("only_calls") and not tells_of_call:
+                    continue
+                if parent == source and meta.get("only_tickers"):
+                    known = f"{quoted(node['schema'])}.{quoted(node['name'])}"
+                    if not _has_new_ticker(con, source, its_batches, known):
+                        continue
+                reached.add(unique_id)
+                waiting.append(unique_id)
+        affected |= reached
     affected |= {unique_id for unique_id in models if "always" in models[unique_id]["tags"]}
     return sorted(models[unique_id]["name"] for unique_id in affected)
 
@@ -198,6 +207,20 @@ def _has_new_ticker(
         f"""
         select count(*) from raw.{quoted(source.rpartition(".")[2])} as told
         where list_contains(?, told.batch_id) and told.ticker not in (select ticker from {known})
+        """,
+        [list(batches)],
+    ).fetchall()
+    return bool(rows[0][0])
+
+
+def _tells_of_call(con: duckdb.DuckDBPyConnection, source: str, batches: Collection[str]) -> bool:
+    """Whether batches of news, or of its scores, tell anew of items that hold broker calls."""
+    rows = con.execute(
+        f"""
+        select count(*) from raw.{quoted(source.rpartition(".")[2])} as told
+        inner join raw.broker_calls as calls
+            on calls.news_id = told.news_id and calls.ticker = told.ticker
+        where list_contains(?, told.batch_id)
         """,
         [list(batches)],
     ).fetchall()

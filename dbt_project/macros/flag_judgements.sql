@@ -1,10 +1,10 @@
 {#-
 Values of `flag_metrics` as each condition of a flag judges them: whether it is entered, whether it is left, how bad
-it is.
+it is. `of` is a condition on the values.
 -#}
-{% macro flag_judgements() %}
+{% macro flag_judgements(of="true") %}
     with
-        metrics as (select * from {{ ref("flag_metrics") }}),
+        metrics as (select * from {{ ref("flag_metrics") }} as metrics where {{ of }}),
         rules as (
             select *, case when comparison in ('<', '<=') then -1 else 1 end as sign
             from {{ ref("risk_flag_rules") }}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import statistics
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -215,6 +216,10 @@ def facts() -> Told:
             ("b2", "2025-04-18", "Wire", "One case more", "REG.antitrust", 0.9),
         ],
         "N3": [("a", "2025-03-03", "Wire", "Auditors of China", "LIST.hfcaa", 0.7)],
+        "N6": [
+            ("a1", "2025-03-03", "Wire", "It is probed", "REG.enforcement", 0.9),
+            ("a2", "2025-03-04", "Post", "A probe of it", "REG.enforcement", 0.9),
+        ],
         "N4": [
             ("a", "2025-03-03", "Wire", "Notice of the exchange", "LIST.delist", 0.8),
             ("b", "2025-03-03", "Wire", "Accounts restated", "EARN.restatement", 0.8),
@@ -307,6 +312,7 @@ def after(session: str, count: int) -> str:
         # A copy is no second source; the second comes on the 5th, another on day 44.
         ("N2", "REG_ANTITRUST", [("2025-03-05", "2025-06-02")]),
         ("N3", "ADR_HFCAA", [("2025-03-03", "2025-05-02")]),
+        ("N6", "REG_ANTITRUST", [("2025-03-04", "2025-04-18")]),
         ("N4", "DELIST_RISK", [("2025-03-03", "2025-05-02")]),
         ("N4", "RESTATEMENT", [("2025-03-03", "2025-08-30")]),
         ("N4", "LEADERSHIP", [("2025-03-03", "2025-06-01")]),
@@ -373,6 +379,108 @@ def test_every_opening_and_closing_has_evidence(con: duckdb.DuckDBPyConnection) 
             f"and row_id not in (select row_id from {table})"
         ).fetchall()
         assert lost == []
+
+
+class Evidence:
+    """The evidence of one role of an episode: numbers by raw table and column."""
+
+    def __init__(self, rows: list[tuple[str, str, str, float | None]], own: str | None) -> None:
+        self.rows, self.own = rows, own
+
+    def of(self, column: str, *, own: bool | None = None) -> list[float]:
+        """Values of a column: of all rows, of the observation's own, or of the others."""
+        return [
+            value
+            for _, row_id, name, value in self.rows
+            if name == column and value is not None and own in (None, row_id == self.own)
+        ]
+
+    def one(self, column: str, *, own: bool | None = None) -> float:
+        [value] = self.of(column, own=own)
+        return value
+
+    def count(self, column: str) -> int:
+        return len({row_id for _, row_id, name, _ in self.rows if name == column})
+
+
+def ratio(e: Evidence) -> float:
+    up, down = e.one("revisions_up_30d"), e.one("revisions_down_30d")
+    return (up - down) / (up + down)
+
+
+def drift(e: Evidence) -> float:
+    return (e.one("eps_mean") - e.one("eps_90d_ago")) / abs(e.one("eps_90d_ago"))
+
+
+def multiples(e: Evidence, *, own: bool) -> list[float]:
+    prices, earnings = e.of("price", own=own), e.of("forward_eps", own=own)
+    if prices:
+        return [price / eps for price, eps in zip(prices, earnings, strict=True)]
+    return e.of("forward_pe", own=own)
+
+
+def above_own(e: Evidence) -> float:
+    [mine] = multiples(e, own=True)
+    before = multiples(e, own=False)
+    return sum(other < mine for other in before) / len(before)
+
+
+def dispersion(e: Evidence) -> float:
+    return statistics.stdev(e.of("target")) / statistics.mean(e.of("target"))
+
+
+# How the number in the message follows from the evidence beside it.
+DERIVED: dict[str, Callable[[Evidence], float]] = {
+    "eps_revision_ratio_30d": ratio,
+    "eps_drift_90d": drift,
+    "earnings_surprise": lambda e: e.one("surprise"),
+    "forward_pe_percentile": above_own,
+    "forward_pe_to_peers": lambda e: (
+        multiples(e, own=True)[0] / statistics.median(multiples(e, own=False))
+    ),
+    "forward_eps": lambda e: e.one("forward_eps"),
+    "short_share_of_float": lambda e: e.one("short_share_of_float"),
+    "days_to_cover": lambda e: e.one("days_to_cover"),
+    "short_growth_1m": lambda e: (
+        e.one("shares_short", own=True) / e.one("shares_short", own=False) - 1
+    ),
+    "target_cv": dispersion,
+    "target_high_to_low": lambda e: max(e.of("target")) / min(e.of("target")),
+    "upside_median": lambda e: statistics.median(e.of("target")) / e.one("close") - 1,
+    "firms_down_10d": lambda e: e.count("to_grade"),
+}
+
+
+def test_the_numbers_of_messages_follow_from_their_evidence(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    seen = set()
+    for episode, metric, role, value, own in con.execute(
+        """
+        select e.flag_episode_id, e.metric, r.role,
+            case r.role when 'open' then e.opening_value else e.newest_value end, o.row_id
+        from staging.flag_episodes as e
+        cross join (select unnest(['open', 'newest']) as role) as r
+        inner join staging.flag_observations as o
+            on o.flag = e.flag and o.kind = e.kind and o.ticker = e.ticker and o.metric = e.metric
+            and o.observed_on = if(r.role = 'open', e.opened_on, e.newest_observed_on)
+        where r.role = 'open' or e.newest_observed_on > e.opened_on
+        """
+    ).fetchall():
+        if metric in DERIVED:
+            told = con.execute(
+                "select table_name, row_id, column_name, value from marts.flag_evidence "
+                "where flag_episode_id = ? and role = ?",
+                [episode, role],
+            ).fetchall()
+            assert DERIVED[metric](Evidence(told, own)) == pytest.approx(value), (
+                metric,
+                role,
+                told,
+            )
+            seen.add(metric)
+    unopened = {"days_to_cover", "firms_down_10d", "target_high_to_low", "target_cv"}
+    assert seen >= DERIVED.keys() - unopened
 
 
 @pytest.mark.parametrize(

@@ -325,3 +325,23 @@ def test_everything_is_run_when_a_relation_was_dropped(project: Project) -> None
         con.execute("drop view staging.stg_ratings")
     assert project.build() == []
     assert project.ran > EVERYTHING
+
+
+def test_news_is_told_to_the_consensus_only_where_it_holds_a_call(project: Project) -> None:
+    item = {"ticker": "AAA", "news_id": "n", "published_at": "2026-11-20", "title": "News"}
+    call = {"ticker": "AAA", "news_id": "n", "firm": "F", "scorer_version": "1", "grade": "Buy"}
+    score = {"ticker": "AAA", "news_id": "n", "scorer_version": "1", "sentiment_score": 0.5}
+    told: list[tuple[str, dict[str, object], bool]] = [
+        ("news", item, False),
+        ("news_signals", score, False),
+        ("broker_calls", call, True),
+        ("news", item | {"news_id": "other"}, False),
+        ("news", item | {"title": "News, corrected"}, True),
+        ("news_signals", score | {"scorer_version": "2"}, True),
+    ]
+    for table, row, is_told in told:
+        with Warehouse(project.home.build) as warehouse:
+            counts = warehouse.append(table, pd.DataFrame([row]), source="inbox")
+            assert counts.stored == 1
+        assert project.build() == []
+        assert ("totals" in project.ran) is is_told, (table, row)

@@ -640,12 +640,12 @@ class _Composer:
         unseen = self.marts.rows(
             """
             select * from marts.flag_coverage
-            where ticker = $ticker and status = 'not_evaluable' order by flag
+            where ticker = $ticker and status = 'not_evaluable' order by flag, kind
             """
         )
         if unseen:
             cells = [
-                self.marts.cell("marts.flag_coverage", row, "reason", "ticker", "flag")
+                self.marts.cell("marts.flag_coverage", row, "reason", "ticker", "flag", "kind")
                 for row in unseen
             ]
             names = ", ".join(

@@ -1496,8 +1496,10 @@ def _risk_flag(facts: Facts, claim: Claim) -> Verdict:
         facts.session if facts.moment >= facts.closes_at else facts.session - timedelta(days=1)
     )
     covered = facts.rows(
-        "select status from marts.flag_coverage where ticker = ? and flag = ?", facts.ticker, flag
-    )
+        "select flag from marts.flag_coverage "
+        "where ticker = ? and flag = ? and status = 'evaluated'",
+        facts.ticker, flag,
+    )  # fmt: skip
     found = facts.rows(
         "select flag_episode_id, kind, severity, opened_on, closed_on from marts.risk_flags "
         "where ticker = ? and flag = ? and opened_on <= ? order by opened_on desc",

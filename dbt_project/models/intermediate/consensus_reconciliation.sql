@@ -178,9 +178,7 @@ with
             ) as age_rank,
             count(*) over (partition by ticker) as conflict_count
         from directed
-        where
-            (action in ('up', 'down') and action <> direction)
-            or (action in ('main', 'reit') and direction <> 'same')
+        where {{ is_action_conflict("directed") }}
     ),
     conflicts as (
         select

@@ -7,11 +7,7 @@ with
     earnings_dates as (
         select * from {{ ref("stg_earnings_dates_history") }} where announced_from is not null
     ),
-    valuations as (select * from {{ ref("stg_valuations_history") }}),
-    short_interest as (select * from {{ ref("stg_short_interest_history") }}),
-    splits as (select ticker, split_on, split_ratio from {{ ref("stg_splits") }} where is_known),
-    listings as (select ticker, exchange, currency from {{ ref("stg_listings") }}),
-    currencies as (select code, major_code, units_per_major from {{ ref("currencies") }}),
+    listings as (select ticker, exchange from {{ ref("stg_listings") }}),
     peers as (select ticker, peer, valid_from, valid_to from {{ ref("peers") }}),
     universe as (select ticker, benchmark from {{ ref("stg_universe") }}),
     returns as (select ticker, session_date, return_1d from {{ ref("flag_metrics_price") }}),
@@ -215,43 +211,7 @@ with
             and days.next_opens_at < standing_dates.replaced_at
     ),
 
-    -- A multiple of two currencies is no multiple; of unknown ones, the vendor's word stands.
-    newest_valuations as ({{ newest_told("valuations", "valued_on") }}),
-    priced as (
-        select
-            told.*,
-            earned.major_code is null
-            or quoted.major_code is null
-            or earned.major_code = quoted.major_code as is_one_currency,
-            (told.price / quoted.units_per_major)
-            / nullif(told.forward_eps / earned.units_per_major, 0) as own_multiple
-        from newest_valuations as told
-        left join listings on listings.ticker = told.ticker
-        left join currencies as quoted on quoted.code = coalesce(told.currency, listings.currency)
-        left join currencies as earned on earned.code = told.eps_currency
-    ),
-    multiples as (
-        select
-            row_id,
-            ticker,
-            valued_on,
-            observed_on,
-            pit_quality,
-            forward_eps,
-            case
-                when forward_eps <= 0 or not is_one_currency
-                then null
-                else coalesce(own_multiple, forward_pe)
-            end as forward_pe,
-            lead(observed_on, 1, cast('9999-12-31' as date)) over (
-                partition by ticker order by observed_on asc nulls last
-            ) as replaced_on,
-            row_number() over (
-                partition by ticker, {{ dbt.date_trunc("month", "valued_on") }}
-                order by valued_on desc nulls last, observed_on desc nulls last
-            ) as month_rank
-        from priced
-    ),
+    multiples as (select * from {{ ref("flag_multiples") }}),
     own_histories as (
         select
             multiples.ticker,
@@ -309,52 +269,7 @@ with
             multiples.forward_pe
     ),
 
-    -- Short positions beside those of a month before, on one split basis.
-    newest_shorts as ({{ newest_told("short_interest", "settled_on") }}),
-    earlier_shorts as (
-        select
-            newest_shorts.row_id,
-            earlier.settled_on as earlier_on,
-            earlier.shares_short as earlier_shares,
-            row_number() over (
-                partition by newest_shorts.row_id
-                order by earlier.settled_on desc nulls last, earlier.known_from desc nulls last
-            ) as age_rank
-        from newest_shorts
-        inner join
-            newest_shorts as earlier
-            on earlier.ticker = newest_shorts.ticker
-            and earlier.settled_on <= newest_shorts.settled_on - 27
-            and earlier.settled_on >= newest_shorts.settled_on - 45
-            and earlier.known_from <= newest_shorts.known_from
-    ),
-    short_splits as (
-        select newest_shorts.row_id, exp(sum(ln(splits.split_ratio))) as split_factor
-        from newest_shorts
-        inner join
-            earlier_shorts
-            on earlier_shorts.row_id = newest_shorts.row_id
-            and earlier_shorts.age_rank = 1
-        inner join
-            splits
-            on splits.ticker = newest_shorts.ticker
-            and splits.split_on > earlier_shorts.earlier_on
-            and splits.split_on <= newest_shorts.settled_on
-        group by newest_shorts.row_id
-    ),
-    shorts as (
-        select
-            newest_shorts.*,
-            newest_shorts.shares_short
-            / nullif(earlier_shorts.earlier_shares * coalesce(short_splits.split_factor, 1.0), 0)
-            - 1 as short_growth_1m
-        from newest_shorts
-        left join
-            earlier_shorts
-            on earlier_shorts.row_id = newest_shorts.row_id
-            and earlier_shorts.age_rank = 1
-        left join short_splits on short_splits.row_id = newest_shorts.row_id
-    ),
+    shorts as (select * from {{ ref("short_changes") }}),
     {%- set metrics = [
         (
             "revisions",
@@ -411,7 +326,7 @@ with
             "forward_pe",
         ),
         (
-            "priced",
+            "multiples",
             "forward_eps",
             "null",
             "null",

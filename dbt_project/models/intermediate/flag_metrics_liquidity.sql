@@ -44,6 +44,8 @@ with
         select
             currency,
             dollar_rate,
+            row_id,
+            told_close,
             used_from,
             least(
                 lead(used_from, 1, cast('9999-12-31' as date)) over (
@@ -95,6 +97,8 @@ with
             / framed.units_per_major
             * case when framed.major_code = 'USD' then 1.0 else standing_rates.dollar_rate end
             / 1000000 as median_turnover_60d_usd_m,
+            standing_rates.row_id as rate_row_id,
+            standing_rates.told_close as rate_told_close,
             framed.untraded_share_60d,
             case
                 when framed.major_code = 'USD'

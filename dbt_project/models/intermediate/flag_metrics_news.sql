@@ -6,42 +6,22 @@ with
         from {{ ref("stg_news_signals") }}
     ),
     topics as (select * from {{ ref("stg_news_topics") }}),
-    priorities as (
-        select source, priority from {{ ref("source_priority") }} where table_name = '*'
-    ),
-    scorings as (
-        select ticker, scorer_version, source, stored_at
-        from signals
-        union all
-        select ticker, scorer_version, source, stored_at
-        from topics
-    ),
-    -- Scores of two scorers are not one series: a ticker's items are those of one.
-    scorers as (
-        select
-            scorings.ticker,
-            scorings.scorer_version,
-            row_number() over (
-                partition by scorings.ticker
-                order by
-                    min(priorities.priority) asc nulls last,
-                    max(scorings.stored_at) desc nulls last,
-                    scorings.scorer_version desc nulls last
-            ) as scorer_rank
-        from scorings
-        left join priorities on priorities.source = scorings.source
-        group by scorings.ticker, scorings.scorer_version
-    ),
-    -- A law firm's call for clients is no suit, an audit rule's threat of a delisting no delisting.
+    scorers as (select * from {{ ref("news_scorers") }}),
+    -- A law firm's call for clients is no suit and its investigation no regulator's; an audit
+    -- rule's
+    -- threat of a delisting is no delisting.
     exceptions as (
-        select distinct
-            ticker,
-            news_id,
-            scorer_version,
-            case when topic = 'LIT' then 'LIT' else 'LIST.delist' end as code
+        select distinct ticker, news_id, scorer_version, 'LIT' as code
         from topics
-        where
-            (topic = 'LIT' and subtopic = 'solicitation') or (topic = 'LIST' and subtopic = 'hfcaa')
+        where topic = 'LIT' and subtopic = 'solicitation'
+        union
+        select distinct ticker, news_id, scorer_version, 'REG' as code
+        from topics
+        where topic = 'LIT' and subtopic = 'solicitation'
+        union
+        select distinct ticker, news_id, scorer_version, 'LIST.delist' as code
+        from topics
+        where topic = 'LIST' and subtopic = 'hfcaa'
     ),
     named as (
         select topics.*, concat(topics.topic, '.', topics.subtopic) as code
@@ -68,7 +48,6 @@ with
             scorers
             on scorers.ticker = named.ticker
             and scorers.scorer_version = named.scorer_version
-            and scorers.scorer_rank = 1
         inner join news on news.ticker = named.ticker and news.news_id = named.news_id
         left join
             signals

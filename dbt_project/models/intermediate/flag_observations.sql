@@ -7,9 +7,6 @@
 }}
 
 {%- set condition = ["flag", "kind", "metric", "ticker"] -%}
-{%- set by_observation = (
-    "partition by " ~ condition | join(", ") ~ " order by observation asc nulls last"
-) -%}
 {%- set columns = [
     "severity",
     "value",
@@ -26,29 +23,34 @@
 with
     changes as (select ticker, replaced_from from {{ ref("flag_changes") }}),
     {% if is_incremental() %}
-        judgements as ({{ flag_judgements() }}),
-        kept as (
-            select
-                *,
-                row_number() over (
-                    partition by {{ condition | join(", ") }} order by observation desc nulls last
-                ) as age_rank
+        newest as (
+            select {{ condition | join(", ") }}, max(observation) as observation
             from {{ this }}
+            group by {{ condition | join(", ") }}
         ),
         -- Conditions that were open where they are gone on from.
-        standing as (select * from kept where age_rank = 1 and coalesce(event, 1) = 1),
+        standing as (
+            select kept.*
+            from {{ this }} as kept
+            inner join
+                newest
+                on newest.flag = kept.flag
+                and newest.kind = kept.kind
+                and newest.metric = kept.metric
+                and newest.ticker = kept.ticker
+                and newest.observation = kept.observation
+            where coalesce(kept.event, 1) = 1
+        ),
         changed as (
-            select judgements.*
-            from judgements
-            where not judgements.is_of_prices
+            select *
+            from ({{ flag_judgements("not metrics.is_of_prices") }}) as judged
             union all
-            select judgements.*
-            from judgements
-            inner join changes on changes.ticker = judgements.ticker
+            select judged.*
+            from ({{ flag_judgements("metrics.is_of_prices") }}) as judged
+            inner join changes on changes.ticker = judged.ticker
             where
-                judgements.is_of_prices
-                and judgements.observed_on >= changes.replaced_from
-                and judgements.observed_on >= (select min(replaced_from) from changes)
+                judged.observed_on >= changes.replaced_from
+                and judged.observed_on >= (select min(replaced_from) from changes)
         ),
     {% else %}
         standing as (
@@ -73,27 +75,46 @@ with
         group by {{ condition | join(", ") }}
     ),
     begun_or_standing as (
-        select {{ condition | join(", ") }}, min(begun_on) as begun_on, max(left_days) as left_days
+        select
+            {{ condition | join(", ") }},
+            min(begun_on) as begun_on,
+            max(left_days) as left_days_before,
+            max(standing_state) as standing_state,
+            row_number() over (
+                order by {{ condition | join(" asc nulls last, ") }} asc nulls last
+            ) as condition_number
         from
             (
                 select
                     {{ condition | join(", ") }},
                     begun_on,
-                    cast(null as {{ dbt.type_int() }}) as left_days
+                    cast(null as {{ dbt.type_int() }}) as left_days,
+                    0 as standing_state
                 from begun
                 union all
                 select
-                    {{ condition | join(", ") }}, cast('0001-01-01' as date) as begun_on, left_days
+                    {{ condition | join(", ") }},
+                    cast('0001-01-01' as date) as begun_on,
+                    left_days,
+                    1 as standing_state
                 from standing
             ) as causes
         group by {{ condition | join(", ") }}
     ),
+    -- A number instead of four words: windows sort all that they carry.
     numbered as (
         select
-            changed.*,
-            begun_or_standing.left_days as left_days_before,
+            begun_or_standing.condition_number,
+            begun_or_standing.left_days_before,
+            begun_or_standing.standing_state,
+            changed.observed_on,
+            changed.is_entered,
+            changed.is_left,
+            changed.min_days,
+            changed.quiet_days,
+            {% for column in columns %} changed.{{ column }}, {% endfor %}
             row_number() over (
-                partition by changed.{{ condition | join(", changed.") }}
+                partition by begun_or_standing.condition_number
                 order by
                     changed.observed_on asc nulls last,
                     changed.sign * changed.value desc nulls last,
@@ -102,32 +123,34 @@ with
         from changed
         inner join
             begun_or_standing
-            on {%- for column in condition %}
-                begun_or_standing.{{ column }} = changed.{{ column }} and
-            {%- endfor %} begun_or_standing.begun_on
-            <= changed.observed_on
+            on begun_or_standing.flag = changed.flag
+            and begun_or_standing.kind = changed.kind
+            and begun_or_standing.metric = changed.metric
+            and begun_or_standing.ticker = changed.ticker
+            and begun_or_standing.begun_on <= changed.observed_on
     ),
     runs as (
         select
             *,
             place - coalesce(
-                max(case when not is_left then place end) over places,
+                max(case when not is_left then place end) over so_far,
                 - coalesce(left_days_before, 0)
             ) as left_days,
             lead(observed_on) over (
-                partition by {{ condition | join(", ") }} order by place asc nulls last
+                partition by condition_number order by place asc nulls last
             ) as next_observed_on
         from numbered
         window
-            places as (
-                partition by {{ condition | join(", ") }}
+            so_far as (
+                partition by condition_number
                 order by place asc nulls last
                 rows between unbounded preceding and current row
             )
     ),
     events as (
         select
-            {{ condition | join(", ") }},
+            condition_number,
+            standing_state,
             observed_on,
             -- A number that no other observation moves.
             case
@@ -144,7 +167,8 @@ with
         union all
         -- Quiet is no observation: it is so many days in which none was made.
         select
-            {{ condition | join(", ") }},
+            condition_number,
+            standing_state,
             observed_on + quiet_days as observed_on,
             place * 2 + 1 as observation,
             0 as event,
@@ -160,42 +184,40 @@ with
     -- What stood open begins the count.
     states as (
         select
-            events.*,
+            *,
             coalesce(
-                max(
-                    case
-                        when events.event is not null then events.observation * 2 + events.event
-                    end
-                ) over (
-                    partition by events.{{ condition | join(", events.") }}
-                    order by events.observation asc nulls last
+                max(case when event is not null then observation * 2 + event end) over (
+                    partition by condition_number
+                    order by observation asc nulls last
                     rows between unbounded preceding and current row
                 ),
-                case when standing.ticker is null then 0 else 1 end
+                standing_state
             )
-            % 2 as state,
-            case when standing.ticker is null then 0 else 1 end as standing_state
+            % 2 as state
         from events
-        left join
-            standing
-            on {%- for column in condition %}
-                standing.{{ column }} = events.{{ column }}{{ " and" if not loop.last }}
-            {%- endfor %}
     ),
     switched as (
-        select *, coalesce(lag(state) over ({{ by_observation }}), standing_state) as state_before
+        select
+            *,
+            lag(state, 1, standing_state) over (
+                partition by condition_number order by observation asc nulls last
+            ) as state_before
         from states
     ),
     final as (
         select
-            {{ condition | join(", ") }},
-            observed_on,
-            observation,
-            event,
-            left_days,
-            {{ columns | join(", ") }}
+            {% for column in condition %} begun_or_standing.{{ column }}, {% endfor %}
+            switched.observed_on,
+            switched.observation,
+            switched.event,
+            switched.left_days,
+            {% for column in columns %}
+                switched.{{ column }} {{- "," if not loop.last }}
+            {% endfor %}
         from switched
-        where state = 1 or state_before = 1
+        inner join
+            begun_or_standing on begun_or_standing.condition_number = switched.condition_number
+        where switched.state = 1 or switched.state_before = 1
     )
 select *
 from final

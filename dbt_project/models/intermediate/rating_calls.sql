@@ -2,6 +2,7 @@
     config(
         materialized="incremental",
         incremental_strategy="append",
+        meta={"only_calls": true},
         pre_hook="{{ delete_rows(touched_calls()) }}",
     )
 }}

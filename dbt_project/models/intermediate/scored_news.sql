@@ -3,26 +3,7 @@ with
         select row_id, ticker, news_id, published_at, title, publisher from {{ ref("stg_news") }}
     ),
     signals as (select * from {{ ref("stg_news_signals") }}),
-    priorities as (
-        select source, priority from {{ ref("source_priority") }} where table_name = '*'
-    ),
-    -- Scores of two scorers are not one series: a ticker's items are those of one.
-    scorers as (
-        select
-            signals.ticker,
-            signals.scorer_version,
-            row_number() over (
-                partition by signals.ticker
-                order by
-                    min(priorities.priority) asc nulls last,
-                    max(signals.stored_at) desc nulls last,
-                    count(*) desc nulls last,
-                    signals.scorer_version desc nulls last
-            ) as scorer_rank
-        from signals
-        left join priorities on priorities.source = signals.source
-        group by signals.ticker, signals.scorer_version
-    ),
+    scorers as (select * from {{ ref("news_scorers") }}),
     scored as (
         select
             signals.news_id,
@@ -43,7 +24,6 @@ with
             scorers
             on scorers.ticker = signals.ticker
             and scorers.scorer_version = signals.scorer_version
-            and scorers.scorer_rank = 1
         inner join news on news.ticker = signals.ticker and news.news_id = signals.news_id
     ),
     final as (

@@ -8,7 +8,9 @@ with
         from {{ ref("flag_episodes") }}
     ),
     families as (select distinct flag, kind, family from {{ ref("risk_flag_rules") }}),
-    coverage as (select ticker, flag from {{ ref("flag_coverage") }} where status = 'evaluated'),
+    coverage as (
+        select ticker, flag, kind from {{ ref("flag_coverage") }} where status = 'evaluated'
+    ),
     universe as (select ticker, benchmark from {{ ref("stg_universe") }}),
     momentum_history as (
         select ticker, session_date, total_return_close from {{ ref("momentum_history") }}
@@ -75,10 +77,10 @@ with
         group by episodes.flag_episode_id
     ),
     all_sessions as (
-        select coverage.flag, count(*) as session_count
+        select coverage.flag, coverage.kind, count(*) as session_count
         from coverage
         inner join momentum_history on momentum_history.ticker = coverage.ticker
-        group by coverage.flag
+        group by coverage.flag, coverage.kind
     ),
     final as (
         select
@@ -108,7 +110,8 @@ with
         inner join families on families.flag = episodes.flag and families.kind = episodes.kind
         left join judged on judged.flag_episode_id = episodes.flag_episode_id
         left join open_sessions on open_sessions.flag_episode_id = episodes.flag_episode_id
-        left join all_sessions on all_sessions.flag = episodes.flag
+        left join
+            all_sessions on all_sessions.flag = episodes.flag and all_sessions.kind = episodes.kind
         group by episodes.flag, episodes.kind, families.family, episodes.severity
     )
 select *

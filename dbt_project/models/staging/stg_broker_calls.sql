@@ -1,3 +1,5 @@
+{{ config(meta={"only_calls": true}) }}
+
 with
     source as (
         {{ scored_versions("broker_calls", ["news_id", "ticker", "firm", "scorer_version"]) }}

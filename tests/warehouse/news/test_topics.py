@@ -23,7 +23,10 @@ HEADLINES = {
     "Acme files for bankruptcy protection": {"DISTRESS"},
     "Shareholders sue Acme in federal court": {"LIT"},
     "Rosen Law Firm reminds Acme investors of class action deadline": {"LIT", "LIT.solicitation"},
-    "Regulator opens antitrust probe into Acme": {"REG", "REG.antitrust"},
+    "Regulator opens antitrust probe into Acme": {"REG", "REG.antitrust", "REG.enforcement"},
+    "SEC investigates Acme over its accounts": {"REG", "REG.enforcement"},
+    "Acme fined $40 million by data watchdog": {"REG", "REG.enforcement"},
+    "EU regulators open probe into Acme's app store": {"REG", "REG.enforcement"},
     "Acme receives Nasdaq delisting notice": {"LIST", "LIST.delist"},
     "PCAOB inspects audits of Chinese companies": {"LIST", "LIST.hfcaa"},
     "Acme lays off 400 workers": {"OPS"},
@@ -46,6 +49,11 @@ def test_a_headline_has_its_topics(title: str, expected: set[str]) -> None:
     assert {t.topic for t in found.values()} <= set(topics.TOPICS)
     assert all(0 < t.confidence <= 1 for t in found.values())
     assert {t.found_by for t in found.values()} <= {"rule", "table"}
+
+
+def test_what_a_regulator_allows_is_no_enforcement() -> None:
+    for title in ("FDA approves Acme's drug", "Acme welcomes new rules", "Acme is doing fine"):
+        assert "REG.enforcement" not in tagged(title), title
 
 
 def test_none_is_allowed() -> None:
