@@ -24,6 +24,8 @@ from warehouse.errors import UsageError
 MOST_CALLS = 8
 MOST_STORIES = 5
 MOST_DRIVERS = 6
+# Days before the newest bar whose bars a brief's figures may rest on.
+BAR_DAYS = 660
 _DRIVERS = {
     "PROD": "Products",
     "CAPEX": "Investment",
@@ -92,6 +94,24 @@ def compose(con: duckdb.DuckDBPyConnection, ticker: str, as_of: str) -> Brief:
     return _Composer(Marts(con, ticker), as_of).brief()
 
 
+def bar_digests(marts: Marts) -> dict[str, str]:
+    """Return, by `row_id`, a digest of each raw bar on which figures of a window may rest."""
+    found = marts.rows(
+        """
+        select p.row_id, substring(md5(concat_ws('|', r.open, r.high, r.low, r.close, r.adj_close,
+            r.volume, r.dividend, r.split_ratio)), 1, 8) as digest
+        from staging.stg_prices as p
+        inner join raw.prices as r on r.row_id = p.row_id
+        where p.ticker = $ticker and p.is_final and p.session_date > (
+            select max(session_date) - $days from marts.momentum where ticker = $ticker
+        )
+        order by p.session_date
+        """,
+        days=BAR_DAYS,
+    )
+    return {row["row_id"]: row["digest"] for row in found}
+
+
 class _Composer:
     def __init__(self, marts: Marts, as_of: str) -> None:
         self.marts, self.as_of, self.ticker = marts, as_of, marts.ticker
@@ -105,6 +125,7 @@ class _Composer:
         self.momentum = marts.one("marts.momentum")
         self.consensus = marts.one("marts.consensus")
         self.currency = clean(card["currency"] or "")
+        self.names = {row["flag"]: row for row in marts.rows("select * from rules.flag_names")}
         # Bars compared of which we know only by inference when they were known.
         self.inferred: dict[str, Evidence] = {}
         self.reasons = {
@@ -129,6 +150,7 @@ class _Composer:
             as_of=self.as_of,
             is_simulated=bool(self.card["is_simulated"]),
             sections=tuple(Section(title, tuple(said)) for title, said in sections),
+            bars=bar_digests(self.marts),
         )
 
     # Facts
@@ -649,8 +671,14 @@ class _Composer:
                 for row in unseen
             ]
             names = ", ".join(
-                f"{row['flag']} ({clean(row['reason'] or 'no reason told')})" for row in unseen[:4]
+                f"{self.names[row['flag']]['name']} [{row['flag']}] "
+                f"({clean(row['reason'] or 'no reason told')})"
+                for row in unseen[:4]
             )
+            cells += [
+                self.marts.cell("rules.flag_names", self.names[row["flag"]], "name", "flag")
+                for row in unseen[:4]
+            ]
             more = f" and {len(unseen) - 4} more" if len(unseen) > 4 else ""
             said.append(Sentence("Not evaluable: {0}.", Fact(names + more, _rests(cells))))
         return said
@@ -680,9 +708,11 @@ class _Composer:
             "day": fact("opened_on", str(flag["opened_on"])),
             "message": fact("message", clean(flag["message"]).rstrip("."), leaves),
         }
-        code = fact("flag", flag["flag"])
-        template = "{0} ({kind}, {severity}, since {day}): {message}."
-        return Sentence(template, code, **facts)
+        named = self.names[flag["flag"]]
+        facts["code"] = fact("flag", flag["flag"])
+        name = Fact(named["name"], (self.marts.cell("rules.flag_names", named, "name", "flag"),))
+        template = "{0} [{code}] ({kind}, {severity}, since {day}): {message}."
+        return Sentence(template, name, **facts)
 
     def valuation(self) -> Sentence:
         if self.card["forward_pe"] is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from string import Formatter
 from typing import Any, TypeAlias
 
@@ -90,13 +90,17 @@ class Section:
 
 @dataclass(frozen=True)
 class Brief:
-    """What is said of one ticker as of a moment (UTC)."""
+    """What is said of one ticker as of a moment (UTC).
+
+    `bars` are digests of the bars its figures may rest on, of which sentences name only some.
+    """
 
     ticker: str
     name: str
     as_of: str
     is_simulated: bool
     sections: tuple[Section, ...]
+    bars: Mapping[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Return the brief as `bellwether brief --json` prints it."""
@@ -107,6 +111,7 @@ class Brief:
                 {"title": part.title, "sentences": [one.as_json() for one in part.sentences]}
                 for part in self.sections
             ],
+            "bars": dict(self.bars),
         }
 
 

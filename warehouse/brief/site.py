@@ -22,7 +22,8 @@ import duckdb
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from warehouse.brief import charts
+from warehouse.brief import charts, facts
+from warehouse.brief import compose as compose_module
 from warehouse.brief.compose import Marts, compose
 from warehouse.brief.facts import Brief, clean
 from warehouse.settings import Home
@@ -31,6 +32,14 @@ from warehouse.settings import Home
 MOST_CELLS = 40
 _FOLDER = Path(__file__).with_name("templates")
 _MADE_OF = ".made_of.json"
+# All that is read of a ticker but raw rows, which are never written again, by what tells of them.
+_INPUTS = (
+    "marts.scorecard", "marts.momentum", "marts.momentum_history", "marts.consensus",
+    "marts.consensus_history", "marts.votes", "marts.risk_flags", "marts.flag_coverage",
+    "marts.data_quality", "marts.news_events", "marts.news_event_topics",
+    "marts.news_event_articles", "staging.stg_prices", "staging.rating_events",
+    "staging.forward_multiples", "staging.stg_consensus",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -60,16 +69,23 @@ def write_site(
         ).fetchall()
     ]
     before = _made_of(home)
-    made: dict[str, str] = {}
+    made: dict[str, list[str]] = {}
+    inputs = _inputs(con, as_of)
     written, kept = [], 0
     for ticker in tickers:
         name = page_name(ticker)
+        read, former = inputs.get(ticker, ""), before.get(name, ["", ""])
+        stands = (home.site / name).is_file()
+        if stands and read and former[0] == read:
+            made[name] = former
+            kept += 1
+            continue
         composed = compose(con, ticker, as_of)
         pictured = _pictured(con, ticker)
         # A page tells the moment it was composed for; a later one alone does not change it.
-        said = {**composed.as_json(), "as_of": None, "name": composed.name}
-        made[name] = _hash(json.dumps([said, pictured, _code()], default=str))
-        if before.get(name) == made[name] and (home.site / name).is_file():
+        said = {**composed.as_json(), "as_of": None, "bars": None, "name": composed.name}
+        made[name] = [read, _hash(json.dumps([said, pictured, _code()], default=str))]
+        if stands and former[1] == made[name][1]:
             kept += 1
             continue
         _replace(home.site / name, _company(composed, pictured))
@@ -83,6 +99,35 @@ def write_site(
     _replace(home.site / _MADE_OF, json.dumps(made, indent=1, sort_keys=True) + "\n")
     largest = max((path.stat().st_size for path in home.site.glob("*.html")), default=0)
     return Written(tuple(written), kept, len(stale), largest)
+
+
+def _inputs(con: duckdb.DuckDBPyConnection, as_of: str) -> dict[str, str]:
+    """Return for each ticker a hash of all rows its page is composed from.
+
+    One query a table: to ask for all tickers is a hundredth of composing their pages.
+    """
+    parts: dict[str, list[Any]] = {}
+    for query in (
+        *(f"select ticker, count(*), sum(hash(t)) from {table} as t group by 1"
+          for table in _INPUTS),
+        "select f.ticker, count(*), sum(hash(e)) from marts.flag_evidence as e "
+        "inner join marts.risk_flags as f using (flag_episode_id) group by 1",
+        # Whom it is compared with as of the moment, and stories that have left a span.
+        "select p.ticker, count(*), sum(hash(m)) from rules.peers as p "
+        "inner join staging.forward_multiples as m on m.ticker = p.peer "
+        "where p.valid_from <= cast($as_of as timestamp) "
+        "and (p.valid_to is null or p.valid_to >= cast($as_of as timestamp)) group by 1",
+        "select ticker, count(*) filter (where first_published_at > "
+        "cast($as_of as timestamp) - interval '7' day), count(*) filter (where first_published_at "
+        "> cast($as_of as timestamp) - interval '45' day) from marts.news_events group by 1",
+    ):  # fmt: skip
+        for ticker, *found in con.execute(
+            query, {"as_of": as_of} if "$as_of" in query else {}
+        ).fetchall():
+            parts.setdefault(ticker, []).append((query, *map(str, found)))
+    names = con.execute("select cast(sum(hash(t)) as varchar) from rules.flag_names t").fetchall()
+    rules = [names, _code(), _composer()]
+    return {ticker: _hash(json.dumps([told, *rules])) for ticker, told in parts.items()}
 
 
 def page_name(ticker: str) -> str:
@@ -310,6 +355,13 @@ def _code() -> str:
     return _hash("".join(path.read_text(encoding="utf-8") for path in sorted(files)))
 
 
+@cache
+def _composer() -> str:
+    """Return a hash of the rules by which a brief is composed."""
+    files = (Path(compose_module.__file__), Path(facts.__file__))
+    return _hash("".join(path.read_text(encoding="utf-8") for path in files))
+
+
 def _render(template: str, script: str, **values: Any) -> str:
     css = _read("page.css")
     policy = f"default-src 'none'; style-src {_source(css)}; base-uri 'none'; form-action 'none'"
@@ -331,11 +383,13 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _made_of(home: Home) -> dict[str, str]:
+def _made_of(home: Home) -> dict[str, list[str]]:
     try:
-        return dict(json.loads((home.site / _MADE_OF).read_text()))
+        told = json.loads((home.site / _MADE_OF).read_text())
     except (OSError, ValueError):
         return {}
+    # What an older version noted is only good for taking pages away.
+    return {n: made if isinstance(made, list) else ["", made] for n, made in told.items()}
 
 
 def _replace(path: Path, text: str) -> None:

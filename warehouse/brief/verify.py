@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 
-from warehouse.brief.compose import compose
+from warehouse.brief.compose import Marts, bar_digests, compose
 from warehouse.brief.facts import plain
 from warehouse.errors import UsageError
 from warehouse.store import quoted
@@ -40,7 +40,7 @@ def read(file: Path) -> dict[str, Any]:
                 str(sentence["text"])
                 for cell in sentence["evidence"]:
                     (cell["table"], cell["column"], cell["value"], cell["row_id"], cell["key"])
-        (str(told["ticker"]), str(told["as_of"]))
+        (str(told["ticker"]), str(told["as_of"]), dict(told.get("bars") or {}))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"{file} is not a brief as `bellwether brief --json` writes it: {error!r}"
@@ -66,6 +66,7 @@ def verify(told: Mapping[str, Any], con: duckdb.DuckDBPyConnection, moment: str)
         again = set()
     else:
         again = {one.text for section in composed.sections for one in section.sentences}
+    bars = _changed_bars(con, told)
     verdicts = []
     for section in told["sections"]:
         for sentence in section["sentences"]:
@@ -78,10 +79,38 @@ def verify(told: Mapping[str, Any], con: duckdb.DuckDBPyConnection, moment: str)
                 reasons.append("it carries no evidence")
             if sentence["text"] not in again:
                 reasons.append("from the raw rows of now the rules do not compose this sentence")
+            # A figure of a window names few of its bars: say which of the others changed.
+            if reasons and not any(reason.startswith("raw.") for reason in reasons):
+                reasons += bars
             verdicts.append(
                 Verdict(section["title"], sentence["text"], not reasons, tuple(reasons))
             )
     return verdicts
+
+
+def _changed_bars(con: duckdb.DuckDBPyConnection, told: Mapping[str, Any]) -> list[str]:
+    """Say which of the bars that a brief's figures may rest on are not what they were."""
+    then = dict(told.get("bars") or {})
+    if not then:
+        return []
+    now = bar_digests(Marts(con, str(told["ticker"])))
+    days = dict(
+        con.execute(
+            "select row_id, session_date from raw.prices where list_contains(?, row_id)",
+            [[*then, *now]],
+        ).fetchall()
+    )
+    said = []
+    for row_id in dict.fromkeys((*then, *now)):
+        place = f"raw.prices {row_id} of {days.get(row_id, 'a day unknown')}"
+        if row_id not in now:
+            said.append(f"{place}, on which it may rest, is not there")
+        elif row_id not in then:
+            said.append(f"{place}, on which it may rest, was not known")
+        elif now[row_id] != then[row_id]:
+            said.append(f"{place}, on which it may rest, has changed")
+    more = [f"and {len(said) - 5} more bars"] if len(said) > 5 else []
+    return said[:5] + more
 
 
 def _differs(

@@ -805,7 +805,7 @@ class _Part:
         if subject is None or not any(m.name.startswith(FIRM) for m in self.mentions):
             return []
         said = broker_calls.Text(self.text, self.cut[:80], self._without_judged_firms())
-        found = []
+        found: list[Claim] = []
         named = {m.name for m in self.mentions if not m.name.startswith(FIRM)}
         others = sorted(named - {subject})
         empty = broker_calls.Text("", (), ())

@@ -16,8 +16,9 @@ from axe_playwright_python.sync_playwright import Axe
 from tests.orchestration.services import browser_page
 from warehouse import publish
 from warehouse.brief import charts
+from warehouse.brief.compose import compose
 from warehouse.brief.facts import Brief, Evidence, Fact, Section, Sentence
-from warehouse.brief.site import _company, link, page_name, write_site
+from warehouse.brief.site import _company, _inputs, _pictured, link, page_name, write_site
 from warehouse.settings import Home
 
 MOST_BYTES = 300_000
@@ -174,6 +175,43 @@ def test_only_pages_whose_facts_changed_are_written(
     assert done.written == ("AAPL.html", "BABA.html")
     assert done.removed == 1 and not (site.site / "ZZTHIN.html").exists()
     assert "target 171.00" in (site.site / "BABA.html").read_text()
+
+
+def test_any_row_of_a_ticker_makes_its_page_be_composed(
+    sample: Home, as_of: str, tmp_path: Path
+) -> None:
+    """Of every table that composing reads, by what it asks the database."""
+    copy = tmp_path / "changed.duckdb"
+    shutil.copyfile(sample.published.resolve(), copy)
+    copy.chmod(0o644)
+    asked: set[str] = set()
+
+    class Watched:
+        def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+            self.con = con
+
+        def execute(self, query: str, *values: Any) -> Any:
+            asked.update(re.findall(r"(?:from|join)\s+((?:marts|staging)\.\w+)", query))
+            return self.con.execute(query, *values)
+
+    with duckdb.connect(str(copy)) as con:
+        for ticker in ("BABA", "CNY=X", "ZZGONE"):
+            compose(Watched(con), ticker, as_of)  # type: ignore[arg-type]
+            _pictured(Watched(con), ticker)  # type: ignore[arg-type]
+        views = {f"staging.{n}" for (n,) in con.execute(
+            "select view_name from duckdb_views() where schema_name = 'staging'"
+        ).fetchall()}  # fmt: skip
+        assert len(asked) >= 14
+        before = _inputs(con, as_of)
+        for table in sorted(asked - views - {"marts.flag_evidence"}):
+            con.execute("begin")
+            con.execute(f"delete from {table} where ticker = 'BABA'")
+            after = _inputs(con, as_of)
+            con.execute("rollback")
+            assert after["BABA"] != before["BABA"], table
+            assert after["AMD"] == before["AMD"] or table == "staging.forward_multiples", table
+        later = _inputs(con, "2025-11-25 00:00:00")
+    assert later["BABA"] != before["BABA"]
 
 
 @pytest.mark.parametrize("days", [1, 2, 30, 400, 3000])

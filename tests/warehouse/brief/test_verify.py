@@ -40,21 +40,34 @@ def test_altered_raw_values_fail_their_dependants_and_no_others(
             "and target = 170",
             "update raw.prices set high = high + 1 where ticker = 'BABA' "
             "and session_date = '2025-09-24' and is_final",
+            # In no sentence's evidence, but in the averages behind the RSI.
+            "update raw.prices set close = close * 1.01 where ticker = 'BABA' "
+            "and session_date = '2025-08-18' and is_final",
         ):
             (changed,) = con.execute(statement).fetchone() or (0,)
             assert changed == 1, statement
     file = database(altered, datetime.fromisoformat(as_of))
     with publish.reading(altered, file) as con:
-        failing = broken(told, con, as_of)
+        verdicts = verify(told, con, as_of)
+        ((bar,),) = con.execute(
+            "select row_id from staging.stg_prices where ticker = 'BABA' "
+            "and session_date = '2025-08-18'"
+        ).fetchall()
+    failing = [v.text for v in verdicts if not v.reproduces]
     starts = (
         "During the session",  # the high
         "Targets of 17",  # one of the targets
         "The median lies",
         "Nomura: Buy, target 170",
         "In 30 days:",
+        "Overextended price",
     )
     assert len(failing) == len(starts)
     assert all(any(text.startswith(start) for text in failing) for start in starts), failing
+    (windowed,) = [v for v in verdicts if v.text.startswith("Overextended price")]
+    assert f"raw.prices {bar} of 2025-08-18, on which it may rest, has changed" in windowed.reasons
+    (named,) = [v for v in verdicts if v.text.startswith("Nomura: Buy")]
+    assert not any("may rest" in reason for reason in named.reasons)
 
 
 def test_an_untouched_brief_reproduces_and_an_edited_one_does_not(
@@ -87,7 +100,16 @@ def test_names_in_a_file_get_into_no_sql(
     assert "there is no such cell" in verdict.reasons[0]
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"ticker": "A", "as_of": "", "sections": [1]}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        '{"ticker": "A", "as_of": "", "sections": [], "bars": 1}',
+        "{}",
+        '{"ticker": "A", "as_of": "", "sections": [1]}',
+    ],
+)
 def test_what_is_no_brief_is_refused(text: str, tmp_path: Path) -> None:
     file = tmp_path / "brief.json"
     file.write_text(text)
