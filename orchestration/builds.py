@@ -178,7 +178,8 @@ def _affected(
     for source, its_batches in batches.items():
         is_of_news = source in _OF_NEWS
         tells_of_call = is_of_news and _tells_of_call(con, source, its_batches)
-        waiting, reached = [source], set()
+        waiting = [source]
+        reached: set[str] = set()
         while waiting:
             parent = waiting.pop()
             for unique_id in models.keys() - reached:

@@ -37,6 +37,8 @@ select ticker, {{ as_of() }} as made from {{ ref("stg_ratings") }}
 group by ticker
 """
 RATINGS = "select distinct ticker from {{ source('raw', 'ratings') }}\n"
+SCORES = "{{ config(meta={'only_calls': true}) }}\n"
+SCORES += "select distinct ticker from {{ source('raw', 'news_signals') }}\n"
 DELETE_TICKERS = """{% macro delete_tickers(changes) -%}
 {%- if is_incremental() %} delete from {{ this }} where ticker in (select ticker from {{ changes }})
 {%- endif -%} {%- endmacro %}
@@ -104,6 +106,7 @@ def parsed_project(small_project: Path, tmp_path_factory: pytest.TempPathFactory
     (folder / "macros" / "doubled.sql").write_text(DOUBLED)
     (folder / "macros" / "delete_tickers.sql").write_text(DELETE_TICKERS)
     (folder / "models" / "staging" / "stg_ratings.sql").write_text(RATINGS)
+    (folder / "models" / "staging" / "scores.sql").write_text(SCORES)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(settings, "DBT_PROJECT", folder)
         dbt.prepare_manifest()
@@ -331,17 +334,17 @@ def test_news_is_told_to_the_consensus_only_where_it_holds_a_call(project: Proje
     item = {"ticker": "AAA", "news_id": "n", "published_at": "2026-11-20", "title": "News"}
     call = {"ticker": "AAA", "news_id": "n", "firm": "F", "scorer_version": "1", "grade": "Buy"}
     score = {"ticker": "AAA", "news_id": "n", "scorer_version": "1", "sentiment_score": 0.5}
-    told: list[tuple[str, dict[str, object], bool]] = [
-        ("news", item, False),
-        ("news_signals", score, False),
-        ("broker_calls", call, True),
-        ("news", item | {"news_id": "other"}, False),
-        ("news", item | {"title": "News, corrected"}, True),
-        ("news_signals", score | {"scorer_version": "2"}, True),
+    told: list[tuple[str, dict[str, object], set[str]]] = [
+        ("news", item, set()),
+        ("news_signals", score, set()),
+        ("broker_calls", call, {"totals"}),
+        ("news", item | {"news_id": "other"}, set()),
+        ("news", item | {"title": "News, corrected"}, {"totals"}),
+        ("news_signals", score | {"scorer_version": "2"}, {"scores"}),
     ]
-    for table, row, is_told in told:
+    for table, row, expected in told:
         with Warehouse(project.home.build) as warehouse:
             counts = warehouse.append(table, pd.DataFrame([row]), source="inbox")
             assert counts.stored == 1
         assert project.build() == []
-        assert ("totals" in project.ran) is is_told, (table, row)
+        assert project.ran & {"totals", "scores"} == expected, (table, row)
