@@ -22,6 +22,7 @@ from warehouse.store import Warehouse
 TABLES = {
     "staging.stg_prices": ["ticker", "session_date"],
     "staging.stg_price_loads": ["source", "ticker"],
+    "staging.stg_price_versions": ["row_id"],
     "marts.momentum_history": ["ticker", "session_date"],
     "marts.momentum_ranks": ["ticker", "session_date"],
     "marts.momentum": ["ticker"],

@@ -30,7 +30,7 @@
     "close_12": ("close", "bar_number", 12, 2 / 13),
     "close_26": ("close", "bar_number", 26, 2 / 27),
 } -%}
-{#- What is counted on the calendar or bar by bar, and rides along. -#}
+{#- What is counted on the calendar or bar by bar. -#}
 {%- set located = [
     "gap_count",
     "bars_since_gap",
@@ -208,7 +208,7 @@ with
             {% endfor %}
         from dated
     ),
-    located as (
+    known as (
         select
             bars.ticker,
             counted_tickers.ticker_number,
@@ -223,14 +223,9 @@ with
             bars.source,
             bars.known_at,
             bars.benchmark_level,
-            bars.benchmark_segment,
-            {% for column in located %} anchors.{{ column }}{{ "," if not loop.last }} {% endfor %}
+            bars.benchmark_segment
         from bars
         inner join counted_tickers on counted_tickers.ticker = bars.ticker
-        inner join
-            anchors
-            on anchors.series = counted_tickers.series
-            and anchors.session_date = bars.session_date
     ),
     lagged as (
         select
@@ -243,7 +238,7 @@ with
             {{ blocks_before(["close"], 6, 1) }}
             lag(benchmark_level) over history as benchmark_level_1d_ago,
             lag(benchmark_segment) over history as benchmark_segment_1d_ago
-        from located
+        from known
         window history as ({{ by_session }})
     ),
     measured as (
@@ -256,15 +251,13 @@ with
             volume,
             benchmark_level,
             benchmark_segment,
-            {{ located | join(", ") }},
             bar_number,
             close - close_1d_ago as change,
-            {% for price in ["close", "high", "low", "open"] %}
-                case
-                    when bars_since_gap >= 1 then {{ price }} / close_1d_ago - 1
-                end as {{ price if price != "close" }}{{ "_" if price != "close" }}return_1d,
+            close / close_1d_ago - 1 as return_1d,
+            {% for price in ["high", "low", "open"] %}
+                {{ price }} / close_1d_ago - 1 as {{ price }}_return_1d,
             {% endfor %}
-            case when bars_since_gap > 0 then ln(close / close_1d_ago) end as step,
+            ln(close / close_1d_ago) as log_return,
             {{ log_dividend_factor() }} as log_dividend_factor,
             {{ true_range() }} as true_range,
             case
@@ -280,19 +273,18 @@ with
         select
             *,
             case
-                when benchmark_return is not null then exp(step - log_dividend_factor) - 1
+                when benchmark_return is not null then exp(log_return - log_dividend_factor) - 1
             end as paired_return
         from measured
     ),
     summed as (
         select
             *,
-            coalesce(sum(log_dividend_factor) over so_far, 0) as log_factors,
+            {{ blocks_before(["high_6", "low_6", "fall_6"], 6, 6) }}
             {% for name, (value, position, seed, alpha) in averages.items() %}
                 sum({{ weighted(value, position, seed, alpha) }}) over block as block_{{ name }},
             {% endfor %}
-            {{ blocks_before(["high_6", "low_6", "fall_6"], 6, 6) }}
-            bar_number - gap_count as step_count
+            coalesce(sum(log_dividend_factor) over so_far, 0) as log_factors
         from paired
         window
             history as ({{ by_session }}),
@@ -301,9 +293,9 @@ with
     ),
     prepared as (
         select
-            ticker,
-            ticker_number,
-            session_date,
+            summed.ticker,
+            summed.ticker_number,
+            summed.session_date,
             high,
             close,
             volume,
@@ -311,14 +303,20 @@ with
             benchmark_segment,
             {{ located | join(", ") }},
             bar_number,
-            step_count,
-            return_1d,
-            high_return_1d,
-            low_return_1d,
-            open_return_1d,
-            step,
-            paired_return,
-            case when paired_return is not null then benchmark_return end as benchmark_return,
+            bar_number - gap_count as step_count,
+            {% for column in [
+                "return_1d",
+                "high_return_1d",
+                "low_return_1d",
+                "open_return_1d",
+                "paired_return",
+            ] %}
+                case when bars_since_gap > 0 then summed.{{ column }} end as {{ column }},
+            {% endfor %}
+            case when bars_since_gap > 0 then log_return end as step,
+            case
+                when bars_since_gap > 0 and summed.paired_return is not null then benchmark_return
+            end as benchmark_return,
             log_factors,
             {{ over_blocks("greatest", "high_6", 6) }} as high_36,
             {{ over_blocks("least", "low_6", 6) }} as low_36,
@@ -328,6 +326,11 @@ with
                 {{- "," if not loop.last }}
             {% endfor %}
         from summed
+        inner join counted_tickers on counted_tickers.ticker_number = summed.ticker_number
+        inner join
+            anchors
+            on anchors.series = counted_tickers.series
+            and anchors.session_date = summed.session_date
     ),
     -- All wide columns are made in the last pass, so that none rides through another.
     framed as (

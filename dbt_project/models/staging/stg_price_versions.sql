@@ -1,4 +1,22 @@
-{{ config(materialized="table") }}
+{{
+    config(
+        materialized="incremental",
+        incremental_strategy="append",
+        pre_hook="{{ delete_changed(ref('stg_price_changes'), 'replaced_from') }}",
+    )
+}}
+
+{#- Most bars are told once. -#}
+{%- set of_bars_told_again -%}
+    {{ only_changed(ref("stg_price_changes"), "replaced_from", "v") }}
+    where (v.ticker, v.session_date) in (
+        select told.ticker, told.session_date
+        from {{ source("raw", "prices") }} as told
+        {{ only_changed(ref("stg_price_changes"), "replaced_from", "told") }}
+        group by told.ticker, told.session_date
+        having count(*) > 1
+    )
+{%- endset -%}
 
 with
     source as (
@@ -10,6 +28,7 @@ with
                 day="v.session_date",
                 every=true,
                 first_loads=ref("stg_price_loads"),
+                changes=of_bars_told_again,
             )
         }}
     ),
