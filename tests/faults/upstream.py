@@ -1,7 +1,7 @@
 """What Yahoo does to us: each fault through the emulator, beside tickers that are well.
 
-For each: what is stored, what the user is told, and that the good tickers' bars arrive. The smallest
-form of each stands in `tests/warehouse/test_yahoo.py` and `tests/orchestration/test_yahoo.py`.
+For each: what is stored, what the user is told, and that the good tickers' bars arrive. The
+smallest form of each stands in `tests/warehouse/test_yahoo.py` and `tests/orchestration/test_yahoo.py`.
 """
 
 from __future__ import annotations
