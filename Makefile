@@ -44,8 +44,8 @@ $(VENV)/.bench: $(VENV)/.ready requirements/bench.txt
 	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/bench.txt
 	@touch $@
 
-soak: setup  ## Load 500 tickers from the Yahoo emulator with every kind of fault (some minutes).
-	@$(BIN)/python -m tests.yahoo_load
+soak: setup  ## Inject every fault in full counts and write docs/faults.md (hours).
+	@$(BIN)/python -m tests.faults --write docs/faults.md
 
 lint: $(VENV)/.lint  ## Check style and types of Python and SQL.
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy

@@ -77,7 +77,7 @@ def readers_and_publishes(place: Path, seed: int, count: int) -> Outcome:
     return Outcome(count, f"{readers} readers, {reads:,} reads: no error, no torn read")
 
 
-@fault(PART, "readers through ingest and refresh of the real commands", quick=1, full=20)
+@fault(PART, "readers through ingest and refresh of the real commands", quick=0, full=20)
 def readers_and_runs(place: Path, seed: int, count: int) -> Outcome:
     project, home = make_small_project(place / "dbt"), Home(place / "home")
     log, stop, told = place / "log", place / "stop", place / "told"
@@ -113,7 +113,7 @@ def _read_closes(path: Path, stop: Path, told: Path, number: int) -> None:
     (told / str(number)).write_text(str(reads))
 
 
-@fault(PART, "two pipelines started at once", quick=1, full=15)
+@fault(PART, "two pipelines started at once", quick=0, full=15)
 def two_pipelines(place: Path, seed: int, count: int) -> Outcome:
     project, home, logs = make_small_project(place / "dbt"), Home(place / "home"), place
     drop(home, 0, seed)

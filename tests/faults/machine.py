@@ -55,7 +55,7 @@ def told_well(log: Path, exit_code: int | None, words: tuple[str, ...]) -> None:
 FULL = ("no space left", "disk is full", "disk full", "could not write", "i/o error", "disk i/o")
 
 
-@fault(PART, "disk full during ingest and refresh", quick=2, full=30)
+@fault(PART, "disk full during ingest and refresh", quick=0, full=30)
 def disk_full(place: Path, seed: int, count: int) -> Outcome:
     project, log, chance = make_small_project(place / "dbt"), place / "log", random.Random(seed)
     home, quiet = Home(place / "disk" / "home"), Home(place / "undisturbed")

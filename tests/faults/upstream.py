@@ -1,7 +1,7 @@
 """What Yahoo does to us: each fault through the emulator, beside tickers that are well.
 
-For each: what is stored, what the user is told, and that the good tickers' bars arrive. The smallest
-form of each stands in `tests/warehouse/test_yahoo.py` and `tests/orchestration/test_yahoo.py`.
+For each: what is stored, what the user is told, and that the good tickers' bars arrive. The
+smallest forms stand in `tests/warehouse/test_yahoo.py` and `tests/orchestration/test_yahoo.py`.
 """
 
 from __future__ import annotations
@@ -277,7 +277,7 @@ def retyped(made: Desk, tickers: list[str]) -> str:
     return "rows rejected whole, the check schema_drift and `status` name the field"
 
 
-@fault(PART, "a rating feed that freezes six sessions, then back-fills", quick=1, full=1)
+@fault(PART, "a rating feed that freezes six sessions, then back-fills", quick=0, full=1)
 def frozen(place: Path, seed: int, count: int) -> Outcome:
     """One call a session for a quarter; frozen for six sessions; then all at once."""
     calendar = exchange_calendars.get_calendar("XNYS")
