@@ -233,8 +233,13 @@ def test_every_number_of_a_rule_is_in_its_version(models: Models, column: str) -
     assert models.version() != before
 
 
-def seed() -> list[dict[str, str]]:
-    return list(csv.DictReader((SEEDS / "risk_flag_rules.csv").read_text().splitlines()))
+def seed(name: str = "risk_flag_rules") -> list[dict[str, str]]:
+    return list(csv.DictReader((SEEDS / f"{name}.csv").read_text().splitlines()))
+
+
+def test_every_flag_has_one_name() -> None:
+    names = [row["flag"] for row in seed("flag_names")]
+    assert sorted(names) == sorted({rule["flag"] for rule in seed()})
 
 
 def test_a_flag_has_one_family_and_messages_name_what_there_is() -> None:
