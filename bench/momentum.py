@@ -8,7 +8,6 @@ store, dbt, tests, publishing.
 import argparse
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,10 +20,10 @@ import duckdb
 from rich.console import Console
 from rich.table import Table
 
+from bench.project import cut_down
 from orchestration import dbt
-from warehouse import settings
 from warehouse.publish import publish
-from warehouse.settings import DBT_PROJECT, Home
+from warehouse.settings import Home
 from warehouse.store import Warehouse
 
 PEERS = ("polars", "pandas")
@@ -40,19 +39,6 @@ MODELS = (
 LAST_WEEK = datetime(2025, 9, 1)
 # What a table in the currency of the close is compared relative to.
 IN_CURRENCY = ("macd", "macd_signal", "atr_14", "total_return_close", "sma_50", "sma_200")
-
-
-def only_momentum(folder: Path) -> Path:
-    """Copy the dbt project to `folder`, staging and momentum alone; return the copy."""
-    kept = ("stg_", "_staging", "_sources", "momentum", "_momentum", "benchmark_levels")
-
-    def others(path: str, names: list[str]) -> list[str]:
-        is_model = Path(path).parent.name == "models"
-        unwanted = [name for name in names if is_model and not name.startswith(kept)]
-        return [*unwanted, "target", "logs"]
-
-    shutil.copytree(DBT_PROJECT, folder, ignore=others)
-    return folder
 
 
 def day_of(sessions: int, number: int) -> datetime:
@@ -147,7 +133,7 @@ def append(home: Home, sql: str) -> float:
 
 def pipeline(folder: Path, bars: Path, last_day: str) -> dict[str, object]:
     """Measure ours: load, full build, one more session, one restated ticker, publishing."""
-    settings.DBT_PROJECT = only_momentum(folder / "dbt_project")
+    cut_down(folder / "dbt_project", "momentum", "momentum_ranks")
     (dbt.prepare_manifest().folder / "unit_tested").touch()
     home = Home(folder / "home")
     rows = f"select *, true as is_final from '{bars}' where session_date"

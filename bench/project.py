@@ -22,11 +22,8 @@ def rests_on(*models: str) -> set[str]:
     return found
 
 
-def cut_down(folder: Path, *models: str) -> set[str]:
-    """Work from now on with a copy of the project in `folder`, of `models` and what they rest on.
-
-    Returns the names of the models that are left.
-    """
+def cut_down(folder: Path, *models: str) -> None:
+    """Work from now on with a copy in `folder` of the project: `models` and what they rest on."""
     kept = rests_on(*models)
 
     def others(path: str, names: list[str]) -> list[str]:
@@ -41,4 +38,3 @@ def cut_down(folder: Path, *models: str) -> set[str]:
             content[part] = [one for one in content.get(part, []) if one[name] in kept]
         path.write_text(yaml.safe_dump(content, sort_keys=False))
     settings.DBT_PROJECT = folder
-    return kept
