@@ -38,8 +38,11 @@ owner started, where it is kept. `changes`: SQL by which only the versions of ch
                     partition by v.source, v.{{ key | join(", v.") }}
                     order by v.known_at asc nulls last
                 ) as superseded_at
-            from {{ source("raw", table) }} as v
-            inner join loads on loads.batch_id = v.batch_id {{ changes or "" }}
+            from
+                {% if changes %} (select v.* from {{ source("raw", table) }} as v {{ changes }}) as v
+                {% else %} {{ source("raw", table) }} as v
+                {% endif %}
+            inner join loads on loads.batch_id = v.batch_id
         ),
         first_loads as (
             {% if first_loads %}

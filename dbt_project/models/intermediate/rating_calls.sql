@@ -14,7 +14,7 @@ turns events arrive in the order of their days, so that looking back from a call
 before it. Numbers of sessions: see `session_number_at`.
 -#}
 {%- set sequence = "partition by ticker, firm, turn order by graded_on asc nulls last" -%}
-{%- set chain = "partition by ticker, firm, turn, coverage, told_currency, is_fair_value order by graded_on asc nulls last" -%}
+{%- set chain = "partition by ticker, firm, turn, coverage, told_currency, is_fair_value, target is null order by graded_on asc nulls last" -%}
 
 with
     grades as (select * from {{ ref("rating_grades") }}),
@@ -90,10 +90,7 @@ with
         ratings as (
             select ratings.*
             from {{ ref("stg_ratings_history") }} as ratings
-            inner join
-                (select distinct ticker, told_firm from absent_firms) as absent
-                on absent.ticker = ratings.ticker
-                and absent.told_firm = ratings.firm
+            where (ratings.ticker, ratings.firm) in (select ticker, told_firm from absent_firms)
         ),
     {% else %} ratings as (select * from {{ ref("stg_ratings_history") }}),
     {% endif %}
@@ -208,13 +205,7 @@ with
         where
             greatest(known_number, named_from) < least(gone_number, named_to)
             {% if is_incremental() %}
-                and exists (
-                    select 1
-                    from absent_firms
-                    where
-                        absent_firms.ticker = named.ticker
-                        and absent_firms.firm = named.canonical_firm
-                )
+                and (ticker, canonical_firm) in (select ticker, firm from absent_firms)
             {% endif %}
     ),
     arrivals as (
@@ -287,72 +278,60 @@ with
                 0
             ) as coverage,
             coalesce(lag(effect) over ({{ sequence }}) = 'closes', false) as is_closed_before,
+            coalesce(
+                case
+                    when lag(effect) over ({{ sequence }}) = 'vote'
+                    then lag(score) over ({{ sequence }})
+                end,
+                from_score
+            ) as prior_score,
             coalesce(lead(seen_from) over ({{ sequence }}), seen_to) as replaced_at
         from laid_out
         where listed_before is null or listed_before < graded_on
     ),
-    scored as (
+    chained as (
         select
             *,
-            coalesce(
-                lag(score) over (
-                    partition by ticker, firm, turn, coverage order by graded_on asc nulls last
-                ),
-                from_score
-            ) as prior_score
+            case when target is not null then lag(target) over ({{ chain }}) end as earlier_target,
+            case when target is not null then lag(graded_on) over ({{ chain }}) end as earlier_on,
+            case
+                when target is not null then lag(known_at) over ({{ chain }})
+            end as earlier_known_at
         from covered
-    ),
-    targeted as (
-        select
-            row_id,
-            ticker,
-            firm,
-            turn,
-            lag(target) over ({{ chain }}) as earlier_target,
-            lag(graded_on) over ({{ chain }}) as earlier_on,
-            lag(known_at) over ({{ chain }}) as earlier_known_at
-        from covered
-        where target is not null
     ),
     final as (
         select
-            scored.ticker,
-            scored.firm,
-            scored.turn,
-            scored.graded_on,
-            scored.seen_from as from_number,
-            scored.seen_to as to_number,
-            least(scored.replaced_at, scored.seen_to) as replaced_at,
-            scored.told_number,
-            scored.table_name,
-            scored.row_id,
-            scored.grade,
-            scored.score,
-            scored.bucket,
-            scored.effect,
-            scored.action,
-            scored.prior_score,
-            scored.is_closed_before,
-            scored.coverage,
-            scored.target,
-            scored.prior_target,
-            scored.target_currency,
-            scored.told_currency,
-            scored.is_fair_value,
-            targeted.earlier_target,
-            targeted.earlier_on,
-            targeted.earlier_known_at,
-            scored.known_at,
-            scored.known_from,
-            scored.pit_quality,
-            scored.note
-        from scored
-        left join
-            targeted
-            on targeted.row_id = scored.row_id
-            and targeted.ticker = scored.ticker
-            and targeted.firm = scored.firm
-            and targeted.turn = scored.turn
+            ticker,
+            firm,
+            turn,
+            graded_on,
+            seen_from as from_number,
+            seen_to as to_number,
+            least(replaced_at, seen_to) as replaced_at,
+            told_number,
+            table_name,
+            row_id,
+            grade,
+            score,
+            bucket,
+            effect,
+            action,
+            prior_score,
+            is_closed_before,
+            coverage,
+            target,
+            prior_target,
+            target_currency,
+            told_currency,
+            is_fair_value,
+            earlier_target,
+            earlier_on,
+            earlier_known_at,
+            known_at,
+            known_from,
+            pit_quality,
+            note
+        from chained
     )
 select *
 from final

@@ -13,11 +13,21 @@ is on the old basis. Whether those stored later are, the prior targets tell that
 calls name, as far as these were known in the session, or when the version was stored.
 -#}
 with
-    calls as (
-        select calls.*
-        from {{ ref("rating_calls") }} as calls
-        where {{ is_absent({"ticker": "calls.ticker", "firm": "calls.firm"}) }}
-    ),
+    {% if is_incremental() %}
+        absent_firms as (
+            select ticker, firm
+            from {{ ref("rating_calls") }}
+            except
+            select ticker, firm
+            from {{ this }}
+        ),
+        calls as (
+            select *
+            from {{ ref("rating_calls") }}
+            where (ticker, firm) in (select ticker, firm from absent_firms)
+        ),
+    {% else %} calls as (select * from {{ ref("rating_calls") }}),
+    {% endif %}
     split_spans as (select * from {{ ref("stg_splits") }}),
     splits as (select * from split_spans where is_known),
     quotes as (
