@@ -1,21 +1,17 @@
 {#-
-Whose facts of `tables` (none: all), of the security or of its exchange's sessions were stored since the
-build that is continued, by raw table, and the first day such a version tells of.
+Whose facts of `tables`, of the security or of its exchange's sessions were stored since the build that is
+continued, by raw table, and the first day such a version tells of.
 -#}
-{% macro changes_of(tables=none) %}
+{% macro changes_of(tables) %}
     {#- Tables by ticker, the day that a version of each tells of, and whose word it is. -#}
     {%- set days = [
         ("prices", "session_date", "''"),
         ("ratings", "graded_on", "firm"),
         ("consensus", "snapshot_date", "''"),
-        ("valuations", "valued_on", "''"),
-        ("estimates", "snapshot_date", "''"),
-        ("earnings", "period_end", "''"),
-        ("earnings_dates", "snapshot_date", "''"),
-        ("short_interest", "settled_on", "''"),
         ("news", "cast(published_at as date)", "''"),
         ("universe", "cast(null as date)", "''"),
     ] -%}
+    {%- set first_day = "cast('0001-01-01' as date)" -%}
 
     with
         listings as (select ticker, exchange from {{ ref("stg_listings") }}),
@@ -44,7 +40,7 @@ build that is continued, by raw table, and the first day such a version tells of
             group by exchange
         ),
         final as (
-            {% for table, day, firm in days if tables is none or table in tables %}
+            {% for table, day, firm in days if table in tables %}
                 select
                     '{{ table }}' as table_name,
                     ticker,
@@ -56,20 +52,39 @@ build that is continued, by raw table, and the first day such a version tells of
                 group by ticker{% if firm == "firm" %}, firm{% endif %}
                 union all
             {% endfor %}
-            {% if tables is none or "broker_calls" in tables %}
+            {% if "broker_calls" in tables %}
                 select
                     'broker_calls' as table_name,
-                    told.ticker,
+                    ticker,
                     '' as firm,
-                    min(cast(items.published_at as date)) as changed_from,
-                    min(cast(items.known_at as date)) as known_on
-                from {{ source("raw", "broker_calls") }} as told
-                inner join
-                    {{ source("raw", "news") }} as items
-                    on items.ticker = told.ticker
-                    and items.news_id = told.news_id
-                where {{ is_stored_since("told.stored_at") }}
-                group by told.ticker
+                    min(changed_from) as changed_from,
+                    min(known_on) as known_on
+                from
+                    (
+                        select
+                            told.ticker,
+                            cast(items.published_at as date) as changed_from,
+                            cast(items.known_at as date) as known_on
+                        from {{ source("raw", "broker_calls") }} as told
+                        inner join
+                            {{ source("raw", "news") }} as items
+                            on items.ticker = told.ticker
+                            and items.news_id = told.news_id
+                        where
+                            {{ is_stored_since("told.stored_at") }}
+                            or {{ is_stored_since("items.stored_at") }}
+                        union all
+                        -- Another scorer may no longer find a call.
+                        select told.ticker, {{ first_day }}, {{ first_day }}
+                        from {{ source("raw", "news_signals") }} as anew
+                        inner join
+                            {{ source("raw", "broker_calls") }} as told
+                            on told.ticker = anew.ticker
+                            and told.news_id = anew.news_id
+                            and told.scorer_version <> anew.scorer_version
+                        where {{ is_stored_since("anew.stored_at") }}
+                    ) as calls
+                group by ticker
                 union all
             {% endif %}
             select

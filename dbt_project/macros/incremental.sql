@@ -4,26 +4,6 @@ hand, without these vars, every model is made anew. `orchestration/builds.py` de
 -#}
 {% macro should_full_refresh() -%} {{ return(model.name not in var("continued")) }} {%- endmacro %}
 
-{#-
-Made anew, or gone on from by what its query adds. dbt's own first makes a temporary table, asks for
-the columns of both four times and comments on them again, which costs more than most additions.
--#}
-{% materialization incremental, adapter="duckdb" %}
-    {%- set target = this.incorporate(type="table") -%}
-    {{ run_hooks(pre_hooks, inside_transaction=true) }}
-    {%- call statement("main") -%}
-        {%- if is_incremental() -%} insert into {{ target }} by name ({{ compiled_code }})
-        {%- else -%} create or replace table {{ target }} as ({{ compiled_code }})
-        {%- endif -%}
-    {%- endcall -%}
-    {%- if not is_incremental() -%}
-        {%- do persist_docs(target, model) -%}
-    {%- endif -%}
-    {{ run_hooks(post_hooks, inside_transaction=true) }}
-    {%- do adapter.commit() -%}
-    {{ return({"relations": [target]}) }}
-{% endmaterialization %}
-
 {#- Whether a version was stored since the build that is continued; every one is where none is. -#}
 {% macro is_stored_since(stored_at="stored_at") -%}
     {%- if var("stored_until") is none -%} true

@@ -39,7 +39,8 @@ owner started, where it is kept. `changes`: SQL by which only the versions of ch
                     order by v.known_at asc nulls last
                 ) as superseded_at
             from
-                {% if changes %} (select v.* from {{ source("raw", table) }} as v {{ changes }}) as v
+                {% if changes %}
+                    (select v.* from {{ source("raw", table) }} as v {{ changes }}) as v
                 {% else %} {{ source("raw", table) }} as v
                 {% endif %}
             inner join loads on loads.batch_id = v.batch_id

@@ -1,34 +1,13 @@
-{#- Tickers with a call in the news that another scorer, new since the last build, may not find. -#}
-{% macro rescored_tickers() %}
-    select anew.ticker
-    from {{ ref("stg_news_signals") }} as anew
-    inner join
-        {{ ref("stg_broker_calls") }} as found
-        on found.news_id = anew.news_id
-        and found.ticker = anew.ticker
-        and found.scorer_version <> anew.scorer_version
-    where {{ is_stored_since("anew.stored_at") }}
-{% endmacro %}
-
 {#- Tickers of which something was told since the last build that dates, names or moves all ratings. -#}
 {% macro retold_tickers() %}
     select ticker
     from {{ ref("stg_changes") }}
     where table_name in ('broker_calls', 'securities', 'universe', 'sessions')
-    union
-    select calls.ticker
-    from {{ ref("stg_broker_calls") }} as calls
-    inner join
-        {{ ref("stg_changes") }} as changes
-        on changes.ticker = calls.ticker
-        and changes.table_name = 'news'
-    union
-    {{ rescored_tickers() }}
 {% endmacro %}
 
 {#- The rows of `stg_ratings_history` to make anew: of those tickers, and of days rated since. -#}
 {% macro touched_ratings() %}
-    exists (
+    (ticker, graded_on) in (
         with
             touched as (
                 select ticker, cast(null as date) as graded_on
@@ -38,11 +17,12 @@
                 from {{ source("raw", "ratings") }}
                 where {{ is_stored_since() }}
             )
-        select 1
-        from touched
-        where
-            touched.ticker = {{ this }}.ticker
-            and coalesce(touched.graded_on, {{ this }}.graded_on) = {{ this }}.graded_on
+        select kept.ticker, kept.graded_on
+        from {{ this }} as kept
+        inner join
+            touched
+            on touched.ticker = kept.ticker
+            and coalesce(touched.graded_on, kept.graded_on) = kept.graded_on
     )
 {% endmacro %}
 
@@ -84,7 +64,7 @@ another name from a day since then.
 
 {#- The rows of `rating_calls` to lay out anew: of those, and of tickers with another currency. -#}
 {% macro touched_calls() %}
-    exists (
+    (ticker, firm) in (
         with
             touched as (
                 {{ touched_firms() }}
@@ -96,11 +76,12 @@ another name from a day since then.
                     kept.target_currency is null
                     and coalesce(kept.told_currency, '') <> coalesce(quotes.currency, '')
             )
-        select 1
-        from touched
-        where
-            touched.ticker = {{ this }}.ticker
-            and coalesce(touched.firm, {{ this }}.firm) = {{ this }}.firm
+        select kept.ticker, kept.firm
+        from (select distinct ticker, firm from {{ this }}) as kept
+        inner join
+            touched
+            on touched.ticker = kept.ticker
+            and coalesce(touched.firm, kept.firm) = kept.firm
     )
 {% endmacro %}
 
@@ -109,7 +90,7 @@ The rows of `rating_events` to make anew: of those firms, of all firms where spl
 what all of them say, and of tickers with another split.
 -#}
 {% macro touched_events() %}
-    exists (
+    (ticker, firm) in (
         with
             touched as (
                 select firms.ticker, case when splits.ticker is null then firms.firm end as firm
@@ -131,11 +112,12 @@ what all of them say, and of tickers with another split.
                         else kept.told_major_code = quotes.major_code
                     end
             )
-        select 1
-        from touched
-        where
-            touched.ticker = {{ this }}.ticker
-            and coalesce(touched.firm, {{ this }}.firm) = {{ this }}.firm
+        select kept.ticker, kept.firm
+        from (select distinct ticker, firm from {{ this }}) as kept
+        inner join
+            touched
+            on touched.ticker = kept.ticker
+            and coalesce(touched.firm, kept.firm) = kept.firm
     )
 {% endmacro %}
 
@@ -175,13 +157,10 @@ or a bar told anew that is older than a week, so that a split may have gone.
 
 {#- The rows of `stg_consensus_history` to make anew: of the days that were told of since. -#}
 {% macro touched_snapshot_days() %}
-    exists (
-        select 1
-        from {{ source("raw", "consensus") }} as told
-        where
-            told.ticker = {{ this }}.ticker
-            and told.snapshot_date = {{ this }}.snapshot_date
-            and {{ is_stored_since("told.stored_at") }}
+    (ticker, snapshot_date) in (
+        select ticker, snapshot_date
+        from {{ source("raw", "consensus") }}
+        where {{ is_stored_since() }}
     )
 {% endmacro %}
 
@@ -270,7 +249,7 @@ those that were live in a session whose close or rate moved, and those not judge
 -#}
 {% macro touched_votes() %}
     live_to > judged_to
-    or exists (
+    or (ticker, firm, live_to) in (
         with
             quotes as (select ticker, exchange, currency from {{ ref("quotes") }}),
             moved as (
@@ -315,12 +294,13 @@ those that were live in a session whose close or rate moved, and those not judge
                 inner join quotes on quotes.ticker = kept.ticker
                 where coalesce(kept.quote_currency, '') <> coalesce(quotes.currency, '')
             )
-        select 1
-        from touched
-        where
-            touched.ticker = {{ this }}.ticker
-            and coalesce(touched.firm, {{ this }}.firm) = {{ this }}.firm
-            and {{ this }}.live_to > touched.touched_from
+        select kept.ticker, kept.firm, kept.live_to
+        from {{ this }} as kept
+        inner join
+            touched
+            on touched.ticker = kept.ticker
+            and touched.touched_from < kept.live_to
+            and coalesce(touched.firm, kept.firm) = kept.firm
     )
 {% endmacro %}
 
@@ -374,10 +354,6 @@ ticker's newest, which stands for the moment it was built: as a condition on a r
                     and changes.table_name = 'prices'
                     and changes.ticker like '%=X'
                 group by events.ticker
-                union all
-                -- Another scorer may no longer find a call.
-                select ticker, {{ first_day }}
-                from ({{ rescored_tickers() }}) as rescored
             ),
             touched as (
                 select ticker, min(touched_from) as touched_from from causes group by ticker

@@ -138,16 +138,20 @@ with
         from expiring
         where voted_from < live_to
     ),
+    firsts as (select ticker, min(voted_from) as voted_from from live group by ticker),
     blocks as (
         select
-            ticker,
-            min(session_number) as first_number,
-            max(session_number) as last_number,
-            min(close) as lowest_close,
-            max(close) as highest_close
+            sessions.ticker,
+            min(sessions.session_number) as first_number,
+            max(sessions.session_number) as last_number,
+            min(sessions.close) as lowest_close,
+            max(sessions.close) as highest_close
         from sessions
-        where session_number >= (select min(voted_from) from live)
-        group by ticker, block_number
+        inner join
+            firsts
+            on firsts.ticker = sessions.ticker
+            and firsts.voted_from <= sessions.session_number
+        group by sessions.ticker, sessions.block_number
     ),
     doubtful as (
         select distinct live.vote_number
