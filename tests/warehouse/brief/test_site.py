@@ -102,6 +102,22 @@ def test_nobody_is_kept_out(
 
 @pytest.mark.browser
 @needs_chromium
+def test_the_printed_page_holds_the_evidence_that_is_shown(sample: Home, page: Any) -> None:
+    page.goto((sample.site / "BABA.html").as_uri())
+    cells = page.locator("details table")
+    page.locator("summary").first.click()
+    for media in ("screen", "print"):
+        page.emulate_media(media=media)
+        assert [cells.nth(n).is_visible() for n in (0, 1)] == [True, False]
+    page.emulate_media(media="screen")
+    page.get_by_label("Show all evidence").press("Space")
+    for media in ("screen", "print"):
+        page.emulate_media(media=media)
+        assert all(cells.nth(n).is_visible() for n in range(cells.count()))
+
+
+@pytest.mark.browser
+@needs_chromium
 def test_hostile_text_does_nothing(page: Any, tmp_path: Path) -> None:
     hostile = "</summary><script>document.title='owned'</script><img src=x onerror=alert(1)>"
     cells = (
