@@ -7,7 +7,8 @@ the first session of one) and then shown in every session of it. Windows of days
 session, so what happened in them is counted session by session.
 -#}
 {% macro consensus_rows(sessions, is_newest) %}
-    {%- set steps = 91 -%}
+    {#- Sessions, and points, that are looked at together: a point meets what touches its block alone. -#}
+    {%- set session_block, point_block = 64, 16 -%}
     {#- A thousandth of a percent is rounding, not a change. -#}
     {%- set counted = {
         "upgrades": "direction = 'upgrade'",
@@ -33,6 +34,7 @@ session, so what happened in them is counted session by session.
         days as (
             select exchange, day, is_session, session_number from {{ ref("stg_calendar_days") }}
         ),
+        steps as (select distinct session_number - 1 as step from days where is_session),
         methods as (
             select method, min_vote_count from {{ ref("house_methods") }} where method = 'default'
         ),
@@ -101,34 +103,62 @@ session, so what happened in them is counted session by session.
             {%- endfor %}
         ),
         dated_points as (
-            select points.ticker_number, points.point, sessions.counted_on
+            select
+                points.ticker_number,
+                points.point,
+                points.point - points.point % {{ session_block }} as block_number,
+                sessions.counted_on
             from points
             inner join
                 sessions
                 on sessions.ticker_number = points.ticker_number
                 and sessions.session_number = points.point
         ),
+        live_spans as (
+            select
+                *,
+                from_number - from_number % {{ session_block }} as first_block,
+                least(to_number - 1, last_number)
+                - least(to_number - 1, last_number) % {{ session_block }} as last_block
+            from live
+        ),
+        live_blocks as (
+            select
+                spans.ticker_number,
+                spans.first_block + {{ session_block }} * steps.step as block_number,
+                spans.from_number,
+                spans.to_number,
+                spans.score,
+                spans.bucket,
+                spans.graded_on,
+                spans.target,
+                spans.badness
+            from live_spans as spans
+            inner join
+                steps on steps.step <= (spans.last_block - spans.first_block) / {{ session_block }}
+        ),
         standing as (
             select
-                live.ticker_number,
+                blocks.ticker_number,
                 dated_points.point,
-                live.score,
-                live.bucket,
-                live.target,
-                live.badness,
+                blocks.score,
+                blocks.bucket,
+                blocks.target,
+                blocks.badness,
                 {{
                     dbt.datediff(
                         "cast('1970-01-01' as date)",
-                        "least(live.graded_on, dated_points.counted_on)",
+                        "least(blocks.graded_on, dated_points.counted_on)",
                         "day",
                     )
                 }} as graded_day
             from dated_points
             inner join
-                live
-                on live.ticker_number = dated_points.ticker_number
-                and live.from_number <= dated_points.point
-                and live.to_number > dated_points.point
+                live_blocks as blocks
+                on blocks.ticker_number = dated_points.ticker_number
+                and blocks.block_number = dated_points.block_number
+                and blocks.from_number <= dated_points.point
+                and blocks.to_number > dated_points.point
         ),
         vote_counts as (
             select
@@ -168,17 +198,17 @@ session, so what happened in them is counted session by session.
                 on vote_counts.mean_score > labels.score_above
                 and vote_counts.mean_score <= labels.score_up_to
         ),
-        ranked_targets as (
+        -- From each target to the one half of all of them above it.
+        halves as (
             select
                 standing.ticker_number,
                 standing.point,
-                standing.target,
-                vote_counts.target_median,
-                vote_counts.target_count,
-                row_number() over (
+                standing.target as cluster_low,
+                lead(standing.target, cast(floor(vote_counts.target_count / 2.0) as integer)) over (
                     partition by standing.ticker_number, standing.point
                     order by standing.target asc nulls last
-                ) as target_rank
+                ) as cluster_high,
+                vote_counts.target_median
             from standing
             inner join
                 vote_counts
@@ -188,28 +218,23 @@ session, so what happened in them is counted session by session.
         ),
         intervals as (
             select
-                lows.ticker_number,
-                lows.point,
-                lows.target as cluster_low,
-                highs.target as cluster_high,
+                ticker_number,
+                point,
+                cluster_low,
+                cluster_high,
                 row_number() over (
-                    partition by lows.ticker_number, lows.point
+                    partition by ticker_number, point
                     order by
-                        cast(highs.target - lows.target as decimal(28, 6)) asc nulls last,
+                        cast(cluster_high - cluster_low as decimal(28, 6)) asc nulls last,
                         cast(
-                            abs(lows.target / 2 + highs.target / 2 - lows.target_median) as decimal(
+                            abs(cluster_low / 2 + cluster_high / 2 - target_median) as decimal(
                                 28, 6
                             )
                         ) asc nulls last,
-                        lows.target asc nulls last
+                        cluster_low asc nulls last
                 ) as width_rank
-            from ranked_targets as lows
-            inner join
-                ranked_targets as highs
-                on highs.ticker_number = lows.ticker_number
-                and highs.point = lows.point
-                and highs.target_rank
-                = lows.target_rank + cast(floor(lows.target_count / 2.0) as integer)
+            from halves
+            where cluster_high is not null
         ),
         clusters as (
             select ticker_number, point, cluster_low, cluster_high
@@ -279,14 +304,6 @@ session, so what happened in them is counted session by session.
                 group by ticker_number, point
             ),
         {% else %}
-            steps as (
-                select session_number - 1 as step
-                from days
-                where
-                    is_session
-                    and session_number <= {{ steps }}
-                    and exchange in (select min(exchange) from days)
-            ),
             {%- set before_the_calendar = (
                 "case when calls.graded_on + %s > calls.counted_on then "
                 ~ newest()
@@ -430,14 +447,44 @@ session, so what happened in them is counted session by session.
                 where target_revision is not null
                 group by call_number, ticker_number, target_revision
             ),
+            stay_spans as (
+                select
+                    *,
+                    first_point - first_point % {{ point_block }} as first_block,
+                    left_point - 1 - (left_point - 1) % {{ point_block }} as last_block
+                from stays
+                where first_point < left_point
+            ),
+            stay_blocks as (
+                select
+                    spans.ticker_number,
+                    spans.first_block + {{ point_block }} * steps.step as block_number,
+                    spans.first_point,
+                    spans.left_point,
+                    spans.left_30d_point,
+                    spans.target_revision
+                from stay_spans as spans
+                inner join
+                    steps
+                    on steps.step <= (spans.last_block - spans.first_block) / {{ point_block }}
+            ),
+            change_points as (
+                select ticker_number, point, point - point % {{ point_block }} as block_number
+                from changes
+            ),
             recent as (
                 select
-                    stays.ticker_number,
-                    stays.first_point + steps.step as point,
-                    stays.first_point + steps.step < stays.left_30d_point as is_in_30d,
-                    stays.target_revision
-                from stays
-                inner join steps on steps.step < stays.left_point - stays.first_point
+                    points.ticker_number,
+                    points.point,
+                    points.point < blocks.left_30d_point as is_in_30d,
+                    blocks.target_revision
+                from change_points as points
+                inner join
+                    stay_blocks as blocks
+                    on blocks.ticker_number = points.ticker_number
+                    and blocks.block_number = points.block_number
+                    and blocks.first_point <= points.point
+                    and blocks.left_point > points.point
             ),
         {% endif %}
         revisions as (
