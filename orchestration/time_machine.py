@@ -84,10 +84,14 @@ def database(
 def fingerprint(file: Path) -> str:
     """Return a hash of all facts in the raw tables of a database, whatever their order."""
     parts = []
-    with duckdb.connect(str(file), read_only=True) as con:
+    quoted = str(file).replace("'", "''")
+    # Attached, since this process may have it open by another configuration.
+    with duckdb.connect() as con:
+        con.execute(f"attach '{quoted}' as looked_at (read_only)")
         for table in sorted(schema()):
             found = con.execute(
-                f"select count(*), cast(sum(hash(told)) as varchar) from raw.{table} as told"
+                "select count(*), cast(sum(hash(told)) as varchar) "
+                f"from looked_at.raw.{table} as told"
             ).fetchone()
             parts.append((table, *(found or ())))
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -510,14 +510,28 @@ def diff(
     as_json: JsonOption = False,
 ) -> None:
     """Say what changed for a ticker since a day, and which raw rows made it change."""
-    from warehouse.brief.changes import changes
+    from warehouse.brief.changes import changes, require_known
 
     place = Home.find(home, demo=demo)
     since_moment = _moment(since)
     before_moment = since_moment.isoformat(sep=" ")
+    made = publish.newest(place)
+    shown = _moment(as_of) if as_of else datetime.fromisoformat(made.as_of) if made else None
+    if shown is not None and since_moment >= shown:
+        raise UsageError(
+            f"--since {before_moment[:16]} is not before {shown:%Y-%m-%d %H:%M} UTC, the moment "
+            "it is compared with."
+        )
     with _marts(place, as_of, quiet=as_json) as (after, moment, shown_by):
+        assert made is not None
         made = publish.newest(place)
         assert made is not None
+        if before_moment >= moment:
+            raise UsageError(
+                f"--since {before_moment[:16]} is not before {moment[:16]} UTC, the moment that "
+                "is compared with it."
+            )
+        require_known(after, ticker)
         compared_by = Answer(TIME_MACHINE, "the later moment needs it too")
         if shown_by.way == PUBLISHED:
             compared_by = answer(after, datetime.fromisoformat(made.as_of), since_moment, ticker)
@@ -554,7 +568,9 @@ def diff(
             if change.kind == kind:
                 out.print(f" • {escape(change.text)}", highlight=False)
                 rows = [f"{cell.table} {cell.row_id}" for cell in change.evidence if cell.is_raw]
-                for row in list(dict.fromkeys(rows))[:4]:
+                told = list(dict.fromkeys(rows))
+                more = [f"and {len(told) - 4} more rows"] if len(told) > 5 else told[4:]
+                for row in [*told[:4], *more]:
                     out.print(f"     [dim]{escape(row)}[/dim]", highlight=False)
     if not found:
         out.print("Nothing changed.")

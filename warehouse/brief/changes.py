@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 
@@ -55,6 +55,32 @@ class Change:
         }
 
 
+class _Vote(NamedTuple):
+    """A change of a firm's vote, and what of it changed."""
+
+    change: Change
+    is_counted_anew: bool
+    is_graded_anew: bool
+    is_target_anew: bool
+
+    def bears_on(self, column: str) -> bool:
+        """Whether it may have moved a column of the consensus."""
+        if column == "firm_count":
+            return self.is_counted_anew
+        if column == "label":
+            return self.is_graded_anew
+        return self.is_target_anew
+
+
+def require_known(con: duckdb.DuckDBPyConnection, ticker: str) -> None:
+    """Raise `UsageError` when the marts of a database do not know the ticker."""
+    if Marts(con, ticker).one("marts.scorecard") is None:
+        raise UsageError(
+            f"The marts know nothing of {ticker}. "
+            '`bellwether sql "select ticker from marts.scorecard"` lists what they know.'
+        )
+
+
 def changes(
     before: duckdb.DuckDBPyConnection,
     after: duckdb.DuckDBPyConnection,
@@ -68,15 +94,13 @@ def changes(
     are on it (`is_same_basis`).
     Raises `UsageError` when the later one does not know the ticker.
     """
+    require_known(after, ticker)
     old, new = Marts(before, ticker), Marts(after, ticker)
-    if new.one("marts.scorecard") is None:
-        raise UsageError(f"The marts know nothing of {ticker}.")
     splits = 1.0 if is_same_basis else _splits(old, new)
     votes = _votes(old, new, splits)
-    moved = [cell for change in votes for cell in change.evidence if cell.is_raw]
     return [
-        *votes,
-        *_levels(old, new, splits, moved),
+        *(vote.change for vote in votes),
+        *_levels(old, new, splits, votes),
         *_returns(old, new, splits),
         *_flags(old, new),
     ]
@@ -100,7 +124,7 @@ def _splits(old: Marts, new: Marts) -> float:
     return factor
 
 
-def _votes(old: Marts, new: Marts, splits: float) -> list[Change]:
+def _votes(old: Marts, new: Marts, splits: float) -> list[_Vote]:
     query = "select * from marts.votes where ticker = $ticker order by graded_on desc, firm"
     before = {row["firm"]: row for row in old.rows(query)}
     after = {row["firm"]: row for row in new.rows(query)}
@@ -120,8 +144,23 @@ def _votes(old: Marts, new: Marts, splits: float) -> list[Change]:
             continue
         shown = (_vote_words(was, splits) if was else None, _vote_words(now) if now else None)
         head, *rest = cells
-        found.append(Change("Votes", f"{clean(firm)}: {said}", *shown, (head, *rest)))
+        change = Change("Votes", f"{clean(firm)}: {said}", *shown, (head, *rest))
+        is_counted_anew = was is None or now is None
+        found.append(
+            _Vote(
+                change,
+                is_counted_anew,
+                is_counted_anew or _part(was, "score") != _part(now, "score"),
+                (_part(was, "target") is not None or _part(now, "target") is not None)
+                and _differ(_part(was, "target", splits), _part(now, "target")),
+            )
+        )
     return found
+
+
+def _part(vote: Row | None, column: str, splits: float = 1.0) -> float | None:
+    value = vote[column] if vote else None
+    return None if value is None else value / splits
 
 
 def _vote_words(vote: Row, splits: float = 1.0) -> str:
@@ -162,7 +201,7 @@ def _closing(marts: Marts, firm: str, vote: Row) -> list[Evidence]:
     ]
 
 
-def _levels(old: Marts, new: Marts, splits: float, moved: Iterable[Evidence]) -> list[Change]:
+def _levels(old: Marts, new: Marts, splits: float, votes: Sequence[_Vote]) -> list[Change]:
     before, after = old.one("marts.consensus"), new.one("marts.consensus")
     found = []
     for table, column, words in _LEVELS:
@@ -177,7 +216,13 @@ def _levels(old: Marts, new: Marts, splits: float, moved: Iterable[Evidence]) ->
             for marts, row in ((old, before), (new, after)):
                 cells += _snapshot(marts, row, column)
         else:
-            cells += moved
+            cells += [
+                cell
+                for vote in votes
+                if vote.bears_on(column)
+                for cell in vote.change.evidence
+                if cell.is_raw
+            ]
             cells += _bars(old, new) if column == "upside_median" else []
         head, *rest = cells
         found.append(Change("Consensus", _moved(words, column, was, now), was, now, (head, *rest)))
@@ -199,24 +244,47 @@ def _snapshot(marts: Marts, row: Row | None, column: str) -> list[Evidence]:
     return marts.raw("raw.consensus", [one["row_id"] for one in told], *columns)
 
 
-def _bars(old: Marts, new: Marts) -> list[Evidence]:
+# The sessions whose closes a figure compares, as SQL over the newest session `$day`.
+_ANCHORS = {
+    "close": ("session_date <= $day",),
+    "return_1m": ("session_date <= $day", "session_date <= $day - interval '1' month"),
+    "return_ytd": ("session_date <= $day", "session_date < date_trunc('year', $day)"),
+    "return_12m": ("session_date <= $day", "session_date <= $day - interval '12' month"),
+    "momentum_percentile": (
+        "session_date <= $day - interval '1' month",
+        "session_date <= $day - interval '12' month",
+    ),
+}
+
+
+def _bars(old: Marts, new: Marts, column: str = "close") -> list[Evidence]:
+    """Return the raw closes on which a figure of both moments rests."""
     cells = []
     for marts in (old, new):
-        bars = marts.rows(
-            """
-            select row_id from staging.stg_prices where ticker = $ticker and session_date = (
-                select session_date from marts.momentum where ticker = $ticker
+        row = marts.one("marts.momentum")
+        if row is None:
+            continue
+        bars = [
+            bar["row_id"]
+            for anchor in _ANCHORS[column]
+            for bar in marts.rows(
+                f"""
+                select p.row_id
+                from staging.stg_prices as p
+                inner join raw.prices as r on r.row_id = p.row_id
+                where p.ticker = $ticker and p.{anchor} and r.close is not null
+                order by p.session_date desc limit 1
+                """,
+                day=row["session_date"],
             )
-            """
-        )
-        cells += marts.raw("raw.prices", [bar["row_id"] for bar in bars], "close")
+        ]
+        cells += marts.raw("raw.prices", bars, "close")
     return cells
 
 
 def _returns(old: Marts, new: Marts, splits: float) -> list[Change]:
     before, after = old.one("marts.momentum"), new.one("marts.momentum")
     found = []
-    bars = _bars(old, new)
     for column, words in _RETURNS:
         was = before[column] if before else None
         now = after[column] if after else None
@@ -225,7 +293,7 @@ def _returns(old: Marts, new: Marts, splits: float) -> list[Change]:
         if not _differ(was, now):
             continue
         cells = [m.cell("marts.momentum", r, column) for m, r in ((old, before), (new, after)) if r]
-        head, *rest = [*cells, *bars]
+        head, *rest = [*cells, *_bars(old, new, column)]
         found.append(Change("Price", _moved(words, column, was, now), was, now, (head, *rest)))
     return found
 

@@ -200,6 +200,7 @@ class _Composer:
             return said
         bars = self.anchors()
         close = self.marts.raw("raw.prices", [bars.get("now")], "close")
+        said += self.silence(row)
 
         def figure(column: str, text: str, *anchors: str) -> Fact:
             ids = [bars.get("now"), *(bars.get(name) for name in anchors)]
@@ -259,10 +260,10 @@ class _Composer:
             said.append(
                 Sentence(
                     "By momentum from twelve months to one month ago ({strength}) it ranks above "
-                    "{0} of the {count} tickers covered.",
+                    "{0} of the other {count} tickers covered.",
                     Fact(f"{100 * row['momentum_percentile']:.0f} %", (cell,)),
                     strength=Fact(_signed(row["momentum_12_1"]), (strength,)),
-                    count=Fact(str(row["universe_count"]), (count,)),
+                    count=Fact(str(row["universe_count"] - 1), (count,)),
                 )
             )
         else:
@@ -277,6 +278,34 @@ class _Composer:
                 )
             )
         return said
+
+    def silence(self, row: Row) -> list[Sentence]:
+        """Say that sessions have passed of which no bar is known."""
+        passed = self.marts.rows(
+            """
+            select d.exchange, d.day, d.session_number - b.session_number as session_count
+            from staging.stg_listings as l
+            inner join staging.stg_calendar_days as d on d.exchange = l.exchange and d.is_session
+            inner join staging.stg_calendar_days as b on b.exchange = l.exchange and b.day = $day
+            where l.ticker = $ticker and d.day > $day
+                and d.closes_at + interval '15' minute <= cast($as_of as timestamp)
+            order by d.day desc limit 1
+            """,
+            day=row["session_date"],
+            as_of=self.as_of,
+        )
+        if not passed:
+            return []
+        cell = self.marts.cell("staging.stg_calendar_days", passed[0], "day", "exchange", "day")
+        day = self.marts.cell("marts.momentum", row, "session_date")
+        count = passed[0]["session_count"]
+        return [
+            Sentence(
+                "No bar is known of the {0} since {day}: every figure of its price is of that day.",
+                Fact(f"{count} sessions" if count > 1 else "session", (cell, day)),
+                day=Fact(str(row["session_date"]), (day,)),
+            )
+        ]
 
     def level(self, row: Row, figure: Any, close: Sequence[Evidence]) -> Sentence:
         if row["highest_close_since"] is None:
@@ -356,14 +385,46 @@ class _Composer:
         said = [self.story(story) for story in stories]
         if not said:
             return [self.no_story("No story of the last seven days is about the company")]
-        first = self.marts.cell("marts.news_events", stories[0], "headline", "cluster_id", "ticker")
-        said.append(
-            Sentence(
-                "{0} coincide with the move; nothing here shows that they caused it.",
-                Fact("These stories" if len(stories) > 1 else "This story", (first,)),
-            )
+        return [*said, *self.coincidence(stories)]
+
+    def coincidence(self, stories: Sequence[Row]) -> list[Sentence]:
+        """Say which stories came between the two closes that the day's move compares."""
+        row = self.momentum
+        if row is None or row["return_1d"] is None:
+            return []
+        closes = self.marts.rows(
+            """
+            select d.closes_at
+            from staging.stg_listings as l
+            inner join staging.stg_calendar_days as d on d.exchange = l.exchange and d.is_session
+            where l.ticker = $ticker and d.day <= $day
+            order by d.day desc limit 2
+            """,
+            day=row["session_date"],
         )
-        return said
+        if len(closes) < 2:
+            return []
+        until, since = (close["closes_at"] for close in closes)
+        within = [one for one in stories if since < one["first_published_at"] <= until]
+        key = ("cluster_id", "ticker")
+        cells = [
+            self.marts.cell("marts.news_events", one, "first_published_at", *key)
+            for one in within or stories
+        ]
+        day = Fact(
+            str(row["session_date"]), (self.marts.cell("marts.momentum", row, "session_date"),)
+        )
+        if not within:
+            template = "{0} came between the close before {day} and that day's: no story told here "
+            template += "coincides with its move."
+            return [Sentence(template, Fact("None of these", _rests(cells)), day=day)]
+        what = "These stories" if len(within) > 1 else "This story"
+        if len(within) < len(stories):
+            what = f"{len(within)} of these stories"
+        verb = "coincides" if len(within) == 1 else "coincide"
+        template = f"{{0}} {verb} with the move of {{day}}; nothing here shows that "
+        template += ("they" if len(within) > 1 else "it") + " caused it."
+        return [Sentence(template, Fact(what, _rests(cells)), day=day)]
 
     def story(self, story: Row, lead: str = "") -> Sentence:
         key = ("cluster_id", "ticker")
@@ -404,14 +465,7 @@ class _Composer:
             cell = self.marts.cell("marts.scorecard", self.card, "analyst_count")
             return [Sentence("{0} is known.", Fact("No analyst's view", (cell,)))]
         said: list[Sentence] = []
-        snapshot = self.marts.rows(
-            """
-            select row_id from staging.stg_consensus
-            where ticker = $ticker and snapshot_date = $day and period = '0m'
-            """,
-            day=row["snapshot_on"],
-        )
-        ids = [one["row_id"] for one in snapshot]
+        ids = self.snapshot(row)
         if row["analyst_count"] is None or row["snapshot_label"] is None:
             column = "analyst_count" if row["analyst_count"] is None else "snapshot_label"
             said.append(self.missing("The vendor's consensus", "marts.consensus", row, column))
@@ -465,6 +519,14 @@ class _Composer:
         )
         said += self.targets(row, votes)
         said += [self.call(vote) for vote in votes[:MOST_CALLS]]
+        if len(votes) > MOST_CALLS:
+            said.append(
+                Sentence(
+                    f"These are {MOST_CALLS} of {{0}} live calls, those with reasons first; "
+                    "marts.votes has all.",
+                    self.consensus_fact("firm_count", str(row["firm_count"])),
+                )
+            )
         if not votes:
             said.append(
                 Sentence(
@@ -486,6 +548,17 @@ class _Composer:
                 )
             )
         return said
+
+    def snapshot(self, row: Row) -> list[Any]:
+        """Return the `row_id` of the vendor's snapshot that a row of the consensus shows."""
+        told = self.marts.rows(
+            """
+            select row_id from staging.stg_consensus
+            where ticker = $ticker and snapshot_date = $day and period = '0m'
+            """,
+            day=row["snapshot_on"],
+        )
+        return [one["row_id"] for one in told]
 
     def targets(self, row: Row, votes: Sequence[Row]) -> list[Sentence]:
         counted = [vote for vote in votes if vote["target_status"] in ("used", "outlier")]
@@ -718,7 +791,11 @@ class _Composer:
         if self.card["forward_pe"] is None:
             return self.missing("A forward P/E", "marts.scorecard", self.card, "forward_pe")
         multiples = self.marts.rows(
-            "select row_id from staging.forward_multiples where ticker = $ticker"
+            "select ticker, row_id, valued_on from staging.forward_multiples where ticker = $ticker"
+        )
+        valued = Fact(
+            str(multiples[0]["valued_on"]),
+            (self.marts.cell("staging.forward_multiples", multiples[0], "valued_on"),),
         )
         columns = ("price", "forward_eps", "forward_pe")
         own = self.marts.raw("raw.valuations", [row["row_id"] for row in multiples], *columns)
@@ -726,8 +803,10 @@ class _Composer:
         median = self.card["forward_pe_peer_median"]
         if median is None:
             return Sentence(
-                "Valuation: it trades at {0} times forward earnings; {peers} is not known.",
+                "Valuation: on {day} it traded at {0} times forward earnings; {peers} is not "
+                "known.",
                 multiple,
+                day=valued,
                 peers=self.card_fact("forward_pe_peer_median", "a median of peers"),
             )
         peers = self.marts.rows(
@@ -743,24 +822,61 @@ class _Composer:
         theirs = self.marts.raw("raw.valuations", [row["row_id"] for row in peers], *columns)
         side = "below" if self.card["forward_pe"] < median else "not below"
         return Sentence(
-            f"Valuation: it trades at {{0}} times forward earnings, {side} its peers' median of "
-            "{peers}.",
+            f"Valuation: on {{day}} it traded at {{0}} times forward earnings, {side} its peers' "
+            "median of {peers}.",
             multiple,
+            day=valued,
             peers=self.card_fact("forward_pe_peer_median", f"{median:.1f}", theirs),
         )
 
     def bottom_line(self) -> list[Sentence]:
+        day = self.card["session_date"]
+        prices = self.card_fact("session_date", str(day) if day else "no day")
         return [
             Sentence(
                 "By the rules of rules.stance_rules the picture is {0}: {reason}.",
                 self.card_fact("stance", self.card["stance"]),
-                reason=self.card_fact("stance_reason", clean(self.card["stance_reason"])),
+                reason=self.card_fact(
+                    "stance_reason", clean(self.card["stance_reason"]), self.factors()
+                ),
             ),
             Sentence(
-                "It is a count of the marts' numbers as of {0}, not advice.",
-                self.card_fact("session_date", str(self.card["session_date"] or self.as_of[:10])),
+                f"It counts the marts' numbers as of {self.as_of[:10]}, with prices of {{0}}, and "
+                "is not advice.",
+                prices,
             ),
         ]
+
+    def factors(self) -> list[Evidence]:
+        """Return the cells that the points of the stance count, and the raw rows below them."""
+        columns = ("upside_median", "net_upgrade_share_30d", "momentum_percentile", "return_1m",
+                   "news_sentiment_30d", "worst_severity")  # fmt: skip
+        cells = [self.marts.cell("marts.scorecard", self.card, column) for column in columns]
+        if self.consensus is not None:
+            for column in ("snapshot_mean_score", "mean_score"):
+                cells.append(self.marts.cell("marts.consensus", self.consensus, column))
+            told = self.snapshot(self.consensus)
+            cells += self.marts.raw("raw.consensus", told, "recommendation_mean")
+            votes = self.marts.rows(
+                "select table_name, row_id from marts.votes where ticker = $ticker order by firm"
+            )
+            cells += self.vote_cells(votes, "target")
+        if self.momentum is not None:
+            anchors = self.anchors()
+            bars = [anchors.get(name) for name in ("now", "month", "twelve")]
+            cells += self.marts.raw("raw.prices", bars, "close")
+        worst = self.marts.rows(
+            """
+            select flag_episode_id, severity from marts.risk_flags
+            where ticker = $ticker and is_open and severity = $severity order by flag_episode_id
+            """,
+            severity=self.card["worst_severity"],
+        )
+        cells += [
+            self.marts.cell("marts.risk_flags", flag, "severity", "flag_episode_id")
+            for flag in worst
+        ]
+        return cells
 
 
 def _rests(cells: Iterable[Evidence]) -> Rests:

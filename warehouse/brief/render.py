@@ -16,7 +16,7 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~!&])")
 def print_brief(console: Console, brief: Brief, *, with_evidence: bool = False) -> None:
     """Print a brief for a person to read, on request with the cells under each sentence."""
     title = f"[bold]{escape(brief.name)} ({escape(clean(brief.ticker))})[/bold]"
-    console.print(f"{title}  [dim]as of {brief.as_of} UTC[/dim]", highlight=False)
+    console.print(f"{title}  [dim]as of {brief.as_of[:16]} UTC[/dim]", highlight=False)
     for section in brief.sections:
         console.print(f"\n[bold cyan]{escape(section.title)}[/bold cyan]")
         for sentence in section.sentences:
@@ -29,7 +29,7 @@ def print_brief(console: Console, brief: Brief, *, with_evidence: bool = False) 
 def markdown(brief: Brief) -> str:
     """Return a brief as Markdown; each sentence's evidence is a footnote."""
     lines = [f"# {_escaped(brief.name)} ({_escaped(clean(brief.ticker))})", ""]
-    lines += [f"As of {brief.as_of} UTC.", ""]
+    lines += [f"As of {brief.as_of[:16]} UTC.", ""]
     notes: list[str] = []
     for section in brief.sections:
         lines += [f"## {_escaped(section.title)}", ""]

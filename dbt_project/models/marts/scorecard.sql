@@ -1,5 +1,8 @@
 {{ config(tags="always") }}
 
+{#- Days after which a price is no price of now, and no factor of a stance. -#}
+{%- set current_days = 10 -%}
+
 with
     momentum as (select * from {{ ref("momentum") }}),
     consensus as (select * from {{ ref("consensus") }}),
@@ -105,13 +108,19 @@ with
         ) %}
             select ticker, '{{ factor }}' as factor, {{ factor }} as measured_value
             from numbers
+            {%- if factor in ("upside_median", "momentum_percentile", "return_1m") %}
+                where session_date >= cast({{ as_of() }} as date) - {{ current_days }}
+            {%- endif %}
             union all
         {%- endfor %}
         select
             ticker,
             'consensus' as factor,
             coalesce(
-                snapshot_mean_score, case when firm_count >= 3 then mean_score end
+                case
+                    when coalesce(snapshot_label, '') <> 'insufficient' then snapshot_mean_score
+                end,
+                case when firm_count >= 3 then mean_score end
             ) as measured_value
         from consensus
         union all
@@ -143,6 +152,9 @@ with
         select
             *,
             concat(
+                case when points > 0 then '+' else '' end,
+                cast(cast(points as integer) as {{ dbt.type_string() }}),
+                ' ',
                 case
                     when points > 0
                     then favourable_words
@@ -170,9 +182,9 @@ with
             summed.ticker,
             labels.stance,
             concat(
-                'points ',
+                case when summed.points > 0 then '+' else '' end,
                 cast(cast(summed.points as integer) as {{ dbt.type_string() }}),
-                ' from ',
+                ' points from ',
                 cast(summed.factor_count as {{ dbt.type_string() }}),
                 ' factors: ',
                 summed.reasons
