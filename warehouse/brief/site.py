@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ from warehouse.settings import Home
 
 # Cells shown under a sentence; the JSON has all.
 MOST_CELLS = 40
+# A close older than this, against the newest of the watchlist, is shown with its day.
+_CURRENT = timedelta(days=7)
 _FOLDER = Path(__file__).with_name("templates")
 _MADE_OF = ".made_of.json"
 # All that is read of a ticker but raw rows, which are never written again, by what tells of them.
@@ -176,13 +179,17 @@ def index_page(con: duckdb.DuckDBPyConnection, as_of: str, tickers: list[str]) -
         _head("Stance", "text", "wide"),
     ]
     rows = []
+    days = [card["session_date"] for card in cards if card["session_date"] is not None]
     for card in cards:
         name = clean(card["name"] or "")
+        close = _number(card["close"], card["currency"])
+        if card["close"] is not None and card["session_date"] < max(days) - _CURRENT:
+            close += f" on {card['session_date']}"
         cells = [
             _cell(card["ticker"], card["ticker"], link=quote(page_name(card["ticker"]))),
             _cell(name, name, "wide"),
             _cell("", Markup(charts.sparkline(closes.get(card["ticker"], []))), "wide"),
-            _cell(card["close"], _number(card["close"], card["currency"]), "n"),
+            _cell(card["close"], close, "n dated"),
             _share(card["return_1m"]),
             _share(card["return_ytd"], "wide"),
             _cell(card["consensus_label"], card["consensus_label"] or "–"),

@@ -61,6 +61,15 @@ def test_a_reader_clicks_through(sample: Home, page: Any) -> None:
     assert shares == sorted(shares, reverse=True) and len(shares) > 20
     page.get_by_role("button", name="1 month").press("Enter")
     assert page.locator("th[aria-sort=ascending]").inner_text().startswith("1 month")
+    page.get_by_role("button", name="Ticker").click()
+    assert page.locator("th[aria-sort=ascending]").inner_text().startswith("Ticker")
+    assert (
+        page.locator("tr", has_text="ZZGONE")
+        .locator("td")
+        .nth(3)
+        .inner_text()
+        .endswith(" on 2024-03-28")
+    )
     page.get_by_label("Risk flags").select_option("3")
     assert 0 < rows.count() < total
     page.get_by_label("Risk flags").select_option("0")
@@ -98,6 +107,21 @@ def test_nobody_is_kept_out(
     page.emulate_media(media="print", color_scheme=scheme)
     assert page.locator("form:visible").count() == 0
     page.screenshot(path=str(tmp_path / "page.png"))
+
+
+@pytest.mark.browser
+@needs_chromium
+def test_a_phone_shows_the_newest_part_of_a_picture_first(sample: Home, page: Any) -> None:
+    page.set_viewport_size({"width": 360, "height": 800})
+    page.goto((sample.site / "BABA.html").as_uri())
+    hidden_right, hidden_left = page.locator("figure .scroll").first.evaluate(
+        """box => {
+            const own = box.getBoundingClientRect()
+            const drawn = box.firstElementChild.getBoundingClientRect()
+            return [drawn.right - own.right, own.left - drawn.left]
+        }"""
+    )
+    assert hidden_left > 100 and abs(hidden_right) < 2
 
 
 @pytest.mark.browser

@@ -17,11 +17,12 @@ function filter() {
 for (const button of document.querySelectorAll("th button")) {
   button.addEventListener("click", () => {
     const head = button.parentElement;
-    const falls = head.getAttribute("aria-sort") !== "descending";
+    const isText = head.dataset.kind === "text";
+    const sorted = head.getAttribute("aria-sort");
+    const falls = sorted ? sorted !== "descending" : !isText;
     for (const other of head.parentElement.cells) other.removeAttribute("aria-sort");
     head.setAttribute("aria-sort", falls ? "descending" : "ascending");
     const value = (row) => row.cells[head.cellIndex].dataset.value ?? "";
-    const isText = head.dataset.kind === "text";
     rows.sort((a, b) => {
       const x = value(a), y = value(b);
       if (x === "" || y === "") return (x === "") - (y === "");
