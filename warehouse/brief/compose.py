@@ -415,9 +415,9 @@ class _Composer:
             str(row["session_date"]), (self.marts.cell("marts.momentum", row, "session_date"),)
         )
         if not within:
-            template = "{0} came between the close before {day} and that day's: no story told here "
-            template += "coincides with its move."
-            return [Sentence(template, Fact("None of these", _rests(cells)), day=day)]
+            template = "{0} came between the close before {day} and that day's; so none coincides "
+            template += "with its move."
+            return [Sentence(template, Fact("No story told here", _rests(cells)), day=day)]
         what = "These stories" if len(within) > 1 else "This story"
         if len(within) < len(stories):
             what = f"{len(within)} of these stories"
