@@ -20,7 +20,8 @@ import exchange_calendars
 
 from tests.conftest import forget_client, quick
 from tests.faults.registry import Outcome, fault
-from tests.yahoo_emulator import Emulator
+from tests.yahoo_emulator import Emulator, scaled
+from warehouse import status
 from warehouse import store as store_module
 from warehouse.ingest import Ingested, ingest
 from warehouse.settings import Home
@@ -58,6 +59,9 @@ class Desk:
     def ask(self, query: str) -> list[tuple[Any, ...]]:
         with Warehouse(self.home.build) as store:
             return store.con.execute(query).fetchall()
+
+    def status_failures(self) -> str:
+        return " ".join(failure["what"] for failure in status.report(self.home)["failures"])
 
     def said(self) -> str:
         return " ".join(w for done in self.done for w in (*done.failures, *done.warnings))
@@ -198,24 +202,27 @@ def restated(made: Desk, tickers: list[str]) -> str:
     return "kept as new versions beside the old ones; an earlier moment shows what it showed"
 
 
-@day("prices a hundred times too high (a unit error)")
+@day("prices a hundred times too high (a unit error)", full=4)
 def hundredfold(made: Desk, tickers: list[str]) -> str:
+    """Half of them in the newest two bars alone, half in all."""
     made.load(*tickers, "GOOD")
     [(bars,)] = made.ask("select count(*) from raw.prices")
     made.at(MONDAY)
-    for ticker in tickers:
-        chart = made.emulator._chart(ticker, {"range": ["max"]}, is_empty=False)
-        quote = chart["chart"]["result"][0]["indicators"]["quote"][0]
-        for name in ("open", "high", "low", "close"):
-            quote[name][-1] *= 100
-            quote[name][-2] *= 100
-        made.emulator.answers[("chart", ticker)] = (200, chart)
+    for number, ticker in enumerate(tickers):
+        told = scaled(made.emulator, ticker, 100.0, None if number % 2 else 2)
+        made.emulator.answers[("chart", ticker)] = (200, told)
     done = made.load(*tickers, "GOOD")
     assert done.outcomes == {"ok": 1, "malformed": len(tickers)}, f"{done.outcomes}"
-    assert "not those stored" in made.said()
-    [(now,)] = made.ask("select count(*) from raw.prices where ticker <> 'GOOD'")
-    assert now < bars
-    return "malformed: “… not those stored”; nothing stored; good tickers arrive"
+    assert all("is its unit another" in failure for failure in done.failures)
+    assert "is its unit another" in made.status_failures()
+    [(now,)] = made.ask("select count(*) from raw.prices")
+    assert now == bars + 1, "only the good ticker's new bar is stored"
+    made.emulator.answers = {}
+    assert made.load(*tickers).counts.new == len(tickers)
+    return (
+        "malformed: “… is its unit another?” in `status`; nothing stored, until the bars are right "
+        "again; good tickers arrive"
+    )
 
 
 @day("the same week told twice")
@@ -324,12 +331,12 @@ def frozen(place: Path, seed: int, count: int) -> Outcome:
             f"select count(*) from raw.ratings where graded_on between '{days[-8]}' and "
             f"'{days[-3]}' and cast(known_at as date) = '{days[-2]}'"
         )
-    assert [found is not None for found in alarms] == [False] * 3 + [True] * 4 + [False] * 2, (
+    assert [found is not None for found in alarms] == [False] * 2 + [True] * 5 + [False] * 2, (
         f"{alarms}"
     )
     assert late == [(6,)], f"{late} calls arrived late"
     return Outcome(
         1,
-        "the check feed_alive, `status` and the digest say so from the third silent session on; "
+        "the check feed_alive, `status` and the digest say so from the second silent session on; "
         "back-filled calls count from the day they were told",
     )
