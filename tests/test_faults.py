@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.faults import crashes, hostile, load, machine, upstream
-from tests.faults.registry import FAULTS, SEED, Fault, inject
+from tests.faults.__main__ import write
+from tests.faults.registry import FAULTS, SEED, Fault, Result, inject, told
 
 MODULES = (crashes, machine, upstream, load, hostile)
 
@@ -17,3 +18,16 @@ def test_fault(fault: Fault, tmp_path: Path) -> None:
     result = inject(fault, tmp_path, seed=SEED, count=fault.quick)
     assert result.held, result.words
     assert result.injected > 0
+
+
+def test_a_part_of_the_soak_leaves_the_other_rows_as_they_are(tmp_path: Path) -> None:
+    file, (first, second, third, *_) = tmp_path / "faults.md", FAULTS
+    write(file, Result(third, 1200, "held | so", held=True, seconds=1))
+    write(file, Result(first, 3, "BROKEN: a", held=False, seconds=1))
+    write(file, Result(first, 4, "held", held=True, seconds=1))
+    rows = told(file.read_text())
+    assert [(name, r.injected, r.words) for name, r in rows.items()] == [
+        (first.name, 4, "held"),
+        (third.name, 1200, "held | so"),
+    ]
+    assert f"Not injected in full counts: {second.name};" in file.read_text()

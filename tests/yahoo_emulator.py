@@ -329,6 +329,16 @@ class Emulator:
         return factor
 
 
+def scaled(emulator: Emulator, symbol: str, factor: float, newest: int | None = None) -> Any:
+    """Return a chart's answer whose bars, or `newest` of them, are told in another unit."""
+    chart = emulator._chart(symbol, {"range": ["max"]}, is_empty=False)
+    quote = chart["chart"]["result"][0]["indicators"]["quote"][0]
+    for name in ("open", "high", "low", "close"):
+        first = len(quote[name]) - (newest or len(quote[name]))
+        quote[name][first:] = [value * factor for value in quote[name][first:]]
+    return chart
+
+
 def _listing(symbol: str) -> tuple[str, str, str, str]:
     if symbol.endswith("=X"):
         return "24/5", "CCY", symbol[:3], "Europe/London"

@@ -20,8 +20,9 @@ from warehouse.store import schema
 # Feeds of events: somebody grades, writes or trades on most days, whatever one company does.
 FEEDS = {"prices": "session_date", "ratings": "graded_on", "news": "published_at"}
 ASKED_OF = "yahoo"
-# So unlikely a silence is none of the world's.
-UNLIKELY = 0.001
+# A silence is told once chance would bring fewer than this many as long in a year: a feed that is
+# active on 60 % of the sessions is told of at the sixth without anything.
+FALSE_ALARMS_A_YEAR, SESSIONS_A_YEAR = 1.0, 252
 # No feed is that regular: one session without anything says little of any.
 MOST_REGULAR = 0.95
 USUAL_SESSIONS, FEWEST_SESSIONS = 60, 20
@@ -91,7 +92,7 @@ class Size:
 
 
 def silence(con: duckdb.DuckDBPyConnection, table: str) -> Silence | None:
-    """Return how long a feed has been silent for all tickers, where chance cannot explain it.
+    """Return how long a feed has been silent for all tickers, where chance hardly explains it.
 
     What nobody asked for is not silent, and of a feed known for less than `FEWEST_SESSIONS`
     nobody knows what is usual.
@@ -123,7 +124,9 @@ def silence(con: duckdb.DuckDBPyConnection, table: str) -> Silence | None:
     if len(before) < FEWEST_SESSIONS:
         return None
     share = sum(before) / len(before)
-    if (1 - min(share, MOST_REGULAR)) ** silent >= UNLIKELY:
+    regular = min(share, MOST_REGULAR)
+    # A silence of that length begins after a session with something.
+    if SESSIONS_A_YEAR * regular * (1 - regular) ** silent >= FALSE_ALARMS_A_YEAR:
         return None
     return Silence(table, days[-1 - silent].date(), silent, share)
 

@@ -7,24 +7,31 @@ Everything must end in a value or in an error of ours. `tests/warehouse/test_inb
 from __future__ import annotations
 
 import contextlib
+import copy
 import gzip
+import hashlib
 import io
 import json
 import sys
 import uuid
-from collections.abc import Callable
-from datetime import datetime
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from unittest import mock
+from urllib.parse import parse_qs, urlsplit
 
 import duckdb
 import pandas as pd
+from curl_cffi import requests
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
+from tests.conftest import forget_client
 from tests.faults.registry import Outcome, fault
 from tests.warehouse.test_inbox import CONTENTS
+from tests.yahoo_emulator import Emulator
 from warehouse import cli
 from warehouse.brief.facts import clean
 from warehouse.claims.extract import read
@@ -32,9 +39,10 @@ from warehouse.errors import BellwetherError, SourceError
 from warehouse.ingest import ingest
 from warehouse.news.linking import names_of
 from warehouse.news.scorer import Item
+from warehouse.publish import publish, reading
 from warehouse.settings import Home
-from warehouse.sources import yahoo_session
-from warehouse.sources.governor import TryAgain
+from warehouse.sources import Unit, yahoo, yahoo_session
+from warehouse.sources.governor import Governor, TryAgain
 from warehouse.sources.inbox import waiting
 from warehouse.store import Warehouse
 
@@ -79,24 +87,25 @@ def fuzz(
     return tried
 
 
-@fault(PART, "files of any content in the inbox", quick=60, full=6000)
+@fault(PART, "files of any name and content in the inbox", quick=60, full=6000)
 def inbox_files(place: Path, number: int, count: int) -> Outcome:
     home, files = Home(place / "home"), 0
     per_ingest = 30
 
-    def try_(contents: list[tuple[str, bytes]]) -> None:
+    def try_(told: list[tuple[str, tuple[str, bytes]]]) -> None:
         nonlocal files
         folder = home.inbox / "prices"
         folder.mkdir(parents=True, exist_ok=True)
-        for n, (ending, content) in enumerate(contents):
-            (folder / f"{n}{ending}").write_bytes(content)
+        for n, (name, (ending, content)) in enumerate(told):
+            name = name.replace("/", "").replace("\0", "").encode(errors="replace")[:150]
+            (folder / f"{n}{name.decode(errors='ignore')}{ending}").write_bytes(content)
         done = ingest(home, "prices", "inbox", load_id=uuid.uuid4().hex)
-        assert sum(done.outcomes.values()) == len(contents), f"{done.outcomes}"
+        assert sum(done.outcomes.values()) == len(told), f"{done.outcomes}"
         assert set(done.outcomes) <= {"ok", "empty", "malformed"}, f"{done.outcomes}"
         assert waiting(home.inbox) == [], "a file was left"
-        files += len(contents)
+        files += len(told)
 
-    one = st.lists(CONTENTS, min_size=per_ingest, max_size=per_ingest)
+    one = st.lists(st.tuples(TEXT, CONTENTS), min_size=per_ingest, max_size=per_ingest)
     fuzz(max(1, count // per_ingest), number, one, try_)
     return Outcome(files, "each file is stored, or put aside with a reason")
 
@@ -156,7 +165,7 @@ _SHAPES = st.one_of(
 )
 
 
-@fault(PART, "answers of any content from Yahoo", quick=300, full=40_000)
+@fault(PART, "answers of any content from Yahoo", quick=300, full=25_000)
 def yahoo_answers(place: Path, number: int, count: int) -> Outcome:
     asked = yahoo_session._DATA.search("/v8/finance/chart/ABC")
     assert asked is not None
@@ -180,6 +189,110 @@ def yahoo_answers(place: Path, number: int, count: int) -> Outcome:
     cases = st.tuples(status, _SHAPES, st.binary(max_size=100), st.booleans(), TEXT)
     tried = fuzz(count, number, cases, try_)
     return Outcome(tried, f"read, or refused with a typed error ({refused:,}); none is stored raw")
+
+
+def _places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    if at:
+        yield at
+    for key, inner in (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value[:3])
+        if isinstance(value, list)
+        else ()
+    ):
+        yield from _places(inner, (*at, key))
+
+
+def _altered(content: Any, alterations: list[tuple[int, str, Any]]) -> Any:
+    """Return an answer with a field or an item replaced, left out, told twice or added."""
+    for number, kind, told in alterations:
+        junk = copy.deepcopy(told)
+        places = list(_places(content))
+        if not places:
+            continue
+        *path, last = places[number % len(places)]
+        inner = content
+        for key in path:
+            inner = inner[key]
+        if kind == "replace":
+            inner[last] = junk
+        elif kind == "drop":
+            del inner[last]
+        elif isinstance(inner, list):
+            inner.insert(last, copy.deepcopy(inner[last]) if kind == "twice" else junk)
+        else:
+            inner[f"{last}New"] = copy.deepcopy(inner[last]) if kind == "twice" else junk
+    return content
+
+
+@fault(
+    PART,
+    "answers of Yahoo with fields altered, through the client into the store",
+    quick=40,
+    full=15_000,
+)
+def altered_answers(place: Path, number: int, count: int) -> Outcome:
+    """One to three places of a whole answer changed, for every table; no network between."""
+    emulator, outcomes = Emulator(place, first_day=date(2025, 9, 2)), Counter[str]()
+    emulator.now = datetime(2025, 11, 21, 23, 30, tzinfo=UTC)
+    alterations: list[tuple[int, str, Any]] = []
+
+    def answer(session: Any, method: str, url: str, **options: Any) -> requests.Response:
+        parts = urlsplit(url)
+        query = parse_qs(parts.query) | {
+            k: v if isinstance(v, list) else [str(v)]
+            for k, v in (options.get("params") or {}).items()
+        }
+        body = json.dumps(options.get("json")).encode()
+        _, status, told, _ = emulator.answer(parts.hostname or "", parts.path, query, body)
+        if yahoo_session._DATA.search(parts.path):
+            told = json.dumps(_altered(json.loads(told), alterations)).encode()
+        response = requests.Response()
+        response.url, response.status_code, response.content = url, status, told
+        return response
+
+    def send(governor: Governor, request: Callable[[], Any], **_: bool) -> Any:
+        try:
+            return request()
+        except TryAgain as failure:
+            raise failure.error from failure
+
+    forget_client()
+    with (
+        mock.patch.object(requests.Session, "request", answer),
+        mock.patch.object(Governor, "send", send),
+        mock.patch.object(yahoo, "_utc_now", lambda: datetime(2025, 11, 21, 23, 30)),
+        Warehouse(place / "bellwether.duckdb") as store,
+        contextlib.closing(yahoo.Conversation(place / "yahoo")) as asked,
+    ):
+
+        def try_(case: tuple[str, list[tuple[int, str, Any]]]) -> None:
+            table, alterations[:] = case
+            asked.charts.clear()
+            asked._infos.clear()
+            source, ticker = yahoo.Yahoo(asked, store.con), f"T{outcomes.total() % 50}"
+            try:
+                frame = getattr(source, table)(Unit(ticker=ticker))
+                store.append(table, frame, source="yahoo")
+            except SourceError as error:
+                outcomes[error.outcome] += 1
+                return
+            outcomes["ok"] += 1
+
+        kinds = st.sampled_from(["replace", "replace", "drop", "twice", "add"])
+        where = st.integers(0, 10_000)
+        change = st.lists(st.tuples(where, kinds, JSON), min_size=1, max_size=3)
+        fuzz(count, number, st.tuples(st.sampled_from(yahoo.Yahoo.tables), change), try_)
+        for table in yahoo.Yahoo.tables:
+            others = store.con.sql(
+                f"select count(*) from raw.{table} where not regexp_full_match(ticker, 'T[0-9]+')"
+            ).fetchone()
+            assert others == (0,), f"raw.{table} has rows of another ticker"
+    forget_client()
+    return Outcome(
+        outcomes.total(), f"stored, or refused with a typed error: {dict(outcomes.most_common())}"
+    )
 
 
 @fault(PART, "texts of news and articles", quick=200, full=28_000)
@@ -211,6 +324,88 @@ def texts(place: Path, number: int, count: int) -> Outcome:
     prose = st.lists(st.one_of(words, TEXT), max_size=20).map(" ".join)
     tried = fuzz(count, number, st.tuples(prose, prose), try_)
     return Outcome(tried, "read to the end; control characters never reach a screen")
+
+
+_REACHING = (
+    *(
+        "from '{file}'",
+        "from read_text('{file}')",
+        "from read_blob('{file}')",
+        "from glob('{all}')",
+    ),
+    *("from read_csv('{file}')", "from sniff_csv('{file}')", "from parquet_scan('{file}')"),
+    *("from query_table('{file}')", "copy raw.prices from '{file}'", "import database '{folder}'"),
+    *("copy (select 1) to '{new}'", "copy raw.prices to '{new}'", "export database '{new}'"),
+    *("attach '{new}'", "attach '{file}' as x", "attach ':memory:' as m", "detach bellwether"),
+    *("install httpfs", "load httpfs", "load '{file}'", "from 'https://127.0.0.1:9/x.csv'"),
+    *("set enable_external_access = true", "reset enable_external_access", "reset {word}"),
+    *("set lock_configuration = false", "set allowed_paths = ['{file}']", "set {word} = '{new}'"),
+    *("set temp_directory = '{new}'", "set home_directory = '{folder}'", "pragma {word}"),
+    *("create secret s (type s3)", "create persistent secret p (type s3)", "checkpoint", "vacuum"),
+    *("create table t as select 1", "create temp table t as from '{file}'", "use memory"),
+    *("drop table raw.prices", "delete from raw.prices", "update raw.prices set close = 1"),
+    *("insert into raw.prices (ticker) values ('X')", "truncate raw.prices", "drop schema raw"),
+    *("select getenv('HOME')", "call enable_logging(storage_path = '{new}')", "from raw.prices"),
+    *("create macro m() as table from '{file}'", "set custom_extension_repository = '{folder}'"),
+)
+_AROUND = (
+    *("{}", "{};", "/*{text}*/{}", "--{text}\n{}", "explain analyze {}", "describe {}", "; {} ;"),
+    *("prepare p as {}; execute p", "with x as ({}) from x", "select ({})", "from ({})", "({})"),
+    *("begin; {}; commit", "{} union all {}", "from query('{quoted}')", "{}{text}", "{text}; {}"),
+)
+
+
+@fault(PART, "queries that write, or reach files, settings or the network", quick=300, full=15_000)
+def queries(place: Path, number: int, count: int) -> Outcome:
+    home, secret, per_reader = Home(place / "home"), place / "secret.csv", 50
+    secret.write_text("a,b\nTELLTALE,1\n")
+    with Warehouse(home.build) as store:
+        bars = "select 'ABC' as ticker, date '2025-01-02' as session_date, 10.0 as close"
+        store.append("prices", store.con.sql(bars), source="inbox")
+    publish(home, as_of=datetime(2025, 1, 3))
+
+    def state() -> dict[Path, str]:
+        files = (path for path in place.rglob("*") if path.is_file() and not path.is_symlink())
+        return {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+    before, refused, tried = state(), 0, 0
+
+    def try_(cases: list[tuple[str, str, str, str]]) -> None:
+        nonlocal refused, tried
+        with reading(home) as con:
+            for around, reaching, word, text in cases:
+                query = (
+                    reaching.replace("{file}", str(secret))
+                    .replace("{new}", str(place / "new"))
+                    .replace("{folder}", str(place))
+                    .replace("{all}", f"{place}/*")
+                    .replace("{word}", word)
+                )
+                query = (
+                    around.replace("{quoted}", query.replace("'", "''"))
+                    .replace("{}", query)
+                    .replace("{text}", text.replace("\0", ""))
+                )
+                tried += 1
+                try:
+                    done = con.execute(query.encode(errors="replace").decode())
+                    told = done.fetchall() if done else []  # nothing was asked
+                except duckdb.Error:
+                    refused += 1
+                    continue
+                assert "TELLTALE" not in str(told), f"it read a file: {query}"
+                assert str(secret) not in str(told) or str(secret) in text + around, query
+
+    words = st.sampled_from(
+        [row[0] for row in duckdb.sql("select name from duckdb_settings() order by 1").fetchall()]
+    )
+    case = st.tuples(st.sampled_from(_AROUND), st.sampled_from(_REACHING), words, TEXT)
+    many = st.lists(case, min_size=per_reader, max_size=per_reader)
+    fuzz(max(1, count // per_reader), number, many, try_)
+    assert state() == before, f"files were made or changed: {set(state()) ^ set(before)}"
+    with reading(home) as con:
+        assert con.sql("select ticker, close from raw.prices").fetchall() == [("ABC", 10.0)]
+    return Outcome(tried, f"nothing read, written or set ({refused:,} refused)")
 
 
 @fault(PART, "arguments of the command line", quick=30, full=1000)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +42,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Result:
-    """A line of the table."""
+    """What became of a fault."""
 
     fault: Fault
     injected: int
@@ -69,15 +71,46 @@ def inject(fault: Fault, place: Path, *, seed: int, count: int) -> Result:
         outcome, held = fault.run(place, seed, count), True
     except AssertionError as error:
         outcome, held = Outcome(count, f"BROKEN: {str(error).splitlines()[0]}"), False
+    except Exception as error:
+        # What nobody expected breaks the promise, too, and must not end a soak of hours.
+        traceback.print_exc()
+        outcome, held = Outcome(count, f"BROKEN: {type(error).__name__}"), False
     return Result(fault, outcome.injected, outcome.words, held, time.monotonic() - started)
 
 
-def table(results: list[Result]) -> str:
-    """Return the results as a Markdown table."""
+@dataclass(frozen=True)
+class Row:
+    """A line of the table."""
+
+    part: str
+    name: str
+    injected: int
+    words: str
+
+
+_ROW = re.compile(r"\| (\w+) \| (.+?) \| ([\d,]+) \| (.*) \|")
+
+
+def row(result: Result) -> Row:
+    """Return a result as a line of the table."""
+    return Row(result.fault.part, result.fault.name, result.injected, result.words)
+
+
+def table(rows: list[Row]) -> str:
+    """Return rows as a Markdown table."""
     lines = ["| part | fault | injected | outcome |", "| --- | --- | ---: | --- |"]
-    for result in results:
-        words = result.words.replace("|", "\\|")
-        lines.append(
-            f"| {result.fault.part} | {result.fault.name} | {result.injected:,} | {words} |"
-        )
+    for each in rows:
+        words = each.words.replace("|", "\\|")
+        lines.append(f"| {each.part} | {each.name} | {each.injected:,} | {words} |")
     return "\n".join(lines) + "\n"
+
+
+def told(markdown: str) -> dict[str, Row]:
+    """Return the rows of such a table by the name of their fault."""
+    rows = {}
+    for line in markdown.splitlines():
+        if match := _ROW.fullmatch(line):
+            part, name, injected, words = match.groups()
+            count = int(injected.replace(",", ""))
+            rows[name] = Row(part, name, count, words.replace("\\|", "|"))
+    return rows

@@ -7,7 +7,6 @@ smallest forms stand in `tests/warehouse/test_yahoo.py` and `tests/orchestration
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,14 +16,20 @@ from typing import Any
 from unittest import mock
 
 import exchange_calendars
+import pybreaker
 
+from orchestration import assets
 from tests.conftest import forget_client, quick
+from tests.faults.processes import bellwether, ended
 from tests.faults.registry import Outcome, fault
-from tests.yahoo_emulator import Emulator
+from tests.orchestration.conftest import make_small_project
+from tests.yahoo_emulator import Emulator, scaled
+from warehouse import status
 from warehouse import store as store_module
 from warehouse.ingest import Ingested, ingest
+from warehouse.publish import reading
 from warehouse.settings import Home
-from warehouse.sources import yahoo
+from warehouse.sources import governor, yahoo
 from warehouse.store import Warehouse
 
 PART = "upstream"
@@ -35,11 +40,15 @@ FRIDAY = datetime(2025, 11, 21, 23, 30)
 class Desk:
     """A home, an emulator and a clock that both and the source go by."""
 
-    home: Home
+    place: Path
     emulator: Emulator
     now: datetime = FRIDAY
     loads: int = 0
     done: list[Ingested] = field(default_factory=list)
+
+    @property
+    def home(self) -> Home:
+        return Home(self.place / "home")
 
     def at(self, now: datetime) -> None:
         self.now = now
@@ -59,6 +68,29 @@ class Desk:
         with Warehouse(self.home.build) as store:
             return store.con.execute(query).fetchall()
 
+    def newest_bars(self) -> dict[str, tuple[int, date]]:
+        """How many sessions are stored of each ticker, and the newest."""
+        rows = self.ask(
+            "select ticker, count(distinct session_date), max(session_date) from raw.prices "
+            "group by all"
+        )
+        return {ticker: (count, newest) for ticker, count, newest in rows}
+
+    def shown(self) -> dict[str, tuple[int, date]]:
+        """The same of the mart that a refresh publishes."""
+        log = self.place / "log"
+        ended(bellwether(self.home.path, self.project(), log, "refresh"), log)
+        with reading(self.home) as con:
+            rows = con.sql("select ticker, bar_count, session_date from marts.closes").fetchall()
+        return {ticker: (count, newest) for ticker, count, newest in rows}
+
+    def project(self) -> Path:
+        project = self.place / "dbt_project"
+        return project if project.exists() else make_small_project(project)
+
+    def status_failures(self) -> str:
+        return " ".join(failure["what"] for failure in status.report(self.home)["failures"])
+
     def said(self) -> str:
         return " ".join(w for done in self.done for w in (*done.failures, *done.warnings))
 
@@ -69,51 +101,63 @@ def desk(place: Path, **manners: str) -> Iterator[Desk]:
     with Emulator(place / "authority", patience=1.5, first_day=date(2025, 6, 2)) as emulator:
         told = {**quick(), **emulator.environment, "BELLWETHER_YAHOO_TIMEOUT_SECONDS": "1"}
         told |= {f"BELLWETHER_YAHOO_{name}": value for name, value in manners.items()}
-        made = Desk(Home(place / "home"), emulator)
+        made = Desk(place, emulator)
         made.at(FRIDAY)
+
+        class Shown(datetime):
+            @classmethod
+            def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
+                return made.now.replace(tzinfo=tz)
+
         with (
             mock.patch.dict(os.environ, told),
             mock.patch.object(store_module, "_utc_now", made.tick),
             mock.patch.object(yahoo, "_utc_now", lambda: made.now),
+            mock.patch.object(governor, "_utc_now", lambda: made.now),
+            mock.patch.object(pybreaker, "datetime", Shown),
         ):
             yield made
     forget_client()
 
 
-def lasting(name: str, word: str, outcome: str, told: str, *, stops: bool = False) -> None:
-    """A fault of some tickers' bars that lasts; the others' bars must arrive."""
+MONDAY, TUESDAY = datetime(2025, 11, 24, 23, 30), datetime(2025, 11, 25, 23, 30)
+
+
+def lasting(name: str, word: str, outcome: str, told: str) -> None:
+    """A fault of some tickers' bars that lasts for a day; the others' bars must arrive."""
 
     @fault(PART, name, quick=0, full=10)
     def run(place: Path, seed: int, count: int) -> Outcome:
         good, bad = [f"G{n}" for n in range(count)], [f"B{n}" for n in range(count)]
+        # Five failures in a row end a load for now, so good ones stand between.
+        order = [t for pair in zip(good, bad, strict=True) for t in pair]
         with desk(place) as made:
-            # Five failures in a row end a load for now, so good ones stand between.
+            made.load(*order)
+            before = made.newest_bars()
+            made.at(MONDAY)
             made.emulator.faults = {f"{ticker}:chart": word for ticker in bad}
-            order = [t for pair in zip(good, bad, strict=True) for t in pair]
             done = made.load(*order)
-            if stops:
-                assert done.resume_at is not None, "the source is not left alone"
-                assert len(made.emulator.asked) < 15, "it was asked on"
-                made.emulator.faults = {}
-                rest = made.home.yahoo / "rest.json"
-                rest.unlink(missing_ok=True)
-                made.load(*order)
-            else:
-                assert done.outcomes == {"ok": count, outcome: count}, f"{done.outcomes}"
+            assert done.outcomes == {"ok": count, outcome: count}, f"{done.outcomes}"
             assert told in made.said(), f"it says: {made.said()[:300]}"
-            arrived = {t for (t,) in made.ask("select distinct ticker from raw.prices")}
-        assert arrived >= set(good), "good tickers did not arrive"
-        assert stops or not arrived & set(bad), "bars of a bad answer were stored"
+            assert told in made.status_failures(), "`status` does not say so"
+            during = made.newest_bars()
+            made.at(TUESDAY)
+            made.emulator.faults = {}
+            made.load(*order)
+            after = made.newest_bars()
+        assert all(during[ticker] == before[ticker] for ticker in bad), "a bad answer was stored"
+        assert all(during[ticker][1] == MONDAY.date() for ticker in good), "good ones did not come"
+        assert all(newest == TUESDAY.date() for _, newest in after.values()), "the rest did not"
+        assert {bars for bars, _ in after.values()} == {before[good[0]][0] + 2}, "bars are missing"
         return Outcome(
             count,
-            f"{outcome}: “{told}”; "
-            + ("the source is left alone, the rest comes later" if stops else "nothing stored")
-            + "; good tickers arrive",
+            f"{outcome}: “{told}” in `status`; nothing stored, what was stays; good tickers "
+            "arrive; what was missed comes with the next good answer",
         )
 
 
 for _name, _word, _outcome, _told in (
-    ("5xx for ever", "500", "failed", "an error of its own (500)"),
+    ("5xx for a day", "500", "failed", "an error of its own (500)"),
     ("time-outs", "timeout", "failed", "did not answer in time"),
     ("slow drip", "drip", "failed", "did not answer in time"),
     ("truncated answers", "cut", "malformed", "not JSON"),
@@ -124,8 +168,45 @@ for _name, _word, _outcome, _told in (
     ("a field that is renamed", "rename:close", "malformed", "close[] is missing"),
 ):
     lasting(_name, _word, _outcome, _told)
-lasting("429 storm, a whole day", "429", "throttled", "fewer requests", stops=True)
-lasting("401 crumb loops", "401", "failed", "even after it was renewed", stops=True)
+
+
+def storm(name: str, word: str, outcome: str, told: str, most: int) -> None:
+    """A host that refuses everything for a day, in which a load begins every half hour."""
+
+    @fault(PART, name, quick=0, full=48)
+    def run(place: Path, seed: int, count: int) -> Outcome:
+        tickers = [f"T{n}" for n in range(6)]
+        with desk(place) as made:
+            made.load(*tickers)
+            before = made.newest_bars()
+            made.at(MONDAY)
+            made.emulator.faults = {"*:chart": word}
+            made.emulator.forget()
+            for _ in range(count):
+                done = made.load(*tickers)
+                assert done.outcomes == {outcome: 1}, f"{done.outcomes}"
+                assert done.resume_at is not None, "the source is not left alone"
+                assert made.newest_bars() == before, "what was stored changed"
+                assert told in status.report(made.home)["yahoo"]["cause"], "`status` is silent"
+                made.at(made.now + timedelta(minutes=30))
+            asked = made.emulator.counts()["chart"]
+            assert 0 < asked <= most, f"it was asked {asked} times"
+            assert told in made.said()
+            made.emulator.faults = {}
+            made.at(TUESDAY + timedelta(hours=8))
+            done = made.load(*tickers)
+            assert done.outcomes == {"ok": len(tickers)}, f"{done.outcomes} {done.warnings}"
+            assert all(newest == TUESDAY.date() for _, newest in made.newest_bars().values())
+        return Outcome(
+            count,
+            f"loads, of which the host saw {asked} requests; {outcome}: “{told}” and until when it "
+            "is left alone, in `status`; what is stored stays; after it all comes",
+        )
+
+
+# Left alone for half an hour, twice as long each time: seven questions in a day, of three attempts.
+storm("429 storm, a whole day", "429", "throttled", "fewer requests", most=3 * 8)
+storm("401 crumb loops, a whole day", "401", "failed", "even after it was renewed", most=2 * 8)
 
 
 def passing(name: str, word: str) -> None:
@@ -159,9 +240,6 @@ def day(name: str, *, full: int = 3) -> Callable[[Any], Any]:
         return story
 
     return register
-
-
-MONDAY = datetime(2025, 11, 24, 23, 30)
 
 
 @day("a split today")
@@ -198,24 +276,27 @@ def restated(made: Desk, tickers: list[str]) -> str:
     return "kept as new versions beside the old ones; an earlier moment shows what it showed"
 
 
-@day("prices a hundred times too high (a unit error)")
+@day("prices a hundred times too high (a unit error)", full=4)
 def hundredfold(made: Desk, tickers: list[str]) -> str:
+    """Half of them in the newest two bars alone, half in all."""
     made.load(*tickers, "GOOD")
     [(bars,)] = made.ask("select count(*) from raw.prices")
     made.at(MONDAY)
-    for ticker in tickers:
-        chart = made.emulator._chart(ticker, {"range": ["max"]}, is_empty=False)
-        quote = chart["chart"]["result"][0]["indicators"]["quote"][0]
-        for name in ("open", "high", "low", "close"):
-            quote[name][-1] *= 100
-            quote[name][-2] *= 100
-        made.emulator.answers[("chart", ticker)] = (200, chart)
+    for number, ticker in enumerate(tickers):
+        told = scaled(made.emulator, ticker, 100.0, None if number % 2 else 2)
+        made.emulator.answers[("chart", ticker)] = (200, told)
     done = made.load(*tickers, "GOOD")
     assert done.outcomes == {"ok": 1, "malformed": len(tickers)}, f"{done.outcomes}"
-    assert "not those stored" in made.said()
-    [(now,)] = made.ask("select count(*) from raw.prices where ticker <> 'GOOD'")
-    assert now < bars
-    return "malformed: “… not those stored”; nothing stored; good tickers arrive"
+    assert all("is its unit another" in failure for failure in done.failures)
+    assert "is its unit another" in made.status_failures()
+    [(now,)] = made.ask("select count(*) from raw.prices")
+    assert now == bars + 1, "only the good ticker's new bar is stored"
+    made.emulator.answers = {}
+    assert made.load(*tickers).counts.new == len(tickers)
+    return (
+        "malformed: “… is its unit another?” in `status`; nothing stored, until the bars are right "
+        "again; good tickers arrive"
+    )
 
 
 @day("the same week told twice")
@@ -237,32 +318,76 @@ def doubled(made: Desk, tickers: list[str]) -> str:
     return "each bar is stored once"
 
 
-@day("delisted and unknown symbols")
-def unknown(made: Desk, tickers: list[str]) -> str:
+@day("delisted symbols")
+def delisted(made: Desk, tickers: list[str]) -> str:
     made.load(*tickers, "GOOD")
+    before = made.newest_bars()
     made.at(MONDAY)
     made.emulator.unknown = set(tickers)
+    made.emulator.forget()
     done = made.load(*tickers, "GOOD")
     assert done.outcomes == {"not_found": len(tickers), "ok": 1}, f"{done.outcomes}"
-    assert "does not know T0" in made.said()
-    [(kept,)] = made.ask("select count(distinct ticker) from raw.prices")
-    assert kept == len(tickers) + 1
-    return "not_found, asked for once a day; what is stored of them stays"
+    assert all(f"does not know {ticker}" in made.status_failures() for ticker in tickers)
+    asked = made.emulator.forget()
+    made.load(*tickers, "GOOD")
+    made.load(*tickers, table="ratings")
+    assert (asked, made.emulator.forget()) == (len(tickers) + 1, 0), "it is asked for again"
+    now = made.shown()
+    assert now == {**before, "GOOD": (before["GOOD"][0] + 1, MONDAY.date())}, f"shown: {now}"
+    return (
+        "not_found: “Yahoo does not know …” in `status`, asked for once a day; what is stored of "
+        "them stays and is shown; good tickers arrive"
+    )
+
+
+@day("renamed symbols", full=4)
+def renamed(made: Desk, tickers: list[str]) -> str:
+    """The old name is unknown for half of them, and answered with the new one's for half."""
+    made.load(*tickers, "GOOD")
+    before = made.newest_bars()
+    made.at(MONDAY)
+    names = {ticker: f"NEW{ticker}" for ticker in tickers}
+    for ticker in tickers[1::2]:
+        chart = made.emulator._chart(names[ticker], {"range": ["max"]}, is_empty=False)
+        made.emulator.answers[("chart", ticker)] = (200, chart)
+    made.emulator.unknown = set(tickers[::2])
+    done = made.load(*tickers, *names.values(), "GOOD")
+    half = len(tickers) // 2
+    expected = {"not_found": len(tickers) - half, "malformed": half, "ok": len(tickers) + 1}
+    assert done.outcomes == expected, f"{done.outcomes}"
+    told = made.status_failures()
+    assert all(f"does not know {ticker}" in told for ticker in tickers[::2])
+    assert all(f"chart is of {names[ticker]}" in told for ticker in tickers[1::2])
+    now = made.shown()
+    whole = (before["GOOD"][0] + 1, MONDAY.date())
+    assert now == {**before, **dict.fromkeys((*names.values(), "GOOD"), whole)}, f"shown: {now}"
+    return (
+        "not_found, or malformed: “chart is of …” names the new symbol, in `status`; what is "
+        "stored under the old name stays; the new one comes with its whole history; good tickers "
+        "arrive"
+    )
 
 
 @day("half the universe failing", full=40)
 def half(made: Desk, tickers: list[str]) -> str:
+    made.load(*tickers)
+    before = made.newest_bars()
+    made.at(MONDAY)
     bad = tickers[::2]
     made.emulator.faults = {f"{t}:chart": "500" for t in bad}
-    outcomes: Counter[str] = Counter()
-    outcomes.update(made.load(*tickers).outcomes)
-    arrived = {t for (t,) in made.ask("select distinct ticker from raw.prices")}
-    assert arrived == set(tickers) - set(bad), f"{outcomes}"
+    done = made.load(*tickers)
+    assert done.outcomes == {"ok": len(tickers) - len(bad), "failed": len(bad)}, f"{done.outcomes}"
+    whole = (before[tickers[0]][0] + 1, MONDAY.date())
+    assert "an error of its own (500)" in made.status_failures()
+    shown = made.shown()
+    assert shown == {t: before[t] if t in bad else whole for t in tickers}, f"shown: {shown}"
     made.emulator.faults = {}
-    made.load(*tickers)
-    [(all_,)] = made.ask("select count(distinct ticker) from raw.prices")
-    assert all_ == len(tickers)
-    return "the other half arrives; the failed half is asked for by the next load"
+    assert made.load(*tickers).outcomes == {"ok": len(bad)}
+    assert made.shown() == dict.fromkeys(tickers, whole)
+    return (
+        "failed, in `status`; the other half arrives and is shown beside the bars known of the "
+        "failed half, which alone is asked for by the next load"
+    )
 
 
 @day("a field retyped")
@@ -274,7 +399,9 @@ def retyped(made: Desk, tickers: list[str]) -> str:
     assert len([d for d in done.drifts if d.found == "text"]) == len(tickers)
     [(rejected,)] = made.ask("select count(*) from raw.rejects")
     assert rejected and done.counts.stored
-    return "rows rejected whole, the check schema_drift and `status` name the field"
+    check = assets._CHECKS[assets.DRIFT_CHECK](done)
+    assert not check.passed and "currentPriceTarget" in str(check.description)
+    return "rows rejected whole, the check schema_drift names the field"
 
 
 @fault(PART, "a rating feed that freezes six sessions, then back-fills", quick=0, full=1)
@@ -316,20 +443,22 @@ def frozen(place: Path, seed: int, count: int) -> Outcome:
             made.at(datetime(day.year, day.month, day.day, 23, 30))
             return made.load(*tickers, table="ratings")
 
-        alarms = []
+        alarms, checks, statuses = [], [], []
         for number in range(-9, 0):
             told(days[number] if number in (-9, -2, -1) else days[-9])
-            alarms.append(evening(days[number]).silence)
+            done = evening(days[number])
+            alarms.append(done.silence is not None)
+            checks.append(not assets._CHECKS[assets.ALIVE_CHECK](done).passed)
+            statuses.append(bool(status.report(made.home)["silent"]))
         late = made.ask(
             f"select count(*) from raw.ratings where graded_on between '{days[-8]}' and "
             f"'{days[-3]}' and cast(known_at as date) = '{days[-2]}'"
         )
-    assert [found is not None for found in alarms] == [False] * 3 + [True] * 4 + [False] * 2, (
-        f"{alarms}"
-    )
+    assert alarms == [False] * 2 + [True] * 5 + [False] * 2, f"{alarms}"
+    assert alarms == checks == statuses, f"{alarms} {checks} {statuses}"
     assert late == [(6,)], f"{late} calls arrived late"
     return Outcome(
         1,
-        "the check feed_alive, `status` and the digest say so from the third silent session on; "
+        "the check feed_alive and `status` say so from the second silent session on; "
         "back-filled calls count from the day they were told",
     )

@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -109,6 +110,22 @@ def test_the_cool_down_doubles_until_the_host_comes_round(folder: Path) -> None:
     assert raised.value.resume_at is not None
     wait = raised.value.resume_at - datetime.now(UTC).replace(tzinfo=None)
     assert round(wait.total_seconds() / 60) == 10
+
+
+def test_the_cool_down_doubles_for_a_session_refused_anew_each_time(folder: Path) -> None:
+    hours = []
+    for _ in range(3):
+        asked = Governor(folder, replace(QUICK, attempts=1))
+        # The first refusal comes back to the client, which renews its session and asks again.
+        asked.send(lambda: SimpleNamespace(status_code=401))
+        asked.send(lambda: "crumb", is_aside=True)
+        with pytest.raises(Refused) as raised:
+            asked.send(fails(Refused("401")))
+        assert raised.value.resume_at is not None
+        wait = raised.value.resume_at - datetime.now(UTC).replace(tzinfo=None)
+        hours.append(round(wait.total_seconds() / 60))
+        ripen(folder)
+    assert hours == [10, 20, 40]
 
 
 def test_the_wait_a_host_asks_for_is_kept(folder: Path) -> None:

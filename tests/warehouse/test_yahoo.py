@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.yahoo_emulator import Emulator
+from tests.yahoo_emulator import Emulator, scaled
 from warehouse.ingest import Ingested, ingest
 from warehouse.settings import Home
 from warehouse.sources import yahoo
@@ -244,6 +244,51 @@ def test_bars_of_another_series_are_not_taken_for_a_restatement(
     assert done.outcomes == {"malformed": 1}
     assert "not those stored" in done.failures[0]
     assert ask("select max(session_date) from raw.prices") == [(date(2025, 11, 21),)]
+
+
+@pytest.mark.parametrize("bars", ["the newest two", "all"])
+@pytest.mark.parametrize("factor", [100.0, 0.01])
+def test_bars_in_another_unit_are_not_stored(
+    bars: str,
+    factor: float,
+    load: Load,
+    ask: Ask,
+    at: Callable[[str], None],
+    emulator: Emulator,
+) -> None:
+    at("2025-11-21T23:30")
+    load("BABA", tables=("prices",))
+    stored = ask("select count(*), sum(close) from raw.prices")
+    at("2025-11-24T23:30")
+    told = 2 if bars == "the newest two" else None
+    emulator.answers[("chart", "BABA")] = (200, scaled(emulator, "BABA", factor, told))
+    done = load("BABA", tables=("prices",))["prices"]
+    assert done.outcomes == {"malformed": 1}
+    assert "is its unit another? Not stored" in done.failures[0]
+    assert ask("select count(*), sum(close) from raw.prices") == stored
+    del emulator.answers[("chart", "BABA")]
+    assert load("BABA", tables=("prices",))["prices"].counts.new == 1
+
+
+def test_a_unit_that_a_split_or_a_currency_explains_is_stored(
+    load: Load,
+    ask: Ask,
+    at: Callable[[str], None],
+    emulator: Emulator,
+) -> None:
+    at("2025-11-21T23:30")
+    load("BABA", "JD", tables=("prices",))
+    at("2025-11-24T23:30")
+    emulator.splits = {"BABA": [(date(2025, 11, 24), 0.01)]}
+    dollars = scaled(emulator, "JD", 100.0)
+    dollars["chart"]["result"][0]["meta"]["currency"] = "HKD"
+    emulator.answers[("chart", "JD")] = (200, dollars)
+    done = load("BABA", "JD", tables=("prices",))["prices"]
+    assert done.outcomes == {"ok": 2}, done.failures
+    assert ask(
+        "select ticker, round(arg_max(close, stored_at) / arg_min(close, stored_at)) "
+        "from raw.prices where session_date = '2025-11-20' group by all order by all"
+    ) == [("BABA", 100.0), ("JD", 100.0)]
 
 
 def test_a_volume_not_told_is_unknown_and_a_price_of_zero_is_no_price(

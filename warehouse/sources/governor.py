@@ -90,6 +90,10 @@ class Troubled(Failed):
     """The host answered, with an error of its own: it may be so for this one question alone."""
 
 
+# Errors that say that the host answered, though not with what was asked for.
+_ANSWERS = (NotFound, EmptyAnswer, Malformed, Troubled)
+
+
 class TryAgain(Exception):
     """A request failed in a way that may pass; `error` is what it comes to when it does not."""
 
@@ -129,8 +133,11 @@ class Governor:
         """Give the files back."""
         self._budget.close()  # type: ignore[no-untyped-call]
 
-    def send(self, request: Callable[[], T]) -> T:
+    def send(self, request: Callable[[], T], *, is_aside: bool = False) -> T:
         """Make a request, again where `TryAgain` says so, and return its answer.
+
+        One `is_aside` asks for no data, as for a cookie: its answer does not show that the host
+        is well again.
 
         Raises the error of the last `TryAgain`, what else `request` raises, and `Throttled` or
         `Failed` with `resume_at` when the host is to be left alone.
@@ -138,9 +145,15 @@ class Governor:
         self._breaker.reset_timeout = self._rest.cool_down
         try:
             answer: T = self._breaker.call(self._persevere, request)
+            # A session refused once is renewed; only what follows is an answer.
+            if not is_aside and getattr(answer, "status_code", None) != 401:
+                self._rest.forget()
             return answer
         except CircuitBreakerError:
             raise self._resting() from None
+        except _ANSWERS:
+            self._rest.forget()
+            raise
         except (Throttled, Failed) as error:
             if error.resume_at is None:
                 if isinstance(error, Throttled | Refused) and self._rest.state != "open":
@@ -220,8 +233,7 @@ def standing(folder: Path) -> Standing:
 
 def _is_no_fault(error: BaseException) -> bool:
     """Whether the host answered, though it has nothing for us, or it is we who stop."""
-    is_answer = isinstance(error, NotFound | EmptyAnswer | Malformed | Troubled)
-    return is_answer or getattr(error, "resume_at", None) is not None
+    return isinstance(error, _ANSWERS) or getattr(error, "resume_at", None) is not None
 
 
 def _budget(folder: Path, manners: Manners) -> SQLiteBucket:
@@ -263,7 +275,12 @@ class _Rest(CircuitBreakerStorage):
             cool_down = min(self.shortest * 2**times, max(LONGEST_COOL_DOWN, self.shortest))
             self._write(state=state, times=times + 1, cool_down=cool_down)
         else:
-            self._write(state=state, **({"times": 0, "cause": None} if state == "closed" else {}))
+            self._write(state=state, **({"cause": None} if state == "closed" else {}))
+
+    def forget(self) -> None:
+        """Let the next rest be the shortest again: the host answered."""
+        if self._read().get("times"):
+            self._write(times=0)
 
     def explain(self, error: Throttled | Failed, asked_wait: float) -> None:
         """Keep why the host rests, and that it asked for so many seconds of it."""

@@ -25,7 +25,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from math import prod
 from pathlib import Path
+from statistics import median
 
 import duckdb
 import pandas as pd
@@ -64,7 +66,13 @@ _BAR_COLUMNS = ("Open", "High", "Low", "Close", "Adj Close", "Volume", "Dividend
 _REBASED = 0.005
 # … and by so different factors, that it is another series altogether.
 _OTHER_SERIES = 1.5
+# No share moves by this factor in two weeks; its bars do, where pence are told for pounds.
+_OTHER_UNIT = 50.0
 _SYMBOL = re.compile(r"[\^A-Za-z0-9][A-Za-z0-9.\^=&_-]{0,23}")
+
+
+# Close, split ratio and currency of bars, by session.
+Stored = dict[date, tuple[float, float, str | None]]
 
 
 class Conversation:
@@ -225,7 +233,7 @@ class Yahoo:
         """Return daily bars as told, split-adjusted, from an overlap with what is stored on.
 
         The whole history of a new ticker, and when the overlap shows a split or another basis.
-        Raises `Malformed` when it is not the series that is stored.
+        Raises `Malformed` when it is not the series that is stored, or one in another unit.
         """
         symbol = _ticker(unit)
         asked_at = _utc_now()
@@ -239,6 +247,9 @@ class Yahoo:
                     f"The closes told for {symbol} are not those stored on another basis: they "
                     f"moved by factors from {min(ratios):.3g} to {max(ratios):.3g}. Not stored."
                 )
+        # A yield may fall to nearly nothing.
+        if stored and self._kind(symbol) != "INDEX":
+            _check_unit(symbol, stored, bars)
         calendar = calendar_of(symbol, self.asked.charts[symbol].get("exchangeName"))
         bars["is_final"] = [
             coverage.is_final(calendar, day, asked_at) for day in bars["session_date"]
@@ -624,8 +635,8 @@ class Yahoo:
                 bars["payload"] = [payload_of({"capital_gain": g}) if g else None for g in gains]
         return bars
 
-    def _stored_bars(self, symbol: str) -> dict[date, tuple[float, float]]:
-        """Close and split ratio of the newest final bars stored of a ticker, by session."""
+    def _stored_bars(self, symbol: str) -> Stored:
+        """Return the newest final bars stored of a ticker."""
         rows = self.con.execute(
             """
             with
@@ -636,7 +647,8 @@ class Yahoo:
             select
                 prices.session_date,
                 arg_max(prices.close, prices.known_at),
-                arg_max(prices.split_ratio, prices.known_at)
+                arg_max(prices.split_ratio, prices.known_at),
+                arg_max(prices.currency, prices.known_at)
             from raw.prices as prices, newest
             where prices.source = $source and prices.ticker = $ticker
                 and prices.session_date >= newest.session_date - $overlap
@@ -645,7 +657,7 @@ class Yahoo:
             """,
             {"source": self.name, "ticker": symbol, "overlap": OVERLAP.days},
         ).fetchall()
-        return {day: (close, split) for day, close, split in rows}
+        return {day: (close, split, currency) for day, close, split, currency in rows}
 
     def _wants_month_ends(self, symbol: str) -> bool:
         """Whether month-ends were never asked for, or a new one may have come this month."""
@@ -677,22 +689,50 @@ def _ticker(unit: Unit) -> str:
     return unit.ticker
 
 
-def _ratios(stored: dict[date, tuple[float, float]], bars: pd.DataFrame) -> list[float]:
+def _ratios(stored: Stored, bars: pd.DataFrame) -> list[float]:
     told = dict(zip(bars["session_date"], bars["close"], strict=True))
     return [
         told[day] / close
-        for day, (close, _) in stored.items()
+        for day, (close, _, _) in stored.items()
         if day in told and close and told[day] > 0
     ]
 
 
-def _is_rebased(stored: dict[date, tuple[float, float]], bars: pd.DataFrame) -> bool:
-    splits = bars[bars["split_ratio"] != 1]
-    for day, ratio in zip(splits["session_date"], splits["split_ratio"], strict=True):
-        if day not in stored or stored[day][1] != ratio:
-            return True
+def _new_splits(stored: Stored, bars: pd.DataFrame) -> list[float]:
+    """Ratios of the splits since the oldest of these stored bars that they do not know."""
+    splits = bars[(bars["split_ratio"] != 1) & (bars["session_date"] >= min(stored))]
+    return [
+        ratio
+        for day, ratio in zip(splits["session_date"], splits["split_ratio"], strict=True)
+        if day not in stored or stored[day][1] != ratio
+    ]
+
+
+def _is_rebased(stored: Stored, bars: pd.DataFrame) -> bool:
     ratios = sorted(_ratios(stored, bars))
-    return not ratios or abs(ratios[len(ratios) // 2] - 1) > _REBASED
+    is_moved = not ratios or abs(ratios[len(ratios) // 2] - 1) > _REBASED
+    return is_moved or bool(_new_splits(stored, bars))
+
+
+def _check_unit(symbol: str, stored: Stored, bars: pd.DataFrame) -> None:
+    """Raise `Malformed` for bars so far from those stored that their unit must be another.
+
+    What a new split explains is none, nor what is told in another currency.
+    """
+    level = median(close for close, _, _ in stored.values())
+    # The bars before a split that is new to us may have been stored on its basis already.
+    levels = [level, level / prod(_new_splits(stored, bars))]
+    known = {currency for _, _, currency in stored.values()}
+    for day, close, currency in zip(
+        bars["session_date"], bars["close"], bars["currency"], strict=True
+    ):
+        if day < min(stored) or not (close > 0 and level > 0) or currency not in known:
+            continue
+        if not any(1 / _OTHER_UNIT < close / each < _OTHER_UNIT for each in levels):
+            raise Malformed(
+                f"The close told for {symbol} on {day} is {close / level:.3g} times those stored, "
+                "and no split says why: is its unit another? Not stored."
+            )
 
 
 def _today() -> date:

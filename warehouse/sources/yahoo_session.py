@@ -64,11 +64,14 @@ class Session(requests.Session[requests.Response]):
         Raises a `SourceError` where the answer is not the data asked for.
         """
         options["timeout"] = self.governor.manners.timeout_seconds
-        return self.governor.send(partial(self._ask, method, url, options))
-
-    def _ask(self, method: Any, url: str, options: dict[str, Any]) -> requests.Response:
         parts = urlsplit(url)
         asked = _DATA.search(parts.path) if (parts.hostname or "").endswith("yahoo.com") else None
+        ask = partial(self._ask, method, url, options, asked)
+        return self.governor.send(ask, is_aside=asked is None)
+
+    def _ask(
+        self, method: Any, url: str, options: dict[str, Any], asked: re.Match[str] | None
+    ) -> requests.Response:
         try:
             response = super().request(method, url, **options)
         except RequestException as error:
