@@ -7,6 +7,8 @@ HOME_FLAG := $(if $(DEMO),--demo,)
 PORT ?= 3000
 TICKERS ?= 1000
 
+PINNED := -r requirements/run.txt -r requirements/postgres.txt -r requirements/test.txt
+
 # Set in some containers; without bytecode every start of dbt and Dagster takes twice as long.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -17,13 +19,13 @@ help:  ## List these targets.
 
 setup: $(VENV)/.ready  ## Install everything into .venv, exact versions checked by hash.
 
-$(VENV)/.ready: pyproject.toml requirements/build.txt requirements/run.txt requirements/test.txt
+$(VENV)/.ready: pyproject.toml requirements/build.txt requirements/run.txt requirements/postgres.txt requirements/test.txt
 	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(sys.version_info < (3, 11) and f"Bellwether needs Python 3.11 or newer; {sys.executable} is {v}. Name another: make $(MAKECMDGOALS) PYTHON=python3.12")'
 	@echo "Installing into $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/build.txt
-	@$(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode --require-hashes -r requirements/run.txt -r requirements/test.txt \
-		|| $(BIN)/python -m pip install -q --require-hashes -r requirements/run.txt -r requirements/test.txt
+	@$(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode --require-hashes $(PINNED) \
+		|| $(BIN)/python -m pip install -q --require-hashes $(PINNED)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
 	@touch $@
 
@@ -64,8 +66,10 @@ LOCK = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-has
 
 locks: setup  ## Pin all dependencies anew, with hashes and without addresses.
 	@$(LOCK) pyproject.toml -o requirements/run.txt
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["postgres"], sep="\n")' \
+		| $(LOCK) --no-deps - -o requirements/postgres.txt
 	@for group in build test bench lint; do $(LOCK) --group $$group -c requirements/run.txt -o requirements/$$group.txt; done
-	@$(LOCK) --group sqlfmt -o requirements/sqlfmt.txt
+	@for group in audit sqlfmt; do $(LOCK) --group $$group -o requirements/$$group.txt; done
 
 clean:  ## Remove the environment and what was compiled; data stay.
 	@rm -rf $(VENV) dbt_project/target dbt_project/logs .mypy_cache .ruff_cache .pytest_cache

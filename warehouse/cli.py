@@ -221,6 +221,13 @@ def refresh(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Build even if nothing changed.")] = False,
+    anew: Annotated[
+        bool,
+        typer.Option(
+            "--anew",
+            help="Make every table from the raw rows, going on from none of the last build.",
+        ),
+    ] = False,
     home: HomeOption = None,
     demo: DemoOption = False,
     as_json: JsonOption = False,
@@ -232,7 +239,11 @@ def refresh(
     with _progress("Refreshing", quiet=as_json) as tell:
         run.prepare(place)
         outcome = run.run_refresh(
-            place, as_of=_moment(as_of) if as_of else None, force=force, on_event=tell
+            place,
+            as_of=_moment(as_of) if as_of else None,
+            force=force,
+            anew=anew,
+            on_event=tell,
         )
     if as_json:
         print_json(asdict(outcome))
@@ -332,6 +343,13 @@ def doctor(
     offline: Annotated[
         bool, typer.Option("--offline", help="Look at the home alone, send no request.")
     ] = False,
+    rebuild: Annotated[
+        bool,
+        typer.Option(
+            "--rebuild",
+            help="Build all marts anew beside the published ones, and say where they differ.",
+        ),
+    ] = False,
     home: HomeOption = None,
     demo: DemoOption = False,
     as_json: JsonOption = False,
@@ -344,6 +362,11 @@ def doctor(
 
     place = Home.find(home, demo=demo)
     checks = inspect(place)
+    if rebuild:
+        from orchestration.rebuild import check as compare
+
+        with _progress("Building anew", quiet=as_json) as tell:
+            checks.append(compare(place, tell))
     if not offline:
         with _progress("Examining", quiet=as_json) as tell:
             checks += examine(place, ticker, tell)
