@@ -12,7 +12,7 @@ PINNED := -r requirements/run.txt -r requirements/postgres.txt -r requirements/t
 # Set in some containers; without bytecode every start of dbt and Dagster takes twice as long.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo ui test bench soak lint format locks clean
+.PHONY: help setup demo ui test bench soak lint format audit locks clean
 
 help:  ## List these targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -60,6 +60,21 @@ $(VENV)/.lint: $(VENV)/.ready requirements/lint.txt requirements/sqlfmt.txt
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/lint.txt
 	@$(PYTHON) -m venv $(VENV)/sqlfmt
 	@$(VENV)/sqlfmt/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/sqlfmt.txt
+	@touch $@
+
+AUDIT ?= --vulnerability-service pypi
+AUDITED := build run postgres test bench lint audit sqlfmt
+
+audit: $(VENV)/.audit  ## Look up known vulnerabilities of all that is pinned (it asks a service: SECURITY.md).
+	@failed=; for group in $(AUDITED); do echo "requirements/$$group.txt"; \
+		$(VENV)/audit/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off --timeout 30 \
+			$(AUDIT) -r requirements/$$group.txt || { failed=1; break; }; done; \
+	[ -z "$$failed" ] || { echo "Not audited to the end: above stands a vulnerability, or why the service could not be asked. It needs the" \
+		"package index's JSON interface or, with AUDIT='--vulnerability-service osv', that of OSV; a mirror may have neither." >&2; exit 1; }
+
+$(VENV)/.audit: $(VENV)/.ready requirements/audit.txt
+	@$(PYTHON) -m venv $(VENV)/audit
+	@$(VENV)/audit/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/audit.txt
 	@touch $@
 
 LOCK = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,12 +20,40 @@ from warehouse.sources import universe
 from warehouse.sources.governor import Governor, Manners, TryAgain
 
 BELLWETHER = Path(sys.executable).with_name("bellwether")
+# Loaded by every Python process of this file's commands, and by all that these start: it notes
+# whom they look up or connect to.
+LISTENER = """
+import os, sys
+told = open(os.environ["LISTENED"], "a", buffering=1)
+told.write(f"process {sys.orig_argv[1:4]}\\n")
+def listen(event, arguments):
+    if event == "socket.connect":
+        address = arguments[1]
+        told.write(f"asked {address[0] if isinstance(address, tuple) else 'unix'}\\n")
+    elif event == "socket.getaddrinfo":
+        told.write(f"asked {arguments[0]}\\n")
+sys.addaudithook(listen)
+"""
 
 
 def bellwether(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(BELLWETHER), *arguments], input=stdin, capture_output=True, text=True, check=False
     )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def listened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A file that tells which processes the commands of this file were, and whom they asked."""
+    folder = tmp_path_factory.mktemp("listener")
+    (folder / "sitecustomize.py").write_text(LISTENER)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(folder))
+        patch.setenv("LISTENED", str(folder / "told"))
+        # What some tools take as a sign that they are not to phone home.
+        for name in ("CI", "DO_NOT_TRACK", "GITHUB_ACTION"):
+            patch.delenv(name, raising=False)
+        yield folder / "told"
 
 
 @pytest.fixture(scope="module")
@@ -171,9 +200,11 @@ def test_ui_started_by_a_script_in_the_background_can_be_interrupted(tmp_path: P
     pid = int(started.stdout)
     process = Path(f"/proc/{pid}")
     deadline = time.monotonic() + 60
-    while b"dagster" not in (process / "cmdline").read_bytes():
-        assert time.monotonic() < deadline, (tmp_path / "log").read_text()
+    log = tmp_path / "log"
+    while "Serving dagster-webserver on" not in log.read_text():
+        assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.1)
+    assert b"dagster" in (process / "cmdline").read_bytes()
     os.kill(pid, signal.SIGINT)
     while process.exists() and "zombie" not in (process / "status").read_text():
         assert time.monotonic() < deadline, "it goes on"
@@ -202,3 +233,15 @@ def test_universe_can_be_edited(tmp_path: Path) -> None:
     assert sorted(e["ticker"] for e in universe.read(path)) == sorted(e["ticker"] for e in before)
     with pytest.raises(universe.UniverseError, match="not in"):
         universe.remove("ZZZ", path)
+
+
+def test_no_process_reaches_beyond_this_machine(home: Path, listened: Path) -> None:
+    """None of this file's commands: ingests, refreshes (dbt), the UI and its daemon (Dagster)."""
+    control = "import socket; socket.socket(socket.AF_INET, 2).connect(('192.0.2.1', 9))"
+    subprocess.run([sys.executable, "-c", control], check=True)
+    lines = listened.read_text().splitlines()
+    processes = "\n".join(line for line in lines if line.startswith("process"))
+    for part in ("'refresh'", "'ingest'", "dagster_webserver", "dagster._daemon"):
+        assert part in processes, processes
+    asked = {line.removeprefix("asked ") for line in lines if line.startswith("asked")}
+    assert asked - {"unix", "127.0.0.1", "::1", "localhost", "None"} == {"192.0.2.1"}
