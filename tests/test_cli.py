@@ -129,7 +129,10 @@ def test_status_tells_what_was_refused(home: Path) -> None:
     assert report["rejects"] == [{"what": "prices: a price is not above zero", "count": 1}]
     prices = next(row for row in report["tables"] if row["table"] == "prices")
     assert (prices["rows"], prices["tickers"], prices["newest"]) == (2, 1, "2025-01-03")
-    assert "a price is not above zero" in bellwether("status", "--home", str(home)).stdout
+    printed = bellwether("status", "--home", str(home)).stdout
+    assert "a price is not above zero" in printed
+    assert 0 <= report["published"]["dead_space"] <= 1
+    assert "% of it free for the next build" in printed.replace("\n", " ")
 
 
 def test_status_before_the_first_refresh(tmp_path: Path) -> None:

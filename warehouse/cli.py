@@ -253,7 +253,9 @@ def refresh(
         made = outcome.published
         out.print(
             f"Published {made.version} as of {made.as_of} UTC: {made.size_bytes / 1e6:.1f} MB, "
-            f"{made.way} in {made.seconds:.2f} s; {outcome.seconds:.1f} s in all."
+            f"{made.way} in {made.seconds:.2f} s"
+            + (f", {made.freed_bytes / 1e6:,.1f} MB given back" if made.freed_bytes else "")
+            + f"; {outcome.seconds:.1f} s in all."
         )
         if made.is_simulated:
             out.print(f"[yellow]{SIMULATED_NOTE}[/yellow]")
@@ -277,7 +279,20 @@ def status(home: HomeOption = None, demo: DemoOption = False, as_json: JsonOptio
     out.print(f"[bold]{escape(report['home'])}[/bold]{note}")
     if made:
         megabytes = made["size_bytes"] / 1e6
-        out.print(f"Published {made['version']}, as of {made['as_of']} UTC, {megabytes:.1f} MB")
+        freed = made["freed_bytes"]
+        space = (
+            f"{freed / 1e6:,.1f} MB given back by compacting"
+            if freed
+            else f"{made['dead_space']:.0%} of it free for the next build"
+        )
+        out.print(
+            f"Published {made['version']}, as of {made['as_of']} UTC, {megabytes:.1f} MB ({space})"
+        )
+        if made["dead_space"] > publish.MOST_DEAD_SPACE:
+            out.print(
+                "[yellow]More than half of the build file is dead space, and it could not be "
+                "compacted[/yellow]: that needs as much room on the disk as the rest."
+            )
         if report["shows_the_past"]:
             out.print(f"[yellow]{PAST_NOTE}[/yellow]")
     else:
