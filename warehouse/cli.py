@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from xml.sax.saxutils import escape as escape_xml
@@ -681,7 +681,7 @@ def digest(
 
     place = _home_with_data(home, demo)
     now = datetime.now(UTC).replace(tzinfo=None)
-    made = daily.compose(place, now, failed_runs_of(place, now - timedelta(days=1)))
+    made = daily.compose(place, now, failed_runs_of(place, daily.since(place, now)))
     daily.write(place, made)
     if as_json:
         print_json(made)
