@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import plistlib
@@ -11,11 +12,15 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from tests.warehouse.test_migrations import FIRST, made_with
 from warehouse.errors import Throttled
+from warehouse.publish import newest, publish
+from warehouse.settings import Home
 from warehouse.sources import universe
 from warehouse.sources.governor import Governor, Manners, TryAgain
 
@@ -212,6 +217,49 @@ def test_ui_started_by_a_script_in_the_background_can_be_interrupted(tmp_path: P
     while process.exists() and "zombie" not in (process / "status").read_text():
         assert time.monotonic() < deadline, "it goes on"
         time.sleep(0.1)
+
+
+def test_a_home_of_the_first_schema_is_said_to_be_old_backed_up_restored_and_built(
+    tmp_path: Path,
+) -> None:
+    old, new = Home(tmp_path / "old"), Home(tmp_path / "new")
+    made_with(old, FIRST)
+    publish(old, as_of=datetime(2025, 1, 3))
+    done = bellwether("status", "--home", str(old.path))
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "an older version up to date" in " ".join(done.stderr.split())
+
+    done = bellwether("backup", "--home", str(old.path), "--to", str(tmp_path / "safe"), "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["tables"]["universe"]["rows"] == 3
+    done = bellwether("restore", told["path"], "--home", str(new.path))
+    assert done.returncode == 0 and "refresh --force" in done.stdout, done.stderr
+    assert bellwether("restore", told["path"], "--home", str(new.path)).returncode == 3
+    done = bellwether("refresh", "--force", "--home", str(new.path), "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    query = "select ticker, close from staging.stg_prices"
+    rows = bellwether("sql", query, "--home", str(new.path), "--csv").stdout.split()
+    assert rows == ["ticker,close", "T1,0.3"]
+    assert bellwether("status", "--home", str(new.path)).returncode == 0
+    digest = json.loads(bellwether("digest", "--home", str(new.path), "--json").stdout)
+    assert digest["failed_runs"] == [] and digest["published"]["version"] == newest(new).version  # type: ignore[union-attr]
+
+
+def test_a_backup_waits_for_the_run_that_writes(home: Path, tmp_path: Path) -> None:
+    with (home / "build" / "writer.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with subprocess.Popen(
+            [str(BELLWETHER), "backup", "--home", str(home), "--to", str(tmp_path)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stderr is not None and "Waiting" in process.stderr.readline()
+            assert list(tmp_path.iterdir()) == []
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            assert process.wait(60) == 0
+    assert [path.name.startswith("raw-") for path in tmp_path.iterdir()] == [True]
 
 
 def test_service_prints_units_that_parse(home: Path) -> None:

@@ -97,6 +97,14 @@ def main() -> None:
     except BellwetherError as error:
         err.print(f"[red]{escape(str(error))}[/red]")
         sys.exit(FAILED)
+    except (duckdb.CatalogException, duckdb.BinderException) as error:
+        reason = str(error).splitlines()[0]
+        err.print(
+            f"[red]{escape(f'The database lacks what this version of Bellwether reads: {reason}')}"
+            "[/red] `bellwether refresh` brings one of an older version up to date.",
+            highlight=False,
+        )
+        sys.exit(FAILED)
 
 
 @app.command()
@@ -705,9 +713,12 @@ def backup(
     as_json: JsonOption = False,
 ) -> None:
     """Copy the raw store, from which all else follows, to Parquet files with their hashes."""
+    from orchestration.lock import alone
     from warehouse.backup import back_up
 
-    made = back_up(_home_with_data(home, demo), to)
+    place = _home_with_data(home, demo)
+    with alone(place, _tell_waiting):
+        made = back_up(place, to)
     _tell_backup("Backed up", made, as_json)
 
 
@@ -721,9 +732,12 @@ def restore(
 
     Every file is compared with its hash first. Then `bellwether refresh --force` builds the marts.
     """
+    from orchestration.lock import alone
     from warehouse.backup import restore as restore_from
 
-    made = restore_from(Home.find(home), folder)
+    place = Home.find(home)
+    with alone(place, _tell_waiting):
+        made = restore_from(place, folder)
     _tell_backup("Restored", made, as_json)
     if not as_json:
         out.print("`bellwether refresh --force` builds the marts from it.")
@@ -844,6 +858,10 @@ def _tell_backup(what: str, made: Backup, as_json: bool) -> None:
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _tell_waiting() -> None:
+    err.print("Waiting for a run to finish …")
 
 
 def _tell_strays(home: Home) -> None:
