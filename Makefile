@@ -7,23 +7,25 @@ HOME_FLAG := $(if $(DEMO),--demo,)
 PORT ?= 3000
 TICKERS ?= 1000
 
+PINNED := -r requirements/run.txt -r requirements/postgres.txt -r requirements/test.txt
+
 # Set in some containers; without bytecode every start of dbt and Dagster takes twice as long.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo ui test bench soak lint format locks clean
+.PHONY: help setup demo ui test bench soak lint format audit locks clean
 
 help:  ## List these targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
 setup: $(VENV)/.ready  ## Install everything into .venv, exact versions checked by hash.
 
-$(VENV)/.ready: pyproject.toml requirements/build.txt requirements/run.txt requirements/test.txt
+$(VENV)/.ready: pyproject.toml requirements/build.txt requirements/run.txt requirements/postgres.txt requirements/test.txt
 	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(sys.version_info < (3, 11) and f"Bellwether needs Python 3.11 or newer; {sys.executable} is {v}. Name another: make $(MAKECMDGOALS) PYTHON=python3.12")'
 	@echo "Installing into $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/build.txt
-	@$(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode --require-hashes -r requirements/run.txt -r requirements/test.txt \
-		|| $(BIN)/python -m pip install -q --require-hashes -r requirements/run.txt -r requirements/test.txt
+	@$(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode --require-hashes $(PINNED) \
+		|| $(BIN)/python -m pip install -q --require-hashes $(PINNED)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
 	@touch $@
 
@@ -60,12 +62,29 @@ $(VENV)/.lint: $(VENV)/.ready requirements/lint.txt requirements/sqlfmt.txt
 	@$(VENV)/sqlfmt/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/sqlfmt.txt
 	@touch $@
 
+AUDIT ?= --vulnerability-service pypi
+AUDITED := build run postgres test bench lint audit sqlfmt
+
+audit: $(VENV)/.audit  ## Look up known vulnerabilities of all that is pinned (it asks a service: SECURITY.md).
+	@failed=; for group in $(AUDITED); do echo "requirements/$$group.txt"; \
+		$(VENV)/audit/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off --timeout 30 \
+			$(AUDIT) -r requirements/$$group.txt || { failed=1; break; }; done; \
+	[ -z "$$failed" ] || { echo "Not audited to the end: above stands a vulnerability, or why the service could not be asked. It needs the" \
+		"package index's JSON interface or, with AUDIT='--vulnerability-service osv', that of OSV; a mirror may have neither." >&2; exit 1; }
+
+$(VENV)/.audit: $(VENV)/.ready requirements/audit.txt
+	@$(PYTHON) -m venv $(VENV)/audit
+	@$(VENV)/audit/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/audit.txt
+	@touch $@
+
 LOCK = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 locks: setup  ## Pin all dependencies anew, with hashes and without addresses.
 	@$(LOCK) pyproject.toml -o requirements/run.txt
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["postgres"], sep="\n")' \
+		| $(LOCK) --no-deps - -o requirements/postgres.txt
 	@for group in build test bench lint; do $(LOCK) --group $$group -c requirements/run.txt -o requirements/$$group.txt; done
-	@$(LOCK) --group sqlfmt -o requirements/sqlfmt.txt
+	@for group in audit sqlfmt; do $(LOCK) --group $$group -o requirements/$$group.txt; done
 
 clean:  ## Remove the environment and what was compiled; data stay.
 	@rm -rf $(VENV) dbt_project/target dbt_project/logs .mypy_cache .ruff_cache .pytest_cache

@@ -66,10 +66,12 @@ def begin(
     as_of: datetime,
     select: Collection[str] | None = None,
     whole: bool = False,
+    anew: bool = False,
 ) -> Plan:
     """Plan a build as of a moment, of all models or of those selected, and note that it began.
 
-    `code_version` is that of all of the project. `whole` runs every model, whatever changed.
+    `code_version` is that of all of the project. `whole` runs every model, whatever changed; `anew`
+    goes on from no table besides.
     Selected models are made anew, from whatever their inputs hold, and again by the next build
     of all.
     """
@@ -88,7 +90,7 @@ def begin(
             fitting = {
                 model: known_until
                 for model, code, shown, known_until in notes
-                if versions.get(model) == code and known_until <= shown <= as_of
+                if not anew and versions.get(model) == code and known_until <= shown <= as_of
             }
             built_until = fitting.pop(_WHOLE, None)
             shown_at = {model: shown for model, _, shown, _ in notes}

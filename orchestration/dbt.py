@@ -150,13 +150,14 @@ def build(
     as_of: datetime,
     select: list[str] | None = None,
     whole: bool = False,
+    anew: bool = False,
     on_node: Callable[[str, str], None] | None = None,
 ) -> list[Built]:
     """Build and test models as of a moment, in dependency order, and say how each node ended.
 
     Unit tests are left out once they passed for this manifest. Where the last build fits (see
     `builds`), only what reads raw tables with something new is run, unless `whole` is set, and an
-    incremental model goes on from its table.
+    incremental model goes on from its table, unless `anew` is.
 
     `select` limits it to the nodes of these names, made anew. `on_node` hears a relation's asset
     key and how it gets on. When it returns, this process has let go of the build database.
@@ -176,7 +177,7 @@ def build(
     parsed.build_flat_graph()  # macros see the project through it; parsing would have made it
     arguments = ["build", "--no-write-json", "--target-path", str(home.dbt)]
     arguments += ["--log-path", str(home.dbt)]
-    plan = builds.begin(home, manifest.content, manifest.folder.name, as_of, select, whole)
+    plan = builds.begin(home, manifest.content, manifest.folder.name, as_of, select, whole, anew)
     arguments += ["--vars", json.dumps(plan.variables)]
     if select:
         arguments += ["--select", *select]

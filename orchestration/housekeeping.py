@@ -1,6 +1,8 @@
 """Once a day: the digest of what changed and what needs a person, and old runs are forgotten."""
 
+import shutil
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -43,7 +45,7 @@ def daily_digest(context: dg.AssetExecutionContext, writer: Writer) -> dg.Materi
     home, now = writer.home, datetime.now(UTC).replace(tzinfo=None)
     if publish.newest(home) is None:
         raise dg.Failure("Nothing is published yet: there is nothing to tell of.")
-    made = digest.compose(home, now, failed_runs(context.instance, now - timedelta(days=1)))
+    made = digest.compose(home, now, failed_runs(context.instance, digest.since(home, now)))
     file = digest.write(home, made)
     for failure in digest.send(made):
         context.log.warning(failure)
@@ -110,24 +112,38 @@ def failed_runs(instance: dg.DagsterInstance, since: datetime) -> list[str]:
 
 
 def forget_old_runs(instance: dg.DagsterInstance, before: datetime) -> int:
-    """Delete finished runs created before a moment; returns how many.
+    """Delete finished runs created before a moment, with their logs; returns how many.
 
     The newest of each job stay, and those that made the newest of an asset: sensors and the
     schedule decide by them.
     """
-    kept = {record.asset_entry.last_run_id for record in instance.get_asset_records() if record} | {
+    kept = {
         record.dagster_run.run_id
         for job in ("ingest", "refresh", housekeeping.name)
         for record in instance.get_run_records(dg.RunsFilter(job_name=job), limit=KEPT_RUNS)
     }
+    for entry in (record.asset_entry for record in instance.get_asset_records()):
+        # The run that last was to make an asset is not the one that made it, if it failed.
+        kept.add(entry.last_run_id or "")
+        if entry.last_materialization is not None:
+            kept.add(entry.last_materialization.run_id)
     old = dg.RunsFilter(statuses=list(_FINISHED), created_before=before)
     forgotten = 0
     for record in instance.get_run_records(old, limit=MOST_FORGOTTEN + len(kept), ascending=True):
         run_id = record.dagster_run.run_id
         if run_id not in kept and forgotten < MOST_FORGOTTEN:
             instance.delete_run(run_id)
+            _remove_files(instance, run_id)
             forgotten += 1
     return forgotten
+
+
+def _remove_files(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Remove what Dagster leaves of a deleted run: its emptied SQLite file, what it printed."""
+    folder = Path(instance.root_directory)
+    for file in (folder / "history" / "runs").glob(f"{run_id}.db*"):
+        file.unlink(missing_ok=True)
+    shutil.rmtree(folder / "storage" / run_id, ignore_errors=True)
 
 
 def _warned(check: str, findings: list[Any]) -> dg.AssetCheckResult:

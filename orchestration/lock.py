@@ -62,6 +62,13 @@ class Writer(dg.ConfigurableResource[object]):
         _own(self.home, run.run_id).unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def alone(home: Home, when_waiting: Callable[[], None]) -> Iterator[None]:
+    """Keep runs from writing the home, after the one that does has finished."""
+    with _held(_everybodys(home), when_waiting):
+        yield
+
+
 def tell(asset_key: str, status: str) -> None:
     """Tell who is listening, if anybody, how an asset gets on."""
     listener = PROGRESS.get()

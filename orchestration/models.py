@@ -25,9 +25,14 @@ Event = dg.MaterializeResult[None] | dg.AssetCheckResult
 
 
 class RefreshConfig(dg.Config):
-    """The moment whose knowledge the marts show: UTC in ISO form, or a day; blank is now."""
+    """What a refresh is asked for.
+
+    `as_of` is the moment whose knowledge the marts show: UTC in ISO form, or a day; blank is now.
+    With `anew` every table is made from the raw rows alone.
+    """
 
     as_of: str | None = None
+    anew: bool = False
 
 
 def models() -> dg.AssetsDefinition:
@@ -61,6 +66,7 @@ def models() -> dg.AssetsDefinition:
             as_of=as_of,
             select=_selected(context),
             whole=IF_NEW not in run.tags,
+            anew=config.anew,
             on_node=PROGRESS.get(),
         )
         ran = [node for node in built if node.is_asset and not node.is_skipped]

@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import dagster as dg
+import yaml  # type: ignore[import-untyped]
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.utils import make_new_run_id
+from sqlalchemy.exc import DBAPIError
 
 from orchestration.assets import IngestSettings, raw_assets
 from orchestration.automation import ingest, refresh, settings_of, with_followers
@@ -91,15 +93,33 @@ def prepare(home: Home) -> None:
 
 
 def prepare_dagster_home(home: Home) -> None:
-    """Put Dagster's settings into the home."""
+    """Put Dagster's settings into the home: the project's, and in their place what the home's say.
+
+    Raises `HomeError` where the home's cannot be read.
+    """
     target = home.dagster / _DAGSTER_YAML.name
     wanted = _DAGSTER_YAML.read_bytes()
+    if home.dagster_settings.exists():
+        wanted = _merged(wanted, home.dagster_settings)
     if target.exists() and target.read_bytes() == wanted:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_name(f".{target.name}.{os.getpid()}")
     unfinished.write_bytes(wanted)
     os.replace(unfinished, target)
+
+
+def _merged(settings: bytes, own: Path) -> bytes:
+    try:
+        told = yaml.safe_load(own.read_bytes()) or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise HomeError(f"{own} cannot be read: {error}") from error
+    if not isinstance(told, dict):
+        raise HomeError(f"{own} holds no settings: it is to name some of Dagster's, as `storage:`.")
+    every = yaml.safe_load(settings)
+    # Nothing phones home, whatever a home says.
+    merged = yaml.safe_dump({**every, **told, "telemetry": every["telemetry"]}, sort_keys=False)
+    return f"# Made of the project's and {own}, which is the one to edit.\n{merged}".encode()
 
 
 def run_ingest(
@@ -144,11 +164,13 @@ def run_refresh(
     home: Home,
     as_of: datetime | None = None,
     force: bool = False,
+    anew: bool = False,
     on_event: Progress | None = None,
 ) -> RunOutcome:
     """Build and test all models, and publish; nothing to do when that was done with these inputs.
 
-    `as_of` is UTC where it names no zone. `force` builds even what was built already.
+    `as_of` is UTC where it names no zone. `force` builds even what was built already; `anew` makes
+    every table from the raw rows, too, instead of going on from the last build's.
     Raises `HomeError` when nothing was ingested yet, `ProjectError` when dbt cannot read its files.
     """
     started = time.monotonic()
@@ -162,6 +184,7 @@ def run_refresh(
                 f"Nothing has been ingested in {home.path} yet. Run `bellwether ingest`, "
                 "or `bellwether demo` for the simulated sample."
             )
+        force = force or anew
         if inputs and not force and is_built(instance, home, inputs, asked):
             seconds = time.monotonic() - started
             return RunOutcome(True, "", seconds, skipped=True, published=newest(home))
@@ -174,7 +197,7 @@ def run_refresh(
             definitions().resolve_job_def(refresh.name),
             instance,
             on_event,
-            config={"ops": {"dbt": {"config": {"as_of": asked}}}} if asked else {},
+            config={"ops": {"dbt": {"config": {"as_of": asked, "anew": anew}}}},
             tags=tags if force else {**tags, IF_NEW: "true"},
         )
 
@@ -221,12 +244,17 @@ def _instance(home: Home) -> Iterator[dg.DagsterInstance]:
 
 @contextlib.contextmanager
 def _told_of_storage(home: Home) -> Iterator[None]:
-    """Say in a sentence what a disk that is full or read-only raises deep inside Dagster."""
+    """Say in a sentence what a full disk or an absent server raises deep inside Dagster."""
     try:
         yield
     except (BellwetherError, KeyboardInterrupt):
         raise
     except Exception as error:
+        if (absent := _absent_server(error)) is not None:
+            raise StorageError(
+                f"Dagster's records cannot be reached, so nothing was started: {absent} See what "
+                f"{home.dagster_settings} says, and whether that server runs."
+            ) from error
         cause: BaseException | None = error
         while cause is not None and not isinstance(cause, OSError | sqlite3.OperationalError):
             cause = cause.__cause__ or cause.__context__
@@ -242,6 +270,17 @@ def _told_of_storage(home: Home) -> Iterator[None]:
             f"{home.path} cannot be written to ({cause}): {why}. Make room or make it writable, "
             "and run this again; what was stored and published stands."
         ) from error
+
+
+def _absent_server(error: BaseException | None) -> str | None:
+    """What a database server, or the lack of its client, says; None where it is none of these."""
+    while error is not None:
+        if isinstance(error, DBAPIError) and not isinstance(error.orig, sqlite3.Error):
+            return " ".join(str(error.orig).split()) + "."
+        if isinstance(error, ModuleNotFoundError) and error.name == "dagster_postgres":
+            return "`pip install --require-hashes -r requirements/postgres.txt` is needed first."
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _execute(

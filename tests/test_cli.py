@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import plistlib
@@ -9,22 +10,55 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from tests.warehouse.test_migrations import FIRST, made_with
 from warehouse.errors import Throttled
+from warehouse.publish import newest, publish
+from warehouse.settings import Home
 from warehouse.sources import universe
 from warehouse.sources.governor import Governor, Manners, TryAgain
 
 BELLWETHER = Path(sys.executable).with_name("bellwether")
+# Loaded by every Python process of this file's commands, and by all that these start: it notes
+# whom they look up or connect to.
+LISTENER = """
+import os, sys
+told = open(os.environ["LISTENED"], "a", buffering=1)
+told.write(f"process {sys.orig_argv[1:4]}\\n")
+def listen(event, arguments):
+    if event == "socket.connect":
+        address = arguments[1]
+        told.write(f"asked {address[0] if isinstance(address, tuple) else 'unix'}\\n")
+    elif event == "socket.getaddrinfo":
+        told.write(f"asked {arguments[0]}\\n")
+sys.addaudithook(listen)
+"""
 
 
 def bellwether(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(BELLWETHER), *arguments], input=stdin, capture_output=True, text=True, check=False
     )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def listened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A file that tells which processes the commands of this file were, and whom they asked."""
+    folder = tmp_path_factory.mktemp("listener")
+    (folder / "sitecustomize.py").write_text(LISTENER)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(folder))
+        patch.setenv("LISTENED", str(folder / "told"))
+        # What some tools take as a sign that they are not to phone home.
+        for name in ("CI", "DO_NOT_TRACK", "GITHUB_ACTION"):
+            patch.delenv(name, raising=False)
+        yield folder / "told"
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +134,10 @@ def test_status_tells_what_was_refused(home: Path) -> None:
     assert report["rejects"] == [{"what": "prices: a price is not above zero", "count": 1}]
     prices = next(row for row in report["tables"] if row["table"] == "prices")
     assert (prices["rows"], prices["tickers"], prices["newest"]) == (2, 1, "2025-01-03")
-    assert "a price is not above zero" in bellwether("status", "--home", str(home)).stdout
+    printed = bellwether("status", "--home", str(home)).stdout
+    assert "a price is not above zero" in printed
+    assert 0 <= report["published"]["dead_space"] <= 1
+    assert "% of it free for the next build" in printed.replace("\n", " ")
 
 
 def test_status_before_the_first_refresh(tmp_path: Path) -> None:
@@ -171,13 +208,58 @@ def test_ui_started_by_a_script_in_the_background_can_be_interrupted(tmp_path: P
     pid = int(started.stdout)
     process = Path(f"/proc/{pid}")
     deadline = time.monotonic() + 60
-    while b"dagster" not in (process / "cmdline").read_bytes():
-        assert time.monotonic() < deadline, (tmp_path / "log").read_text()
+    log = tmp_path / "log"
+    while "Serving dagster-webserver on" not in log.read_text():
+        assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.1)
+    assert b"dagster" in (process / "cmdline").read_bytes()
     os.kill(pid, signal.SIGINT)
     while process.exists() and "zombie" not in (process / "status").read_text():
         assert time.monotonic() < deadline, "it goes on"
         time.sleep(0.1)
+
+
+def test_a_home_of_the_first_schema_is_said_to_be_old_backed_up_restored_and_built(
+    tmp_path: Path,
+) -> None:
+    old, new = Home(tmp_path / "old"), Home(tmp_path / "new")
+    made_with(old, FIRST)
+    publish(old, as_of=datetime(2025, 1, 3))
+    done = bellwether("status", "--home", str(old.path))
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "an older version up to date" in " ".join(done.stderr.split())
+
+    done = bellwether("backup", "--home", str(old.path), "--to", str(tmp_path / "safe"), "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["tables"]["universe"]["rows"] == 3
+    done = bellwether("restore", told["path"], "--home", str(new.path))
+    assert done.returncode == 0 and "refresh --force" in done.stdout, done.stderr
+    assert bellwether("restore", told["path"], "--home", str(new.path)).returncode == 3
+    done = bellwether("refresh", "--force", "--home", str(new.path), "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    query = "select ticker, close from staging.stg_prices"
+    rows = bellwether("sql", query, "--home", str(new.path), "--csv").stdout.split()
+    assert rows == ["ticker,close", "T1,0.3"]
+    assert bellwether("status", "--home", str(new.path)).returncode == 0
+    digest = json.loads(bellwether("digest", "--home", str(new.path), "--json").stdout)
+    assert digest["failed_runs"] == [] and digest["published"]["version"] == newest(new).version  # type: ignore[union-attr]
+
+
+def test_a_backup_waits_for_the_run_that_writes(home: Path, tmp_path: Path) -> None:
+    with (home / "build" / "writer.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with subprocess.Popen(
+            [str(BELLWETHER), "backup", "--home", str(home), "--to", str(tmp_path)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stderr is not None and "Waiting" in process.stderr.readline()
+            assert list(tmp_path.iterdir()) == []
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            assert process.wait(60) == 0
+    assert [path.name.startswith("raw-") for path in tmp_path.iterdir()] == [True]
 
 
 def test_service_prints_units_that_parse(home: Path) -> None:
@@ -202,3 +284,15 @@ def test_universe_can_be_edited(tmp_path: Path) -> None:
     assert sorted(e["ticker"] for e in universe.read(path)) == sorted(e["ticker"] for e in before)
     with pytest.raises(universe.UniverseError, match="not in"):
         universe.remove("ZZZ", path)
+
+
+def test_no_process_reaches_beyond_this_machine(home: Path, listened: Path) -> None:
+    """None of this file's commands: ingests, refreshes (dbt), the UI and its daemon (Dagster)."""
+    control = "import socket; socket.socket(socket.AF_INET, 2).connect(('192.0.2.1', 9))"
+    subprocess.run([sys.executable, "-c", control], check=True)
+    lines = listened.read_text().splitlines()
+    processes = "\n".join(line for line in lines if line.startswith("process"))
+    for part in ("'refresh'", "'ingest'", "dagster_webserver", "dagster._daemon"):
+        assert part in processes, processes
+    asked = {line.removeprefix("asked ") for line in lines if line.startswith("asked")}
+    assert asked - {"unix", "127.0.0.1", "::1", "localhost", "None"} == {"192.0.2.1"}

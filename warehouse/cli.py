@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from xml.sax.saxutils import escape as escape_xml
@@ -96,6 +96,14 @@ def main() -> None:
         sys.exit(FAILED)
     except BellwetherError as error:
         err.print(f"[red]{escape(str(error))}[/red]")
+        sys.exit(FAILED)
+    except (duckdb.CatalogException, duckdb.BinderException) as error:
+        reason = str(error).splitlines()[0]
+        err.print(
+            f"[red]{escape(f'The database lacks what this version of Bellwether reads: {reason}')}"
+            "[/red] `bellwether refresh` brings one of an older version up to date.",
+            highlight=False,
+        )
         sys.exit(FAILED)
 
 
@@ -221,6 +229,13 @@ def refresh(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Build even if nothing changed.")] = False,
+    anew: Annotated[
+        bool,
+        typer.Option(
+            "--anew",
+            help="Make every table from the raw rows, going on from none of the last build.",
+        ),
+    ] = False,
     home: HomeOption = None,
     demo: DemoOption = False,
     as_json: JsonOption = False,
@@ -232,7 +247,11 @@ def refresh(
     with _progress("Refreshing", quiet=as_json) as tell:
         run.prepare(place)
         outcome = run.run_refresh(
-            place, as_of=_moment(as_of) if as_of else None, force=force, on_event=tell
+            place,
+            as_of=_moment(as_of) if as_of else None,
+            force=force,
+            anew=anew,
+            on_event=tell,
         )
     if as_json:
         print_json(asdict(outcome))
@@ -242,7 +261,9 @@ def refresh(
         made = outcome.published
         out.print(
             f"Published {made.version} as of {made.as_of} UTC: {made.size_bytes / 1e6:.1f} MB, "
-            f"{made.way} in {made.seconds:.2f} s; {outcome.seconds:.1f} s in all."
+            f"{made.way} in {made.seconds:.2f} s"
+            + (f", {made.freed_bytes / 1e6:,.1f} MB given back" if made.freed_bytes else "")
+            + f"; {outcome.seconds:.1f} s in all."
         )
         if made.is_simulated:
             out.print(f"[yellow]{SIMULATED_NOTE}[/yellow]")
@@ -266,7 +287,20 @@ def status(home: HomeOption = None, demo: DemoOption = False, as_json: JsonOptio
     out.print(f"[bold]{escape(report['home'])}[/bold]{note}")
     if made:
         megabytes = made["size_bytes"] / 1e6
-        out.print(f"Published {made['version']}, as of {made['as_of']} UTC, {megabytes:.1f} MB")
+        freed = made["freed_bytes"]
+        space = (
+            f"{freed / 1e6:,.1f} MB given back by compacting"
+            if freed
+            else f"{made['dead_space']:.0%} of it free for the next build"
+        )
+        out.print(
+            f"Published {made['version']}, as of {made['as_of']} UTC, {megabytes:.1f} MB ({space})"
+        )
+        if made["dead_space"] > publish.MOST_DEAD_SPACE:
+            out.print(
+                "[yellow]More than half of the build file is dead space, and it could not be "
+                "compacted[/yellow]: that needs as much room on the disk as the rest."
+            )
         if report["shows_the_past"]:
             out.print(f"[yellow]{PAST_NOTE}[/yellow]")
     else:
@@ -332,6 +366,13 @@ def doctor(
     offline: Annotated[
         bool, typer.Option("--offline", help="Look at the home alone, send no request.")
     ] = False,
+    rebuild: Annotated[
+        bool,
+        typer.Option(
+            "--rebuild",
+            help="Build all marts anew beside the published ones, and say where they differ.",
+        ),
+    ] = False,
     home: HomeOption = None,
     demo: DemoOption = False,
     as_json: JsonOption = False,
@@ -344,6 +385,11 @@ def doctor(
 
     place = Home.find(home, demo=demo)
     checks = inspect(place)
+    if rebuild:
+        from orchestration.rebuild import check as compare
+
+        with _progress("Building anew", quiet=as_json) as tell:
+            checks.append(compare(place, tell))
     if not offline:
         with _progress("Examining", quiet=as_json) as tell:
             checks += examine(place, ticker, tell)
@@ -659,7 +705,7 @@ def digest(
 
     place = _home_with_data(home, demo)
     now = datetime.now(UTC).replace(tzinfo=None)
-    made = daily.compose(place, now, failed_runs_of(place, now - timedelta(days=1)))
+    made = daily.compose(place, now, failed_runs_of(place, daily.since(place, now)))
     daily.write(place, made)
     if as_json:
         print_json(made)
@@ -683,9 +729,12 @@ def backup(
     as_json: JsonOption = False,
 ) -> None:
     """Copy the raw store, from which all else follows, to Parquet files with their hashes."""
+    from orchestration.lock import alone
     from warehouse.backup import back_up
 
-    made = back_up(_home_with_data(home, demo), to)
+    place = _home_with_data(home, demo)
+    with alone(place, _tell_waiting):
+        made = back_up(place, to)
     _tell_backup("Backed up", made, as_json)
 
 
@@ -699,9 +748,12 @@ def restore(
 
     Every file is compared with its hash first. Then `bellwether refresh --force` builds the marts.
     """
+    from orchestration.lock import alone
     from warehouse.backup import restore as restore_from
 
-    made = restore_from(Home.find(home), folder)
+    place = Home.find(home)
+    with alone(place, _tell_waiting):
+        made = restore_from(place, folder)
     _tell_backup("Restored", made, as_json)
     if not as_json:
         out.print("`bellwether refresh --force` builds the marts from it.")
@@ -822,6 +874,10 @@ def _tell_backup(what: str, made: Backup, as_json: bool) -> None:
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _tell_waiting() -> None:
+    err.print("Waiting for a run to finish …")
 
 
 def _tell_strays(home: Home) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from email.message import EmailMessage
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,7 @@ def compose(home: Home, now: datetime, failed_runs: Sequence[str] = ()) -> dict[
     It goes from the last digest of an earlier day to now; the first one tells of a day.
     Raises `HomeError` when nothing has been published yet.
     """
-    before = _last(home, now)
-    since = datetime.fromisoformat(before["made_at"]) if before else now - timedelta(days=1)
+    before, start = _last(home, now), since(home, now)
     made = publish.newest(home)
     with publish.reading(home) as con:
         assert made is not None
@@ -56,7 +56,7 @@ def compose(home: Home, now: datetime, failed_runs: Sequence[str] = ()) -> dict[
         digest: dict[str, Any] = {
             "day": str(now.date()),
             "made_at": now.isoformat(sep=" ", timespec="seconds"),
-            "since": since.isoformat(sep=" ", timespec="seconds"),
+            "since": start.isoformat(sep=" ", timespec="seconds"),
             "home": str(home.path),
             "is_simulated": bool(simulated and simulated[0]),
             "published": asdict(made),
@@ -69,20 +69,20 @@ def compose(home: Home, now: datetime, failed_runs: Sequence[str] = ()) -> dict[
                 "|| coalesce(reason, '') as what, count(*) as count from raw.fetches "
                 "where outcome not in ('ok', 'empty') and fetched_at > ? "
                 "group by all order by count desc, what limit ?",
-                [since, MOST_LINES],
+                [start, MOST_LINES],
             ),
             "rejected": _rows(
                 con,
                 "select table_name || ': ' || reason as what, count(*) as count from raw.rejects "
                 "where rejected_at > ? group by all order by count desc, what limit ?",
-                [since, MOST_LINES],
+                [start, MOST_LINES],
             ),
             "drifts": _rows(
                 con,
                 "select table_name || ' ' || field || ': ' || found || ', not ' || expected "
                 "as what, count(*) as count from raw.drifts where seen_at > ? "
                 "group by all order by count desc, what limit ?",
-                [since, MOST_LINES],
+                [start, MOST_LINES],
             ),
             "size": {**asdict(size), "total_bytes": size.total_bytes, "is_over": size.is_over},
         }
@@ -94,6 +94,12 @@ def compose(home: Home, now: datetime, failed_runs: Sequence[str] = ()) -> dict[
         "open": flags,
     }
     return digest
+
+
+def since(home: Home, now: datetime) -> datetime:
+    """Return the moment (UTC) from which a digest at `now` tells: the last one's, or a day ago."""
+    before = _last(home, now)
+    return datetime.fromisoformat(before["made_at"]) if before else now - timedelta(days=1)
 
 
 def write(home: Home, digest: dict[str, Any]) -> Path:
@@ -154,9 +160,14 @@ def send(digest: dict[str, Any]) -> list[str]:
             continue
         try:
             hook(target, digest)
-        except (OSError, ValueError, smtplib.SMTPException) as error:
+        except (OSError, ValueError, HTTPException, smtplib.SMTPException) as error:
             failures.append(f"{name}: the digest was not sent: {error}")
     return failures
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        """Leave it as the error it is."""
 
 
 def _post(url: str, digest: dict[str, Any]) -> None:
@@ -164,7 +175,8 @@ def _post(url: str, digest: dict[str, Any]) -> None:
         raise ValueError("its address begins neither with https:// nor with http://.")
     body = json.dumps(digest).encode()
     asked = urllib.request.Request(url, body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(asked, timeout=_SECONDS):
+    # Followed, a redirect would become a question without the digest, and its answer a success.
+    with urllib.request.build_opener(_NoRedirect).open(asked, timeout=_SECONDS):
         pass
 
 

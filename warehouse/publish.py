@@ -19,10 +19,11 @@ from pathlib import Path
 import duckdb
 
 from warehouse.errors import HomeError, PublishError
-from warehouse.settings import DATABASE, Home
+from warehouse.settings import DATABASE, MEMORY_VARIABLE, Home
 
 KEPT_VERSIONS = 3
-MOST_DEAD_SPACE = 0.3
+# A build that makes all tables anew needs room for a second copy, which the next one fills again.
+MOST_DEAD_SPACE = 0.5
 _MANIFEST = "published.json"
 # The ioctl by which Btrfs and XFS share a file's blocks with its copy (linux/fs.h).
 _FICLONE = 0x40049409
@@ -32,7 +33,8 @@ _FICLONE = 0x40049409
 class Published:
     """One published version: the moment its marts show, when and how it was made.
 
-    `way` is clone, copy or compact; `seconds` the time publishing took; `size_bytes` of the file.
+    `way` is clone or copy; `seconds` the time publishing took; `size_bytes` of the file, of which
+    the share `dead_space` holds nothing. `freed_bytes` were given back by compacting the build.
     """
 
     version: str
@@ -42,6 +44,8 @@ class Published:
     size_bytes: int
     seconds: float
     is_simulated: bool
+    dead_space: float = 0.0
+    freed_bytes: int = 0
 
     @property
     def shows_the_past(self) -> bool:
@@ -63,7 +67,8 @@ def publish(home: Home, *, as_of: datetime) -> Published:
     try:
         unfinished.mkdir(parents=True)
         is_simulated, dead = _settle_build(home.build)
-        way = _copy(home.build, unfinished / DATABASE, compact=dead > MOST_DEAD_SPACE)
+        freed = compact(home.build) if dead > MOST_DEAD_SPACE else 0
+        way = _copy(home.build, unfinished / DATABASE)
         published = Published(
             version=version,
             as_of=as_of.isoformat(sep=" "),
@@ -72,6 +77,8 @@ def publish(home: Home, *, as_of: datetime) -> Published:
             size_bytes=(unfinished / DATABASE).stat().st_size,
             seconds=round(time.monotonic() - started, 3),
             is_simulated=is_simulated,
+            dead_space=0.0 if freed else round(dead, 3),
+            freed_bytes=freed,
         )
         (unfinished / _MANIFEST).write_text(json.dumps(asdict(published), indent=1) + "\n")
         (unfinished / DATABASE).chmod(0o444)
@@ -93,6 +100,39 @@ def publish(home: Home, *, as_of: datetime) -> Published:
     _remove(*(home.versions / name for name in former[: 1 - KEPT_VERSIONS]))
     _remove(*home.versions.glob(".*"))  # what a killed publishing left behind
     return published
+
+
+def compact(build: Path) -> int:
+    """Write a build database without its dead space, in its place; returns the bytes given back.
+
+    Nobody may hold it open. It is written beside and swung in by a rename once all its rows are
+    there, so a crash leaves the one or the other. Where that fails, as on a disk with too little
+    room, the file stays as it is.
+    """
+    beside = build.with_name(f".{build.name}.compact")
+    logs = [path.with_name(f"{path.name}.wal") for path in (build, beside)]
+    _remove(beside, logs[1])
+    before = build.stat().st_size
+    try:
+        with duckdb.connect() as con:
+            con.execute(f"set memory_limit = '{os.environ.get(MEMORY_VARIABLE) or '6GB'}'")
+            quoted = [str(path).replace("'", "''") for path in (build, beside)]
+            con.execute(f"attach '{quoted[0]}' as build (read_only)")
+            con.execute(f"attach '{quoted[1]}' as beside")
+            con.execute("copy from database build to beside")
+            con.execute("checkpoint beside")
+            is_whole = _contents(con, "build") == _contents(con, "beside")
+        after = beside.stat().st_size
+        if not is_whole or after >= before or any(log.exists() for log in logs):
+            return 0
+        sync(beside)
+        beside.replace(build)
+        sync(build.parent)
+    except (OSError, duckdb.Error):
+        return 0
+    finally:
+        _remove(beside, logs[1])
+    return before - after
 
 
 def versions(home: Home) -> list[str]:
@@ -170,14 +210,32 @@ def _settle_build(build: Path) -> tuple[bool, float]:
     return simulated[0] > 0, float(blocks[0])
 
 
-def _copy(source: Path, target: Path, *, compact: bool) -> str:
-    if compact:
-        with duckdb.connect() as con:
-            quoted = [str(path).replace("'", "''") for path in (source, target)]
-            con.execute(f"attach '{quoted[0]}' as build (read_only)")
-            con.execute(f"attach '{quoted[1]}' as published")
-            con.execute("copy from database build to published")
-        return "compact"
+def _contents(con: duckdb.DuckDBPyConnection, database: str) -> list[tuple[str, int]]:
+    """Return every relation of an attached database, tables with their rows."""
+    relations = con.execute(
+        """
+        select schema_name || '.' || view_name, null from duckdb_views()
+        where database_name = $database and not internal
+        union all
+        select schema_name || '.' || table_name, schema_name from duckdb_tables()
+        where database_name = $database
+        order by all
+        """,
+        {"database": database},
+    ).fetchall()
+    contents = []
+    for name, schema in relations:
+        if schema is None:
+            contents.append((name, -1))
+            continue
+        table = name.removeprefix(f"{schema}.")
+        quoted = ".".join('"' + part.replace('"', '""') + '"' for part in (database, schema, table))
+        [(rows,)] = con.execute(f"select count(*) from {quoted}").fetchall()
+        contents.append((name, rows))
+    return contents
+
+
+def _copy(source: Path, target: Path) -> str:
     with source.open("rb") as from_, target.open("wb") as to:
         try:
             fcntl.ioctl(to.fileno(), _FICLONE, from_.fileno())

@@ -96,6 +96,11 @@ class Home:
         return self.path / "dagster"
 
     @property
+    def dagster_settings(self) -> Path:
+        """The file of Dagster's settings that this home wants otherwise, if any."""
+        return self.path / "dagster.yaml"
+
+    @property
     def dbt(self) -> Path:
         """The folder of dbt's compiled SQL and logs."""
         return self.path / "build" / "dbt"

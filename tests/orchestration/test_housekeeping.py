@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -57,12 +58,37 @@ def test_old_runs_are_forgotten_but_not_what_is_decided_by(
                 dg.DagsterEvent(event_type_value=kind.value, job_name=ingest.name), run.run_id
             )
         ids.append(run.run_id)
+        printed = Path(instance.root_directory) / "storage" / run.run_id / "compute_logs"
+        printed.mkdir(parents=True)
+        (printed / "a.out").write_text("printed")
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     assert forget_old_runs(instance, datetime.now(UTC) - timedelta(days=180)) == 0
     assert forget_old_runs(instance, tomorrow) == 3
     left = {run.run_id for run in instance.get_runs()}
     # The one that never ended, and the newest two.
     assert left == {ids[0], *ids[4:]}
+    folder = Path(instance.root_directory)
+    files = {file.stem for file in (folder / "history" / "runs").glob("*.db")} - {"index"}
+    assert files == left
+    assert {path.name for path in (folder / "storage").iterdir()} == left
+
+
+def test_the_run_that_made_an_asset_is_kept_though_a_later_one_failed_to(
+    home: Home, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(housekeeping, "KEPT_RUNS", 0)
+    is_broken = iter((False, False, True))
+
+    @dg.asset
+    def fact() -> None:
+        if next(is_broken):
+            raise ValueError("broken")
+
+    ids = [dg.materialize([fact], instance=instance, raise_on_error=False).run_id for _ in range(3)]
+    assert forget_old_runs(instance, datetime.now(UTC) + timedelta(days=1)) == 1
+    assert {run.run_id for run in instance.get_runs()} == set(ids[1:])
+    event = instance.get_latest_materialization_event(fact.key)
+    assert event is not None and event.run_id == ids[1]
 
 
 def test_freshness_follows_the_calendar() -> None:

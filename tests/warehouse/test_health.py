@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
+import http.server
 import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
 import exchange_calendars
 import pandas as pd
 import pytest
+from aiosmtpd.controller import Controller
 
 from tests.conftest import Clock
 from warehouse import digest, doctor, health
@@ -193,25 +202,121 @@ def test_the_digest_tells_what_changed_and_what_needs_a_person(home: Home, clock
     assert third["flags"]["closed"] == second["flags"]["closed"]
 
 
+@contextmanager
+def webhook(*statuses: int) -> Iterator[tuple[str, list[tuple[str, str, Any]]]]:
+    """A server that answers with these statuses; yields its address and what it was sent."""
+    received: list[tuple[str, str, Any]] = []
+    answers = iter(statuses)
+
+    class Hook(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+            received.append((self.command, self.path, json.loads(body)))
+            self.send_response(next(answers, 204))
+            self.send_header("Location", "/elsewhere")
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            received.append((self.command, self.path, None))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hook) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", received
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextmanager
+def mail_server() -> Iterator[tuple[str, list[EmailMessage]]]:
+    """A mail server on a free port; yields host:port and the messages it took."""
+    received: list[EmailMessage] = []
+
+    class Box:
+        async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
+            message = email.message_from_bytes(envelope.content, policy=email.policy.default)
+            assert isinstance(message, EmailMessage)
+            received.append(message)
+            if "refused" in envelope.rcpt_tos[0]:
+                return "554 no such box"
+            return "250 taken"
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    controller = Controller(Box(), hostname="127.0.0.1", port=port)
+    controller.start()
+    try:
+        yield f"127.0.0.1:{port}", received
+    finally:
+        controller.stop()
+
+
 def test_a_digest_is_sent_nowhere_unless_the_environment_says_where(
+    home: Home, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published(home, [("ABC", "GAP", "né 😀 " + HOSTILE)])
+    made = digest.compose(home, datetime(2025, 12, 1, 13), ["refresh 1 failed"])
+    for name in (digest.WEBHOOK, digest.MAIL_TO, digest.SMTP):
+        monkeypatch.delenv(name, raising=False)
+    with webhook() as (address, posted), mail_server() as (smtp, mailed):
+        monkeypatch.setenv(digest.SMTP, smtp)
+        assert digest.send(made) == [] and posted == [] and mailed == []
+        monkeypatch.setenv(digest.WEBHOOK, f"{address}/hook?token=x")
+        assert digest.send(made) == [] and mailed == []
+        assert posted == [("POST", "/hook?token=x", made)]
+        monkeypatch.setenv(digest.MAIL_TO, "ops@example.com")
+        assert digest.send(made) == [] and len(posted) == 2
+        [message] = mailed
+    assert message["Subject"] == "Bellwether, 2025-12-01: needs attention"
+    assert message["To"] == "ops@example.com"
+    text = message.get_content()
+    assert text.replace("\r\n", "\n").rstrip() == digest.markdown(made).rstrip()
+    # Both are gone; that is told, and each for itself.
+    failures = digest.send(made)
+    assert [failure.split(":")[0] for failure in failures] == [digest.WEBHOOK, digest.MAIL_TO]
+    assert all("the digest was not sent" in failure for failure in failures)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [("/hook", 500, "500"), ("/hook", 302, "302"), ("/ho ok", 204, "control characters")],
+)
+def test_a_webhook_that_does_not_take_the_digest_is_told(
+    home: Home, clock: Clock, monkeypatch: pytest.MonkeyPatch, path: str, status: int, words: str
+) -> None:
+    published(home, [])
+    made = digest.compose(home, datetime(2025, 12, 1, 13))
+    with webhook(status) as (address, posted):
+        monkeypatch.setenv(digest.WEBHOOK, address + path)
+        [failure] = digest.send(made)
+        assert words in failure
+        # A redirect is not followed: what stands there would be asked without the digest.
+        assert [command for command, *_ in posted] == ["POST"][: len(posted)]
+    monkeypatch.setenv(digest.WEBHOOK, "file:///etc/passwd")
+    assert "neither with https" in digest.send(made)[0]
+
+
+def test_a_mail_that_is_refused_is_told(
     home: Home, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     published(home, [])
     made = digest.compose(home, datetime(2025, 12, 1, 13))
-    posted: list[Any] = []
-
-    def open_(request: Any, timeout: float) -> Any:
-        posted.append((request.full_url, json.loads(request.data)))
-        raise OSError("unreachable")
-
-    monkeypatch.setattr(digest.urllib.request, "urlopen", open_)
-    monkeypatch.setattr(digest.smtplib, "SMTP", None)
-    assert digest.send(made) == [] and posted == []
-    monkeypatch.setenv(digest.WEBHOOK, "https://hook.example/x")
-    assert digest.send(made) == ["BELLWETHER_DIGEST_WEBHOOK: the digest was not sent: unreachable"]
-    assert posted == [("https://hook.example/x", made)]
-    monkeypatch.setenv(digest.WEBHOOK, "file:///etc/passwd")
-    assert "neither with https" in digest.send(made)[0] and len(posted) == 1
+    with mail_server() as (smtp, _):
+        monkeypatch.setenv(digest.SMTP, smtp)
+        monkeypatch.setenv(digest.MAIL_TO, "refused@example.com")
+        assert "no such box" in digest.send(made)[0]
+        monkeypatch.setenv(digest.MAIL_TO, "a@example.com\nBcc: b@example.com")
+        assert "was not sent" in digest.send(made)[0]
+        monkeypatch.setenv(digest.SMTP, f"{smtp}x")
+        assert "was not sent" in digest.send(made)[0]
 
 
 # The doctor, at home

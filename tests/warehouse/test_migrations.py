@@ -35,6 +35,12 @@ def made_with(home: Home, script: str) -> None:
             "known_at, stored_at, batch_id) values ('p', 'inbox', 'T1', date '2025-01-02', 0.3, "
             "true, timestamp '2025-01-02 22:00:00', timestamp '2025-01-02 22:00:00', 'b')"
         )
+        for asset, rows in (("raw/universe", 3), ("raw/prices", 1)):
+            con.execute(
+                "insert into raw.batches values ('b', 'b', ?, 'inbox', null, null, "
+                "timestamp '2025-01-02', timestamp '2025-01-02 22:00:01', ?, 0, 0, 0, 0)",
+                [asset, rows],
+            )
         con.execute("create schema staging")
         con.execute("create view staging.stg_universe as select * from raw.universe")
 

@@ -197,29 +197,131 @@ def comments(path: Path) -> list[tuple[Any, ...]]:
         ).fetchall()
 
 
-def test_a_build_of_much_dead_space_is_compacted_and_loses_nothing(home: Home) -> None:
+# Compaction
+
+
+def catalogue(path: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """Everything a database declares."""
+    told = {
+        "tables": "select schema_name, table_name, sql from duckdb_tables()",
+        "views": "select schema_name, view_name, sql from duckdb_views() where not internal",
+        "columns": "select schema_name, table_name, column_name, data_type, is_nullable, "
+        "column_default from duckdb_columns() where not internal",
+        "constraints": "select schema_name, table_name, constraint_text from duckdb_constraints()",
+    }
+    with duckdb.connect(str(path), read_only=True) as con:
+        found = {what: con.sql(f"{query} order by all").fetchall() for what, query in told.items()}
+    return {**found, "comments": comments(path)}
+
+
+def rows(path: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """All rows of all tables, in the order stored."""
+    with duckdb.connect(str(path), read_only=True) as con:
+        tables = con.sql("select schema_name || '.' || table_name from duckdb_tables()").fetchall()
+        return {t: con.sql(f"select * from {t} order by rowid").fetchall() for (t,) in tables}
+
+
+def with_dead_space(home: Home) -> None:
+    """A build with raw rows, a generation, and more dead space than either."""
     with Warehouse(home.build) as store:
+        bars = {"ticker": "ABC", "session_date": pd.date_range("2001-01-01", periods=5000)}
+        store.append("prices", pd.DataFrame({**bars, "close": 1.5, "word": "né"}), source="inbox")
         store.con.execute(
-            "create table ballast as select uuid() as a, uuid() as b from range(200000)"
+            "create table ballast as select uuid() as a, uuid() as b from range(400000)"
         )
         store.con.execute("checkpoint")
     build(home, 3)
-    made = publish(home, as_of=AS_OF)
-    assert made.way in ("clone", "copy")
     with Warehouse(home.build) as store:
         store.con.execute("drop table ballast")
         store.con.execute("checkpoint")
-    built = home.build.stat().st_size
+
+
+def test_a_build_that_is_mostly_dead_space_is_compacted_and_loses_nothing(home: Home) -> None:
+    with_dead_space(home)
+    built, declared, stored = home.build.stat().st_size, catalogue(home.build), rows(home.build)
     made = publish(home, as_of=AS_OF)
-    assert made.way == "compact"
-    assert made.size_bytes < built * 0.7
-    assert generation(home.published) == 3
+    assert made.freed_bytes == built - home.build.stat().st_size > built / 2
+    assert made.size_bytes == home.published.stat().st_size == home.build.stat().st_size
+    for file in (home.build, home.published):
+        assert catalogue(file) == declared
+        assert rows(file) == stored
+    assert len(declared["constraints"]) > 20
+    assert any(name == "one" and column == "i" for name, column, _ in declared["comments"])
     assert stat.S_IMODE(home.published.stat().st_mode) == 0o444
     with duckdb.connect() as con:
         con.execute(f"attach '{home.published}' as anything (read_only)")
         assert con.execute("select * from anything.marts.over_view").fetchall() == [(3,)]
-    assert comments(home.published) == comments(home.build)
-    assert any(name == "one" and column == "i" for name, column, _ in comments(home.published))
+    # It is a store like any other, and there is nothing more to gain.
+    with Warehouse(home.build) as store:
+        bar = {"ticker": "ABC", "session_date": "2001-01-01", "close": 1.5}
+        assert store.append("prices", pd.DataFrame([bar]), source="inbox").unchanged == 1
+    again = publish(home, as_of=AS_OF)
+    assert again.freed_bytes == 0 and again.dead_space < publish_module.MOST_DEAD_SPACE
+
+
+COMPACT = """
+import os, sys
+from pathlib import Path
+from warehouse import publish
+
+at, build = sys.argv[1], Path(sys.argv[2])
+real = getattr(publish, at, None)
+
+def die(*arguments):
+    if at == "_contents":
+        real(*arguments)
+    os._exit(9)
+
+if at == "replace":
+    replace = Path.replace
+    def die_after(self, target):
+        replace(self, target)
+        os._exit(9)
+    Path.replace = die_after
+else:
+    setattr(publish, at, die)
+publish.compact(build)
+"""
+
+
+@pytest.mark.parametrize("moment", ["_contents", "sync", "replace"])
+def test_a_crash_while_compacting_leaves_one_or_the_other(home: Home, moment: str) -> None:
+    with_dead_space(home)
+    stored, built = rows(home.build), home.build.stat().st_size
+    done = subprocess.run([sys.executable, "-c", COMPACT, moment, str(home.build)], check=False)
+    assert done.returncode == 9
+    assert (home.build.stat().st_size < built) == (moment == "replace")
+    assert rows(home.build) == stored
+    publish(home, as_of=AS_OF)
+    assert rows(home.published) == rows(home.build) == stored
+    assert [path.name for path in home.build.parent.iterdir()] == [DATABASE]
+
+
+def test_without_room_to_compact_it_is_published_as_it_is(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_dead_space(home)
+    stored = rows(home.build)
+
+    def full(_: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(publish_module, "sync", full)
+        assert publish_module.compact(home.build) == 0
+    beside = home.build.with_name(f".{DATABASE}.compact")
+    assert not beside.exists()
+    (beside / "in the way").mkdir(parents=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(publish_module, "_remove", lambda *_: None)
+        assert publish_module.compact(home.build) == 0
+    assert rows(home.build) == stored
+    # Nor is a file swung in that lacks a row.
+    with monkeypatch.context() as patch:
+        counts = iter([[("a", 2)], [("a", 1)]])
+        patch.setattr(publish_module, "_contents", lambda *_: next(counts))
+        assert publish_module.compact(home.build) == 0
+    assert rows(home.build) == stored
 
 
 # Readers
@@ -350,7 +452,7 @@ def versions_in_the_way(home: Home) -> Iterator[None]:
 def disk_full(home: Home) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
 
-        def fail(source: Path, target: Path, *, compact: bool) -> str:
+        def fail(source: Path, target: Path) -> str:
             target.write_bytes(b"half")
             raise OSError(28, "No space left on device")
 
