@@ -120,6 +120,12 @@ def _inputs(con: duckdb.DuckDBPyConnection, as_of: str) -> dict[str, str]:
         "inner join staging.forward_multiples as m on m.ticker = p.peer "
         "where p.valid_from <= cast($as_of as timestamp) "
         "and (p.valid_to is null or p.valid_to >= cast($as_of as timestamp)) group by 1",
+        # Sessions that have closed, with and without a bar.
+        "with closed as (select exchange, count(*) as days, sum(hash(d)) as told "
+        "from staging.stg_calendar_days as d where is_session "
+        "and closes_at + interval '15' minute <= cast($as_of as timestamp) group by 1) "
+        "select l.ticker, l.exchange, closed.days, closed.told from staging.stg_listings as l "
+        "left join closed using (exchange)",
         "select ticker, count(*) filter (where first_published_at > "
         "cast($as_of as timestamp) - interval '7' day), count(*) filter (where first_published_at "
         "> cast($as_of as timestamp) - interval '45' day) from marts.news_events group by 1",
