@@ -4,6 +4,10 @@ the columns of both four times and comments on them again, which costs more than
 -#}
 {% materialization incremental, adapter = "duckdb" %}
     {%- set target = this.incorporate(type="table") -%}
+    {%- set former = load_cached_relation(this) -%}
+    {%- if former is not none and not former.is_table -%}
+        {%- do drop_relation_if_exists(former) -%}
+    {%- endif -%}
     {{ run_hooks(pre_hooks, inside_transaction=true) }}
     {%- call statement("main") -%}
         {%- if is_incremental() -%} insert into {{ target }} by name ({{ compiled_code }})
