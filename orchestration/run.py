@@ -250,6 +250,10 @@ def _told_of_storage(home: Home) -> Iterator[None]:
     except (BellwetherError, KeyboardInterrupt):
         raise
     except Exception as error:
+        if isinstance(error, dg.DagsterInvalidConfigError):
+            messages = (one.message.partition("Stack Trace:")[0] for one in error.errors)
+            reasons = "; ".join(" ".join(message.split()) for message in messages)
+            raise HomeError(f"Dagster does not take {home.dagster_settings}: {reasons}") from error
         if (absent := _absent_server(error)) is not None:
             raise StorageError(
                 f"Dagster's records cannot be reached, so nothing was started: {absent} See what "
@@ -278,7 +282,9 @@ def _absent_server(error: BaseException | None) -> str | None:
         if isinstance(error, DBAPIError) and not isinstance(error.orig, sqlite3.Error):
             return " ".join(str(error.orig).split()) + "."
         if isinstance(error, ModuleNotFoundError) and error.name == "dagster_postgres":
-            return "`pip install --require-hashes -r requirements/postgres.txt` is needed first."
+            return (
+                "its client is not installed, which `make setup` does (requirements/postgres.txt)."
+            )
         error = error.__cause__ or error.__context__
     return None
 

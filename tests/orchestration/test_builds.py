@@ -68,13 +68,17 @@ class Project:
             warehouse.append("ratings", pd.DataFrame([event]), source="inbox")
 
     def build(
-        self, as_of: datetime | None = None, select: list[str] | None = None, whole: bool = False
+        self,
+        as_of: datetime | None = None,
+        select: list[str] | None = None,
+        whole: bool = False,
+        anew: bool = False,
     ) -> list[str]:
         """Build as of now, an hour later each time; return what was not good."""
         self.hour += 1
         as_of = as_of or NOON + timedelta(hours=self.hour)
         manifest = dbt.prepare_manifest()
-        built = dbt.build(manifest, self.home, as_of=as_of, select=select, whole=whole)
+        built = dbt.build(manifest, self.home, as_of=as_of, select=select, whole=whole, anew=anew)
         self.ran = frozenset(node.name.split(".")[1] for node in built if node.is_asset)
         return [node.name for node in built if not node.is_good]
 
@@ -140,6 +144,20 @@ def test_only_what_is_new_is_made_anew(project: Project) -> None:
     assert project.made() == {"AAA": 1, "BBB": 3, "CCC": 3}
     assert project.made("totals") == {"AAA": 1}
     assert project.doubled() == {"AAA": 2, "BBB": 6, "CCC": 10}
+
+
+def test_a_build_anew_goes_on_from_no_table(project: Project) -> None:
+    with duckdb.connect(str(project.home.build)) as con:
+        con.execute("update marts.counts set doubled = -1")
+    assert project.build(whole=True) == []
+    assert project.doubled() == {"AAA": -1, "BBB": -1}
+    assert project.build(anew=True) == []
+    assert project.ran > EVERYTHING
+    assert project.doubled() == {"AAA": 2, "BBB": 4}
+    assert project.made() == {"AAA": 3, "BBB": 3}
+    # And the next one goes on from these.
+    assert project.build() == []
+    assert project.made() == {"AAA": 3, "BBB": 3}
 
 
 def test_a_changed_macro_seed_or_model_rebuilds_what_depends_on_it_and_nothing_else(

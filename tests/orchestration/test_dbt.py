@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from datetime import datetime
@@ -28,6 +29,8 @@ print(manifest.folder.name, len(manifest.content["nodes"]), "dbt.parser" in sys.
 
 
 def test_processes_that_start_at_once_prepare_one_manifest(own_project: Path) -> None:
+    # Another test of this session may have prepared the project that this one is a copy of.
+    shutil.rmtree(own_project / "target", ignore_errors=True)
     environ = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     processes = [
         subprocess.Popen(

@@ -242,6 +242,14 @@ def test_a_server_that_is_away_is_said_in_a_sentence_and_costs_nothing(
     assert not file.exists()
 
 
+def test_a_password_that_is_not_set_is_named(
+    home: Home, drop: Drop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(VARIABLE)
+    with pytest.raises(HomeError, match=rf"dagster\.yaml: .*{VARIABLE}"):
+        run.run_ingest(home, "inbox")
+
+
 def test_settings_of_a_home_replace_the_projects_but_not_on_telemetry(tmp_path: Path) -> None:
     home = Home(tmp_path)
     home.dagster_settings.write_text(
@@ -252,6 +260,9 @@ def test_settings_of_a_home_replace_the_projects_but_not_on_telemetry(tmp_path: 
         assert not instance.telemetry_enabled
         assert instance.get_settings("sensors")["num_workers"] == 9
         assert instance.run_monitoring_enabled
+    home.dagster_settings.write_text("sensors: {num_workers: many}")
+    with pytest.raises(HomeError, match=r"does not take .*dagster\.yaml: .*many"):
+        run.failed_runs_of(home, datetime(2026, 1, 1))
     for nonsense, words in (("[storage]", "holds no settings"), ("a: [", "cannot be read")):
         home.dagster_settings.write_text(nonsense)
         with pytest.raises(HomeError, match=words):
