@@ -45,6 +45,7 @@ $(VENV)/.bench: $(VENV)/.ready requirements/bench.txt
 	@touch $@
 
 soak: setup  ## Inject every fault in full counts and write docs/faults.md (hours).
+	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/fuzz.txt || echo "atheris does not install here: its faults are left out."
 	@$(BIN)/python -m tests.faults --write docs/faults.md
 
 lint: $(VENV)/.lint  ## Check style and types of Python and SQL.
@@ -64,7 +65,7 @@ LOCK = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-has
 
 locks: setup  ## Pin all dependencies anew, with hashes and without addresses.
 	@$(LOCK) pyproject.toml -o requirements/run.txt
-	@for group in build test bench lint; do $(LOCK) --group $$group -c requirements/run.txt -o requirements/$$group.txt; done
+	@for group in build test bench lint fuzz; do $(LOCK) --group $$group -c requirements/run.txt -o requirements/$$group.txt; done
 	@$(LOCK) --group sqlfmt -o requirements/sqlfmt.txt
 
 clean:  ## Remove the environment and what was compiled; data stay.

@@ -28,7 +28,7 @@ def test_telemetry_is_off() -> None:
     assert "--no-send-anonymous-usage-stats" in (PROJECT / "orchestration" / "dbt.py").read_text()
 
 
-@pytest.mark.parametrize("name", ["run", "test", "build", "lint", "bench", "sqlfmt"])
+@pytest.mark.parametrize("name", ["run", "test", "build", "lint", "bench", "fuzz", "sqlfmt"])
 def test_every_requirement_has_a_hash(name: str) -> None:
     text = (PROJECT / "requirements" / f"{name}.txt").read_text().replace("\\\n", " ")
     lines = [line for line in text.splitlines() if line and not line.lstrip().startswith("#")]
