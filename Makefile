@@ -47,6 +47,7 @@ $(VENV)/.bench: $(VENV)/.ready requirements/bench.txt
 	@touch $@
 
 soak: setup  ## Inject every fault in full counts and write docs/faults.md (hours).
+	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/fuzz.txt || echo "atheris does not install here: its faults are left out."
 	@$(BIN)/python -m tests.faults --write docs/faults.md
 
 lint: $(VENV)/.lint  ## Check style and types of Python and SQL.
@@ -83,7 +84,7 @@ locks: setup  ## Pin all dependencies anew, with hashes and without addresses.
 	@$(LOCK) pyproject.toml -o requirements/run.txt
 	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["postgres"], sep="\n")' \
 		| $(LOCK) --no-deps - -o requirements/postgres.txt
-	@for group in build test bench lint; do $(LOCK) --group $$group -c requirements/run.txt -o requirements/$$group.txt; done
+	@for group in build test bench lint fuzz; do $(LOCK) --group $$group -c requirements/run.txt -o requirements/$$group.txt; done
 	@for group in audit sqlfmt; do $(LOCK) --group $$group -o requirements/$$group.txt; done
 
 clean:  ## Remove the environment and what was compiled; data stay.

@@ -35,7 +35,7 @@ def test_telemetry_is_off() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["run", "postgres", "test", "build", "lint", "bench", "audit", "sqlfmt"]
+    "name", ["run", "postgres", "test", "build", "lint", "bench", "fuzz", "audit", "sqlfmt"]
 )
 def test_every_requirement_has_a_hash(name: str) -> None:
     text = (PROJECT / "requirements" / f"{name}.txt").read_text().replace("\\\n", " ")

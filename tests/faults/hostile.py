@@ -10,8 +10,11 @@ import contextlib
 import copy
 import gzip
 import hashlib
+import importlib.util
 import io
 import json
+import re
+import subprocess
 import sys
 import uuid
 from collections import Counter
@@ -324,6 +327,50 @@ def texts(place: Path, number: int, count: int) -> Outcome:
     prose = st.lists(st.one_of(words, TEXT), max_size=20).map(" ".join)
     tried = fuzz(count, number, st.tuples(prose, prose), try_)
     return Outcome(tried, "read to the end; control characters never reach a screen")
+
+
+_ARTICLES = (
+    "Alibaba shares jumped\nABC (NYSE: ABC) jumped 10% after its AI plan.\nTargets cluster around "
+    "$167-$179.\nJefferies: Buy, $187 target.",
+    "Firm upgrades ABC to Buy, target $187 from $150\nABC trades at 21 times earnings, up 38.7 % "
+    "since January, its highest close since November 2021.",
+    "ABC results on 21 November\nEPS of $1.87 beat by 5 cents; 54 analysts say Buy, none Sell.",
+)
+
+
+@fault(PART, "texts that grow towards unreached code (atheris)", quick=0, full=30_000)
+def grown_texts(place: Path, number: int, count: int) -> Outcome:
+    if importlib.util.find_spec("atheris") is None:
+        return Outcome(0, "not injected: atheris is not installed")
+    corpus = place / "corpus"
+    corpus.mkdir()
+    for n, text in enumerate(_ARTICLES):
+        (corpus / str(n)).write_text(text)
+    bounds = (f"-runs={count}", f"-seed={number}", "-max_len=600", "-timeout=20")
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "tests.faults.guided",
+            *bounds,
+            f"-artifact_prefix={place}/",
+            corpus,
+        ],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, f"exit {done.returncode}: {said[-2000:]}"
+    runs = re.findall(r"Done (\d+) runs", said)
+    reached = re.findall(r"cov: (\d+)", said)
+    assert runs and reached, said[-500:]
+    return Outcome(
+        int(runs[-1]),
+        f"read to the end, none longer than 20 s; branches reached: {reached[0]} at first, "
+        f"{reached[-1]} in the end",
+    )
 
 
 _REACHING = (

@@ -30,7 +30,13 @@ from {{ ref("stg_prices") }}
 {% if is_incremental() %} where ticker in (select ticker from changes) {% endif %}
 group by ticker
 """
-TOTALS = """{{ config(materialized="incremental", unique_key="ticker") }}
+TOTALS = """{{
+    config(
+        materialized="incremental",
+        incremental_strategy="append",
+        pre_hook="{{ delete_tickers(ref('stg_changes')) }}"
+    )
+}}
 with changes as (select ticker from {{ ref("stg_changes") }})
 select ticker, {{ as_of() }} as made from {{ ref("stg_ratings") }}
 {% if is_incremental() %} where ticker in (select ticker from changes) {% endif %}
