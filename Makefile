@@ -64,7 +64,7 @@ $(VENV)/.lint: $(VENV)/.ready requirements/lint.txt requirements/sqlfmt.txt
 	@touch $@
 
 AUDIT ?= --vulnerability-service pypi
-AUDITED := build run postgres test bench lint audit sqlfmt
+AUDITED := build run postgres test bench lint fuzz audit sqlfmt
 
 audit: $(VENV)/.audit  ## Look up known vulnerabilities of all that is pinned (it asks a service: SECURITY.md).
 	@failed=; for group in $(AUDITED); do echo "requirements/$$group.txt"; \
