@@ -364,7 +364,7 @@ def test_news_is_told_to_the_consensus_only_where_it_holds_a_call(project: Proje
         ("broker_calls", call, {"totals"}),
         ("news", item | {"news_id": "other"}, set()),
         ("news", item | {"title": "News, corrected"}, {"totals"}),
-        ("news_signals", score | {"scorer_version": "2"}, {"scores"}),
+        ("news_signals", score | {"scorer_version": "2"}, {"scores", "totals"}),
     ]
     for table, row, expected in told:
         with Warehouse(project.home.build) as warehouse:
