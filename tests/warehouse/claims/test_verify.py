@@ -126,6 +126,71 @@ def test_true(con: duckdb.DuckDBPyConnection, text: str, kind: str, found: Any) 
     assert_evidence_is_stored(con, told["evidence"])
 
 
+DAY_29 = 131.78 / 120.38 - 1
+SPANS = [
+    ("Alibaba shares rose 8% on August 29.", "contradicted", DAY_29),
+    ("Alibaba shares jumped 9.5% on August 29.", "supported", DAY_29),
+    ("On Aug. 29, 2025, Alibaba shares gained 9.5%.", "supported", DAY_29),
+    ("On September 5, Alibaba shares rose 8%.", "contradicted", 141.22 / 140.76 - 1),
+    ("Alibaba shares rose 8% yesterday.", "contradicted", 150.90 / 149.01 - 1),
+    ("Alibaba shares rose 1.3% yesterday.", "supported", 150.90 / 149.01 - 1),
+    ("Alibaba shares rose 8% in the past two weeks.", "contradicted", 163 / 144 - 1),
+    ("Alibaba shares rose 8% over the past ten days.", "contradicted", 163 / 144 - 1),
+    ("Alibaba shares rose 8% over the past 10 trading sessions.", "contradicted", 163 / 144 - 1),
+    ("In the past five sessions Alibaba shares gained about 5.9%.", "supported", 163 / 153.96 - 1),
+    ("Alibaba gained about 5.9% over the last five sessions.", "supported", 163 / 153.96 - 1),
+    ("In the last five trading days the stock gained 5.9%.", "supported", 163 / 153.96 - 1),
+    ("Over three months the stock is up 94%.", "contradicted", None),
+    ("Over three months the stock is up 77%.", "supported", None),
+    ("Since the start of the year Alibaba shares have gained 94%.", "supported", 163 / 84 - 1),
+    ("Alibaba shares have gained 94% since January.", "supported", 163 / 84 - 1),
+    ("Alibaba shares have gained 94% since the start of the year.", "supported", 163 / 84 - 1),
+    ("The stock rose 24% in September.", "supported", 163 / 131.78 - 1),
+    ("Shares are up 23.7% this month.", "supported", 163 / 131.78 - 1),
+    ("Shares are up 6.2% this week.", "supported", 163 / 153.42 - 1),
+    ("The stock rose 25.4% last month.", "supported", 131.78 / 105.07 - 1),
+    ("Alibaba shares rose 4.6% at the open.", "supported", 157.84 / 150.9 - 1),
+    ("Alibaba shares rose 8% at the open.", "contradicted", 157.84 / 150.9 - 1),
+    ("Alibaba shares rose 8% between June and August.", "not_checkable", None),
+    ("Alibaba shares rose 8% in the first half.", "not_checkable", None),
+    ("Alibaba shares rose 8% in Hong Kong.", "not_checkable", None),
+    ("Alibaba shares rose 8% before lunch.", "not_checkable", None),
+    ("Alibaba shares rose 8% in early Monday trading.", "not_checkable", None),
+    ("Alibaba shares rose 8% within hours.", "not_checkable", None),
+    ("Between June and August, Alibaba shares rose 8%.", "not_checkable", None),
+    ("Alibaba shares rose 8% on Saturday, September 20.", "not_checkable", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "verdict", "found"), SPANS)
+def test_span_of_a_move(
+    con: duckdb.DuckDBPyConnection, text: str, verdict: str, found: float | None
+) -> None:
+    """Closes: 28 and 29 August 120.38, 131.78; 31 July 105.07 …; another span is never guessed."""
+    told = judged(con, text, "move")
+    assert told["verdict"] == verdict, told
+    assert (told["reason"] == "window_not_supported") == (
+        verdict == "not_checkable" and "Saturday" not in text
+    )
+    if found is not None:
+        assert told["found"] == pytest.approx(found, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("text", "windows"),
+    [
+        ("Alibaba, which fell 2.9% on Monday, rose 8% on Wednesday.", ["monday", "wednesday"]),
+        ("The stock is up 94% this year and over one year 43%.", ["ytd", "12m"]),
+    ],
+)
+def test_each_move_has_its_own_span(
+    con: duckdb.DuckDBPyConnection, text: str, windows: list[str]
+) -> None:
+    told = check(con, text, newest=NEWEST, published_at=DAY, ticker="BABA")["claims"]
+    assert [one["stated"]["window"] for one in told] == windows
+    assert {one["verdict"] for one in told} == {"supported"}
+
+
 def assert_evidence_is_stored(con: duckdb.DuckDBPyConnection, rows: list[dict[str, Any]]) -> None:
     for row in rows:
         if not row["table"].startswith("raw."):
