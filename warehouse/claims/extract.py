@@ -513,8 +513,16 @@ class _Part:
         if kind == "level_since":
             end = max(t.end for t in self.tokens[hit.start : hit.end + 4] if t.shape == "#y")
         if kind == "news_event":
-            end = self.tokens[min(hit.end + 8, len(self.tokens)) - 1].end
-        start = self.tokens[hit.start].word.start
+            last = min(hit.end + 8, len(self.tokens))
+            # A list of names is read to its end.
+            while (
+                last < len(self.tokens)
+                and (self.tokens[last].word.is_capital or self.forms[last] in ("and", ","))
+                and (self.tokens[last - 1].word.is_capital or self.forms[last - 1] in ("and", ","))
+            ):
+                last += 1
+            end = self.tokens[last - 1].end
+        start = self.tokens[self._begin(hit) if kind == "news_event" else hit.start].word.start
         if kind in ("move", "factor", "versus_market"):
             start = min(
                 [m.start for m in self.mentions if m.name == ticker and m.end <= start] or [start]
@@ -532,6 +540,18 @@ class _Part:
             words=tuple(self.forms) if kind in ("news_event", "risk_flag") else (),
             period=period, unread=unread,
         )  # fmt: skip
+
+    def _begin(self, hit: Hit[tuple[str, str]]) -> int:
+        """Where the words of an event begin: at an act that ends it, or the name before it."""
+        for place in range(max(0, hit.start - 4), hit.start):
+            if self.forms[place] in _set("ending"):
+                return place
+        first = hit.start
+        while first and self.tokens[first - 1].word.is_capital and not any(
+            m.start <= self.tokens[first - 1].word.start < m.end for m in self.mentions
+        ):  # fmt: skip
+            first -= 1
+        return first
 
     def _fits(self, place: int, need: str) -> bool:
         token = self.tokens[place]

@@ -7,6 +7,7 @@ exception, which the answer names: the day of publication is judged by its final
 from __future__ import annotations
 
 import calendar
+import re
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -838,11 +839,11 @@ def _spans(facts: Facts, claim: Claim, last: int) -> _Spans:
             (f"calendar {window}", facts.at(back), last),
             (f"{_SESSIONS[window]} sessions", last - _SESSIONS[window], last),
         ]
-        begin = _period_begin(day, window)
+        start = _period_begin(day, window)
         if claim.period == "this":
-            return [(f"{window} to date", facts.at(begin - timedelta(days=1)), last), *trailing]
+            return [(f"{window} to date", facts.at(start - timedelta(days=1)), last), *trailing]
         if claim.period == "last":
-            until = begin - timedelta(days=1)
+            until = start - timedelta(days=1)
             former = _period_begin(until, window)
             name = f"{former} to {until}"
             return [(name, facts.at(former - timedelta(days=1)), facts.at(until)), *trailing]
@@ -864,9 +865,9 @@ def _spans(facts: Facts, claim: Claim, last: int) -> _Spans:
     if window == "ytd":
         return [("year to date", facts.at(date(day.year - 1, 12, 31)), last)]
     if count == "year" or count == "in":
-        begin = date(int(unit), 1, 1) if count == "year" else claim.stated_on
-        if begin is None:
-            begin = date(day.year - (int(unit) > day.month), int(unit), 1)
+        begin = date(int(unit), 1, 1) if count == "year" else (
+            claim.stated_on or date(day.year - (int(unit) > day.month), int(unit), 1)
+        )  # fmt: skip
         if begin > day:
             raise _NotCheckable("in_the_future")
         ended = facts.at(_period_end(begin, "year" if count == "year" else "month"))
@@ -1562,13 +1563,117 @@ def _reported(facts: Facts, text: str, least: int, since: datetime | None = None
 
 
 def _news_event(facts: Facts, claim: Claim) -> Verdict:
-    found = _reported(facts, " ".join(claim.words), 2)
-    if not found:
+    """An event is reported where its names, numbers and acts all stand in one story of the company.
+
+    What a story tells in part only is left open, with the story named.
+    """
+    nearest = _reported(facts, claim.text, 1) or _reported(facts, " ".join(claim.words), 2)
+    if not nearest:
         raise _NotCheckable("no_news")
+    stories = {row[0]: _Told.of(f"{row[1]} {row[2]}", facts.ticker) for row in facts.news}
+    told = [
+        next((one for one in _reported(facts, part, 1) if
+              _Told.of(part, facts.ticker).is_in(stories[one.row_id])), None)
+        for part in _events(claim.text, facts.ticker)
+    ]  # fmt: skip
+    if told and all(told):
+        evidence = list(dict.fromkeys(one for one in told if one))
+        return _answer(
+            claim, SUPPORTED, found=evidence[0].value, basis="reported in the news",
+            evidence=evidence, note="that it was reported, not that it moved the price",
+        )  # fmt: skip
     return _answer(
-        claim, SUPPORTED, found=found[0].value, basis="reported in the news", evidence=found,
-        note="that it was reported, not that it moved the price",
+        claim, NOT_CHECKABLE, found=nearest[0].value, basis="the nearest story",
+        evidence=nearest[:1], reason="only_partly_reported",
     )  # fmt: skip
+
+
+def _events(text: str, ticker: str) -> list[str]:
+    """What a list tells of, each part with the names behind it."""
+    parts: list[str] = []
+    for part in _LIST.split(text):
+        one = _Told.of(part, ticker)
+        if parts and (one.is_a_name or not one.telling):
+            parts[-1] += f", {part}"
+        else:
+            parts.append(part)
+    return parts
+
+
+_LIST = re.compile(r",? and |, ")
+# Acts by what they do, so that a story of the opposite act is no report of this one.
+_ACTS = {
+    "end": "end", "ends": "end", "ended": "end", "ending": "end", "cancels": "end",
+    "cancel": "end", "cancelled": "end", "canceled": "end", "scraps": "end", "scrapped": "end",
+    "drops": "end", "dropped": "end", "halts": "end", "halted": "end", "closes": "end",
+    "shuts": "end", "delays": "delay", "delayed": "delay", "postpones": "delay",
+    "postponed": "delay", "withdraws": "end", "withdrew": "end", "terminates": "end",
+    "terminated": "end", "suspends": "end", "suspended": "end", "abandons": "end",
+    "fine": "fine", "fined": "fine", "fines": "fine", "penalty": "fine", "sued": "sue",
+    "sues": "sue", "cuts": "cut", "cut": "cut", "lowers": "cut", "reduces": "cut",
+    "acquires": "acquire", "acquired": "acquire", "sells": "sell", "sold": "sell",
+    "sale": "sell", "rejects": "reject", "rejected": "reject", "denies": "deny",
+    "denied": "deny", "not": "not", "never": "not",
+}  # fmt: skip
+_PLAIN = frozenset(
+    ["the", "its", "and", "for", "new", "with", "of", "in", "on", "to", "a", "an", "at", "by", "as",
+     "it", "is", "was", "has", "had", "over", "more", "than", "into", "from", "further", "first",
+     "announced", "announce", "announces", "announcing", "launch", "launched", "launches",
+     "launching", "unveil", "unveiled", "unveils", "unveiling", "introduced", "introduces",
+     "introduction", "date", "to", "said", "says", "that", "this", "their"]
+)  # fmt: skip
+_COUNTS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
+           "million", "billion", "trillion", "thousand")  # fmt: skip
+_SAME = {
+    "overseas": "abroad", "biggest": "largest", "jump": "raise", "lifts": "raise",
+    "raises": "raise", "founder": "founder", "partner": "partner", "integration": "integra",
+}  # fmt: skip
+
+
+class _Told(NamedTuple):
+    """What a text tells of: names and numbers, acts that exclude others, and telling words."""
+
+    names: frozenset[str]
+    acts: frozenset[str]
+    telling: frozenset[str]
+    is_a_name: bool
+
+    @classmethod
+    def of(cls, text: str, ticker: str) -> _Told:
+        """Read a text; a name is a capital word that does not only begin the sentence."""
+        cut = words(text, 120)
+        forms = [part for word in cut for part in _parts(word.form)]
+        names = {
+            word.form for place, word in enumerate(cut)
+            if (word.is_capital and (place or word.form not in _ACTS))
+            and word.form not in _PLAIN | _STOP_WORDS and word.form != ticker.lower()
+            and len(word.form) > 1
+        }  # fmt: skip
+        names |= {form for form in forms if form in _COUNTS or form[:1].isdigit()}
+        acts = {_ACTS[form] for form in forms if form in _ACTS}
+        telling = {
+            _SAME.get(form, form)[:6] for form in forms
+            if (len(form) > 2 or form == "ai")
+            and form not in _PLAIN | _STOP_WORDS and form not in _COUNTS
+        }  # fmt: skip
+        is_a_name = telling <= {_SAME.get(name, name)[:6] for name in names}
+        return cls(frozenset(names), frozenset(acts), frozenset(telling), is_a_name)
+
+    def is_in(self, story: _Told) -> bool:
+        """Whether a story has every name and number, no other act, and half of the words."""
+        known = story.names | {name.rstrip("s") for name in story.names}
+        if any(name not in known and name[:6] not in story.telling for name in self.names):
+            return False
+        if self.acts != self.acts & story.acts or (story.acts & {"end"}) - self.acts:
+            return False
+        shared = len(self.telling & story.telling)
+        return shared >= min(2, len(self.telling)) and 2 * shared >= len(self.telling) > 0
+
+
+def _parts(form: str) -> list[str]:
+    """A word, and where it begins with a count that count apart: "trillion-parameter"."""
+    head, _, rest = form.partition("-")
+    return [head, rest] if head in _COUNTS and rest else [form]
 
 
 def _risk_flag(facts: Facts, claim: Claim) -> Verdict:

@@ -191,6 +191,38 @@ def test_each_move_has_its_own_span(
     assert {one["verdict"] for one in told} == {"supported"}
 
 
+@pytest.mark.parametrize(
+    ("text", "story"),
+    [
+        ("Alibaba unveiled Qwen3-Max, its trillion-parameter model.", "Qwen3-Max"),
+        ("Alibaba announced new AI spending, overseas data centers.", "AI spending plan"),
+        ("Alibaba integrates Nvidia robotics tools.", "Nvidia"),
+        ("Alibaba announced new data centers in Brazil and France.", "Brazil, France"),
+    ],
+)
+def test_news_told(con: duckdb.DuckDBPyConnection, text: str, story: str) -> None:
+    told = judged(con, text, "news_event")
+    assert told["verdict"] == "supported" and story in told["found"], told
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Alibaba announced the end of its Nvidia partnership.",
+        "Alibaba ends its partnership with Nvidia.",
+        "Alibaba integrates AMD robotics tools.",
+        "Alibaba was fined by Beijing over antitrust.",
+        "Alibaba unveiled Qwen3-Max, a small model with one billion parameters.",
+        "Alibaba announced new data centers in Germany, Japan and Mexico.",
+        "Alibaba announced new data centers in Brazil, France and Beijing.",
+    ],
+)
+def test_news_of_something_else(con: duckdb.DuckDBPyConnection, text: str) -> None:
+    told = judged(con, text, "news_event")
+    assert (told["verdict"], told["reason"]) == ("not_checkable", "only_partly_reported")
+    assert told["evidence"][0]["table"] == "raw.news"
+
+
 def assert_evidence_is_stored(con: duckdb.DuckDBPyConnection, rows: list[dict[str, Any]]) -> None:
     for row in rows:
         if not row["table"].startswith("raw."):
