@@ -103,6 +103,13 @@ _DATES = (
     re.compile(r"\b(?P<m>[A-Z][a-z]{2,8})\.? (?P<d>\d{1,2}),? (?P<y>\d{4})\b"),
     re.compile(r"\b(?P<d>\d{1,2}) (?P<m>[A-Z][a-z]{2,8})\.?,? (?P<y>\d{4})\b"),
 )
+# What may stand before a date of publication: nothing, a weekday, a dateline or a byline.
+_HEAD = re.compile(
+    r"(?:(?:published|posted|updated|date|last updated)\b:?(?: on)?|by [\w.' -]{2,40},|"
+    r"(?:mon|tues|wednes|thurs|fri|satur|sun)day,?|[A-Z][A-Z .,]{2,40}[,(-])?",
+    re.IGNORECASE,
+)
+_ZONE = re.compile(r"\s*(?:at\b|UTC|GMT|E[SD]T|-|by\b)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -254,7 +261,10 @@ def publication(text: str) -> str | None:
     for line in lines[:6]:
         for pattern in _DATES:
             match = pattern.search(line[:100])
-            if match is None or (len(line) > 100 and match.start() > 40):
+            if match is None or not _HEAD.fullmatch(line[:100][: match.start()].strip()) or (
+                match.start() == 0 and line[match.end() :].strip(" .|,-")[:1].isalpha()
+                and not _ZONE.match(line[match.end() :])
+            ):  # fmt: skip
                 continue
             month = match["m"]
             number = int(month) if month.isdigit() else _MONTHS.get(month.lower(), 0)
@@ -439,6 +449,13 @@ class _Part:
             if claim.kind == "move":
                 self.moves.append(claim)
             found.append(claim)
+        calls = [claim for claim in found if claim.kind in CALL_KINDS]
+        if calls:
+            window, day, unread = self._day_of_call(len(calls))
+            found = [
+                replace(c, window=window, stated_on=day, unread=unread) if c in calls else c
+                for c in found
+            ]  # fmt: skip
         return sorted(found, key=lambda claim: (claim.start, claim.kind))
 
     def _claim(
@@ -510,18 +527,29 @@ class _Part:
                 return None
             unread = None if span.is_read else "window_not_supported"
             window = window or "day"
+        if kind == "price":
+            span = self._window(hit)
+            window, stated_on = span.name, span.stated_on
+            is_open = span.name == "open" and "opened" in self.forms[hit.start : hit.end]
+            is_told = self._is_dated(span) or (is_open and span.is_read)
+            unread = None if is_told else "window_not_supported"
+            if span.end:
+                end = max(end, self.tokens[span.end - 1].end)
         if kind == "level_since":
             end = max(t.end for t in self.tokens[hit.start : hit.end + 4] if t.shape == "#y")
         if kind == "news_event":
-            last = min(hit.end + 8, len(self.tokens))
+            behind = min(hit.end + 8, len(self.tokens))
             # A list of names is read to its end.
             while (
-                last < len(self.tokens)
-                and (self.tokens[last].word.is_capital or self.forms[last] in ("and", ","))
-                and (self.tokens[last - 1].word.is_capital or self.forms[last - 1] in ("and", ","))
+                behind < len(self.tokens)
+                and (self.tokens[behind].word.is_capital or self.forms[behind] in ("and", ","))
+                and (
+                    self.tokens[behind - 1].word.is_capital
+                    or self.forms[behind - 1] in ("and", ",")
+                )
             ):
-                last += 1
-            end = self.tokens[last - 1].end
+                behind += 1
+            end = self.tokens[behind - 1].end
         start = self.tokens[self._begin(hit) if kind == "news_event" else hit.start].word.start
         if kind in ("move", "factor", "versus_market"):
             start = min(
@@ -606,6 +634,21 @@ class _Part:
                     continue
                 return True
         return False
+
+    @staticmethod
+    def _is_dated(span: Span) -> bool:
+        """Whether a span names one day, or none."""
+        return span.is_read and span.name in (None, "day", "on", "yesterday", *WEEKDAYS)
+
+    def _day_of_call(self, firms: int) -> tuple[str | None, date | None, str | None]:
+        """Weekday or date of a sentence's only call, and why it is not to be judged."""
+        dated = [w for w in self.windows if w.label[1] in ("date", "weekday", "yesterday")]
+        if not dated:
+            return None, None, None
+        span = self._span(dated[0])
+        if firms > 1 or not self._is_dated(span):
+            return None, None, "window_not_supported"
+        return span.name, span.stated_on, None
 
     def _is_denied(self, place: int) -> bool:
         """Whether the words before a place say that what follows is not so."""
@@ -1010,6 +1053,8 @@ class _Part:
             # A number is one firm's: the first of "A to $265, B to $240" and "A cuts B to $60".
             if any(c.firm != call.firm and c.value == call.target for c in found):
                 continue
+            if call.target is not None and not self._is_own_target(call.firm, call.target):
+                continue
             amount = next(
                 (t for t in self.tokens if t.shape == "#$" and t.value == call.target), None
             )
@@ -1020,15 +1065,34 @@ class _Part:
                 else "rating_call"
             )  # fmt: skip
             step = amount.step if amount else 1.0
+            start, end = self._said_by(call.firm, amount)
             found.append(
                 Claim(
                     kind, call.ticker, call.action or "", "equal", call.target, None, step, unit,
-                    None, None, "", self.sentence.number, self.sentence.start, self.sentence.end,
+                    None, None, "", self.sentence.number, start, end,
                     firm=call.firm, grade=call.grade, prior=call.prior_target,
                     prior_grade=call.prior_grade,
                 )
             )  # fmt: skip
         return found
+
+    def _said_by(self, firm: str, amount: Token | None) -> tuple[int, int]:
+        """The span of a call: the sentence, of several firms' from the firm to its number."""
+        base, end = self.sentence.start, self.sentence.end
+        firms = [m for m in self.mentions if m.name.startswith(FIRM)]
+        own = next((m for m in firms if m.name == FIRM + firm), None)
+        if own is None or amount is None or len({m.name for m in firms}) < 3:
+            return base, end
+        return (base + own.start, base + amount.end) if own.end <= amount.end else (base, end)
+
+    def _is_own_target(self, firm: str, target: float) -> bool:
+        """Whether a target is not nearer behind another firm of a list than behind its own."""
+        firms = [m for m in self.mentions if m.name.startswith(FIRM)]
+        if len({m.name for m in firms}) < 3:
+            return True
+        amounts = [t for t in self.tokens if t.shape == "#$" and t.value == target]
+        before = [m for m in firms if amounts and m.end <= amounts[0].word.start]
+        return not before or before[-1].name == FIRM + firm
 
     def _without_judged_firms(self) -> list[Mention]:
         """Mentions but those of a broker that another speaks about: "a target on Citizens"."""

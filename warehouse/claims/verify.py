@@ -995,7 +995,8 @@ def _extreme(facts: Facts, claim: Claim) -> Verdict:
 
 
 def _price_level(facts: Facts, claim: Claim) -> Verdict:
-    bar, factor = facts.bars[facts.last], facts.price_factor
+    at = facts.place_of(claim)
+    bar, factor = facts.bars[at], facts.price_factor
     if facts.currency and claim.unit and claim.unit != facts.currency:
         return _other_currency(facts, claim, bar.close * factor, facts.currency, (_price(bar),))
     bases = [Basis("close", bar.close * factor, (_price(bar),))]
@@ -1003,11 +1004,14 @@ def _price_level(facts: Facts, claim: Claim) -> Verdict:
         value = getattr(bar, column)
         name = "open" if column == "open" else f"intraday {column}"
         bases.append(Basis(name, value * factor if value else None, (_price(bar, column),)))
+    if claim.window == "open":
+        bases = [basis for basis in bases if basis.name == "open"]
     earlier = []
-    for place in range(max(0, facts.last - 5), facts.last):
+    for place in range(max(0, at - 5), at) if claim.window is None else ():
         former = facts.bars[place]
         earlier.append(Basis(f"on {former.session}", former.close * factor, (_price(former),)))
-    return _weigh(claim, bases, earlier=earlier[::-1], note=facts.day_note)
+    note = facts.day_note if at == facts.last else None
+    return _weigh(claim, bases, earlier=earlier[::-1], note=note)
 
 
 def _other_currency(
@@ -1150,6 +1154,7 @@ def _plain_grade(grade: str | None) -> str:
 
 def _call(facts: Facts, claim: Claim) -> Verdict:
     scores = _grade_scores()
+    day = facts.bars[facts.place_of(claim)].session if claim.window else None
 
     def grade_fits(call: dict[str, Any]) -> bool | None:
         """True for the same word, None for an equal score, False else."""
@@ -1205,11 +1210,16 @@ def _call(facts: Facts, claim: Claim) -> Verdict:
     def fits(call: dict[str, Any]) -> bool:
         return (
             grade_fits(call) is not False and target_fits(call) and currency_fits(call)
-            and change_fits(call)
+            and change_fits(call) and (day is None or call["graded_on"] == day)
         )  # fmt: skip
 
     def shown(call: dict[str, Any]) -> dict[str, Any]:
-        return {
+        told: dict[str, Any] = {}
+        if claim.prior is not None:
+            told["prior_target"] = amount(call["prior_target"] or call["last_target"], call)
+        if claim.kind == "rating_change":
+            told |= {"action": call["action"], "prior_score": call["prior_score"]}
+        return told | {
             "firm": call["firm"], "grade": call["grade"],
             "target": amount(call["told_target"], call),
             "currency": currency_of(call)[0], "graded_on": call["graded_on"],
@@ -1257,6 +1267,14 @@ def _call(facts: Facts, claim: Claim) -> Verdict:
                 claim, STALE, found=shown(own[0]), basis="the firm's newest call",
                 evidence=[*evidence(own[0]), *evidence(call)], note=told,
             )  # fmt: skip
+    newest_call = own[0]
+    if target_fits(newest_call) and not change_fits(newest_call):
+        if claim.kind == "rating_change":
+            note = f"its action was {newest_call['action']!r}, no change of the grade"
+        else:
+            note = f"the target before was {shown(newest_call)['prior_target']:g}"
+    elif day is not None and target_fits(newest_call):
+        note = f"dated {newest_call['graded_on']}, not {day}"
     if not currency_fits(own[0]):
         note = f"stated in {claim.unit}, found in {currency_of(own[0])[0]}"
     elif claim.value is not None:

@@ -223,6 +223,35 @@ def test_news_of_something_else(con: duckdb.DuckDBPyConnection, text: str) -> No
     assert told["evidence"][0]["table"] == "raw.news"
 
 
+@pytest.mark.parametrize(
+    ("text", "kind", "verdict", "said"),
+    [
+        ("BofA lifted its target to $176 on Tuesday.", "rating_call", "contradicted", "09-22"),
+        ("BofA lifted its target to $176 on Monday.", "rating_call", "supported", ""),
+        ("BofA lifted its target to $176 on September 10.", "rating_call", "contradicted", "09-22"),
+        ("The stock had closed at $150.90 on Tuesday.", "price", "supported", ""),
+        ("The stock closed at $149.01 on Tuesday.", "price", "contradicted", ""),
+        ("The stock closed at $149.01 on Monday.", "price", "supported", ""),
+        ("The stock closed at $163 on September 23.", "price", "contradicted", ""),
+        ("Shares opened at $157.84.", "price", "supported", ""),
+        ("Shares opened at $163.", "price", "contradicted", ""),
+        ("Nomura has a $179 target, Morningstar $170 and HSBC $155.", "rating_call",
+         "contradicted", "Nomura"),
+        ("Morgan Stanley has a $175 target, HSBC $155 and Deutsche Bank $200.", "rating_call",
+         "supported", "Morgan Stanley"),
+        ("BofA lifted its target from $140 to $176.", "target_change", "contradicted", "was 135"),
+        ("Goldman upgraded Alibaba to Buy.", "rating_change", "contradicted", "action"),
+    ],
+)  # fmt: skip
+def test_days_firms_and_priors(
+    con: duckdb.DuckDBPyConnection, text: str, kind: str, verdict: str, said: str
+) -> None:
+    """BofA's target went from 135 to 176 on Monday, 22 September."""
+    told = judged(con, text, kind)
+    assert told["verdict"] == verdict, told
+    assert said in f"{told['note']} {told['found']} {told['stated']}"
+
+
 def assert_evidence_is_stored(con: duckdb.DuckDBPyConnection, rows: list[dict[str, Any]]) -> None:
     for row in rows:
         if not row["table"].startswith("raw."):
