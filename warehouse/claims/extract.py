@@ -103,6 +103,7 @@ _DATES = (
     re.compile(r"\b(?P<m>[A-Z][a-z]{2,8})\.? (?P<d>\d{1,2}),? (?P<y>\d{4})\b"),
     re.compile(r"\b(?P<d>\d{1,2}) (?P<m>[A-Z][a-z]{2,8})\.?,? (?P<y>\d{4})\b"),
 )
+_LISTING = re.compile(r"\(([A-Z0-9]{1,6}\.[A-Z]{1,2})\)")
 # What may stand before a date of publication: nothing, a weekday, a dateline or a byline.
 _HEAD = re.compile(
     r"(?:(?:published|posted|updated|date|last updated)\b:?(?: on)?|by [\w.' -]{2,40},|"
@@ -452,6 +453,10 @@ class _Part:
         calls = [claim for claim in found if claim.kind in CALL_KINDS]
         if calls:
             window, day, unread = self._day_of_call(len(calls))
+            if _set("of_all") & set(self.forms) and not any(
+                c.kind == "target_extreme" for c in found
+            ):  # fmt: skip
+                unread = "rank_not_read"
             found = [
                 replace(c, window=window, stated_on=day, unread=unread) if c in calls else c
                 for c in found
@@ -550,6 +555,14 @@ class _Part:
             ):
                 behind += 1
             end = self.tokens[behind - 1].end
+        if kind == "moving_average" and self.tokens[hit.start - 1 : hit.start] and (
+            self.tokens[hit.start - 1].shape == "#%"
+        ):  # fmt: skip
+            unread = "number_not_read"
+        if kind in ("price", "move") and any(
+            symbol != ticker for symbol in _LISTING.findall(self.text)
+        ):  # fmt: skip
+            unread = "another_listing"
         start = self.tokens[self._begin(hit) if kind == "news_event" else hit.start].word.start
         if kind in ("move", "factor", "versus_market"):
             start = min(
@@ -629,6 +642,11 @@ class _Part:
                 if form == "not" and kind in ("level_since", "rating_count"):
                     continue
                 if form == "to" and place < len(before) - 1:
+                    continue
+                # "Set a new high" is done.
+                if form == "set" and kind in ("record", "high_52w") and (
+                    before[place + 1 : place + 2] in (["a"], ["another"], ["new"])
+                ):  # fmt: skip
                     continue
                 if any(mark in before[place:] for mark in (",", ";")):
                     continue

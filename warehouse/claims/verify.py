@@ -1545,11 +1545,13 @@ def _currency(facts: Facts, claim: Claim) -> Verdict:
     return _weigh(claim, [basis], fits=lambda value: bool(value == claim.grade))
 
 
-_STRENGTH = {"3m": "63d", "6m": "126d", "12m": "252d", "month": "63d", "ytd": "252d"}
+_STRENGTH = {"3m": "63d", "6m": "126d", "12m": "252d"}
 
 
 def _versus_market(facts: Facts, claim: Claim) -> Verdict:
-    days = _STRENGTH.get(claim.window or "", "252d")
+    if claim.window not in _STRENGTH or claim.period:
+        raise _NotCheckable("window_not_supported")
+    days = _STRENGTH[claim.window]
     up = claim.argument == "up"
     return _weigh(
         claim, [facts.momentum(f"relative_strength_{days}")],
