@@ -660,7 +660,16 @@ class _Part:
 
     def _day_of_call(self, firms: int) -> tuple[str | None, date | None, str | None]:
         """Weekday or date of a sentence's only call, and why it is not to be judged."""
-        dated = [w for w in self.windows if w.label[1] in ("date", "weekday", "yesterday")]
+        firm = min((m.start for m in self.mentions if m.name.startswith(FIRM)), default=0)
+        dated = []
+        for window in self.windows:
+            start = self.tokens[window.start].word.start
+            # A date in brackets, behind a dash or before a colon is that of the headline.
+            is_aside = self.text[:start].rstrip().endswith(("(", "-")) or (
+                start < firm and ":" in self.text[start:firm]
+            )
+            if window.label[1] in ("date", "weekday", "yesterday") and not is_aside:
+                dated.append(window)
         if not dated:
             return None, None, None
         span = self._span(dated[0])
@@ -1174,6 +1183,12 @@ def _details(
         if _set("insider") & set(part.forms):
             return None
         before = set(part.forms[max(0, hit.start - 4) : hit.end])
+        # "Shares rose to $163" is a price, "worth up to $2 bln" is none.
+        if _in(_set("rose") | _set("fell"), forms[0]) and (
+            forms[0] in ("up", "down") or (value or 0) > 1e6 or not hit.start
+            or part.forms[hit.start - 1] not in ("shares", "stock", "adrs", "ads")
+        ):  # fmt: skip
+            return None
         if _set("issue") & set(part.forms):
             return None
         return None if before & (_set("not_price") | {"offering", "priced"}) else ()

@@ -252,6 +252,54 @@ def test_days_firms_and_priors(
     assert said in f"{told['note']} {told['found']} {told['stated']}"
 
 
+READ_IN_FULL = [
+    ("40 of 54 analysts rate Alibaba a Buy.", "rating_count", "contradicted"),
+    ("48 of 54 analysts rate Alibaba a Buy.", "rating_count", "supported"),
+    ("The shares are 10% above their 200-day moving average.", "moving_average", "not_checkable"),
+    ("Citi's $167 target is the Street-high.", "rating_call", "not_checkable"),
+    ("Alibaba (9988.HK) closed at HK$158.", "price", "not_checkable"),
+    ("Alibaba has outperformed the S&P 500 this year.", "versus_market", "not_checkable"),
+    ("The stock is up 94%.", "move", "not_checkable"),
+    ("The forward P/E is 18.", "multiple", "supported"),
+    ("It has a forward P/E of 25.", "multiple", "contradicted"),
+    ("It has a P/E of 19.3.", "multiple", "supported"),
+    ("Shares rose to $163.", "price", "supported"),
+    ("Shares fell to $140.", "price", "contradicted"),
+    ("Days to cover: 2.15.", "short_interest", "supported"),
+    ("Days to cover: 4.", "short_interest", "contradicted"),
+    ("The consensus on Alibaba is Strong Buy.", "consensus_label", "contradicted"),
+    ("The shares set a new 52-week high.", "high_52w", "supported"),
+]
+
+
+@pytest.mark.parametrize(("text", "kind", "verdict"), READ_IN_FULL)
+def test_read_in_full_or_not_judged(
+    con: duckdb.DuckDBPyConnection, text: str, kind: str, verdict: str
+) -> None:
+    assert judged(con, text, kind)["verdict"] == verdict
+
+
+@pytest.mark.parametrize(
+    "text", ["It is not true that the shares fell 30%.", "The shares didn't rise 8%."]
+)
+def test_a_denial_is_not_judged(con: duckdb.DuckDBPyConnection, text: str) -> None:
+    told = check(con, text, newest=NEWEST, published_at=DAY, ticker="BABA")
+    assert not told["claims"] and [o["reason"] for o in told["opinions"]] == ["negated"]
+
+
+def test_a_date_has_the_year_it_means(con: duckdb.DuckDBPyConnection) -> None:
+    told = judged(con, "Alibaba reports earnings on November 25.", "earnings_date")
+    assert str(told["stated"]["date"]) == "2025-11-25"
+
+
+def test_a_rank_in_a_list(con: duckdb.DuckDBPyConnection) -> None:
+    """The snapshot's ends are 112 and 230, those of the firms' newest targets 140 and 200."""
+    said = "The highest target is $230 and the lowest $150."
+    told = check(con, said, newest=NEWEST, published_at=DAY, ticker="BABA")["claims"]
+    found = {c["stated"]["metric"]: c["verdict"] for c in told}
+    assert found == {"high": "supported", "low": "contradicted"}
+
+
 def assert_evidence_is_stored(con: duckdb.DuckDBPyConnection, rows: list[dict[str, Any]]) -> None:
     for row in rows:
         if not row["table"].startswith("raw."):
