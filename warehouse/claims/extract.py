@@ -103,6 +103,14 @@ _DATES = (
     re.compile(r"\b(?P<m>[A-Z][a-z]{2,8})\.? (?P<d>\d{1,2}),? (?P<y>\d{4})\b"),
     re.compile(r"\b(?P<d>\d{1,2}) (?P<m>[A-Z][a-z]{2,8})\.?,? (?P<y>\d{4})\b"),
 )
+_LISTING = re.compile(r"\(([A-Z0-9]{1,6}\.[A-Z]{1,2})\)")
+# What may stand before a date of publication: nothing, a weekday, a dateline or a byline.
+_HEAD = re.compile(
+    r"(?:(?:published|posted|updated|date|last updated)\b:?(?: on)?|by [\w.' -]{2,40},|"
+    r"(?:mon|tues|wednes|thurs|fri|satur|sun)day,?|[A-Z][A-Z .,]{2,40}[,(-])?",
+    re.IGNORECASE,
+)
+_ZONE = re.compile(r"\s*(?:at\b|UTC|GMT|E[SD]T|-|by\b)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -112,6 +120,8 @@ class Claim:
     `ticker` is None where the text speaks of a company it cannot name. `argument` narrows the kind
     (up, median, forward_pe, a flag); `value` to `high` in `unit` (fraction, x, count, or a
     currency), written in steps of `step`; `operator` is equal, about, over, under or nearly.
+    `stated_on` has the year 1 where the text leaves it out. `period` is "this" or "last" of a
+    calendar week, month or quarter. `unread` is the reason why words around it forbid a verdict.
     `text[start:end]` of the article is the span.
     """
 
@@ -134,11 +144,16 @@ class Claim:
     prior: float | None = None
     prior_grade: str | None = None
     words: tuple[str, ...] = ()
+    period: str = ""
+    unread: str | None = None
 
 
 @dataclass(frozen=True)
 class Opinion:
-    """A sentence or clause that no query can judge, and why: causal, forecast, opinion, heading."""
+    """A sentence or clause that no query can judge, and why.
+
+    The reason is causal, negated, forecast, opinion or heading.
+    """
 
     text: str
     reason: str
@@ -165,6 +180,16 @@ class Article:
     claims: tuple[Claim, ...]
     opinions: tuple[Opinion, ...]
     is_cut: bool
+
+
+class Span(NamedTuple):
+    """A span of time, its date and period as in `Claim`, and the place where its words end."""
+
+    name: str | None
+    stated_on: date | None = None
+    period: str = ""
+    end: int = 0
+    is_read: bool = True
 
 
 class Token(NamedTuple):
@@ -237,7 +262,10 @@ def publication(text: str) -> str | None:
     for line in lines[:6]:
         for pattern in _DATES:
             match = pattern.search(line[:100])
-            if match is None or (len(line) > 100 and match.start() > 40):
+            if match is None or not _HEAD.fullmatch(line[:100][: match.start()].strip()) or (
+                match.start() == 0 and line[match.end() :].strip(" .|,-")[:1].isalpha()
+                and not _ZONE.match(line[match.end() :])
+            ):  # fmt: skip
                 continue
             month = match["m"]
             number = int(month) if month.isdigit() else _MONTHS.get(month.lower(), 0)
@@ -368,6 +396,11 @@ def _cut(text: str) -> list[Word]:
     return found
 
 
+def _longest(windows: Iterable[Hit[tuple[str, str]]]) -> Hit[tuple[str, str]] | None:
+    """The first of some spans of time, and of those that begin at its place the longest."""
+    return min(windows, key=lambda w: (w.start, -w.end), default=None)
+
+
 class _Part:
     """One sentence: its tokens, the names in it, and the patterns that hold."""
 
@@ -386,7 +419,7 @@ class _Part:
             hit
             for hit in self.hits
             if hit.label[0] == "window"
-            and not {"high", "highs", "low", "lows"} & set(self.forms[hit.end : hit.end + 1])
+            and not _set("no_span") & set(self.forms[hit.end : hit.end + 1])
         ]
 
     def claims(self, subject: str | None) -> list[Claim]:
@@ -417,6 +450,17 @@ class _Part:
             if claim.kind == "move":
                 self.moves.append(claim)
             found.append(claim)
+        calls = [claim for claim in found if claim.kind in CALL_KINDS]
+        if calls:
+            window, day, unread = self._day_of_call(len(calls))
+            if _set("of_all") & set(self.forms) and not any(
+                c.kind == "target_extreme" for c in found
+            ):  # fmt: skip
+                unread = "rank_not_read"
+            found = [
+                replace(c, window=window, stated_on=day, unread=unread) if c in calls else c
+                for c in found
+            ]  # fmt: skip
         return sorted(found, key=lambda claim: (claim.start, claim.kind))
 
     def _claim(
@@ -448,6 +492,7 @@ class _Part:
         if kind in ("news_event", "risk_flag") and ticker is None:
             return None
         value, high, step, unit, window, stated_on = None, None, 1.0, "", None, None
+        period, unread = "", None
         operator = "equal"
         if kind == "target_range":
             first, last = self.tokens[places[-2]], self.tokens[places[-1]]
@@ -479,32 +524,75 @@ class _Part:
             if self.forms[hit.start - 1 : hit.start] == ["than"]:
                 operator = "over"
         if kind in ("move", "factor"):
-            window, reach = self._window(hit)
-            end = max(end, reach)
+            span = self._window(hit)
+            window, stated_on, period = span.name, span.stated_on, span.period
+            if span.end:
+                end = max(end, self.tokens[span.end - 1].end)
             if window is None and kind == "factor":
                 return None
-            if window == "since" or window == "other":
-                stated_on = self._since()
-                window = "since" if stated_on else "other"
-            if window is None:
-                window = self._weekday() or "day"
+            unread = None if span.is_read else "window_not_supported"
+            window = window or "day"
+        if kind == "price":
+            span = self._window(hit)
+            window, stated_on = span.name, span.stated_on
+            is_open = span.name == "open" and "opened" in self.forms[hit.start : hit.end]
+            is_told = self._is_dated(span) or (is_open and span.is_read)
+            unread = None if is_told else "window_not_supported"
+            if span.end:
+                end = max(end, self.tokens[span.end - 1].end)
         if kind == "level_since":
             end = max(t.end for t in self.tokens[hit.start : hit.end + 4] if t.shape == "#y")
         if kind == "news_event":
-            end = self.tokens[min(hit.end + 8, len(self.tokens)) - 1].end
-        start = self.tokens[hit.start].word.start
+            behind = min(hit.end + 8, len(self.tokens))
+            # A list of names is read to its end.
+            while (
+                behind < len(self.tokens)
+                and (self.tokens[behind].word.is_capital or self.forms[behind] in ("and", ","))
+                and (
+                    self.tokens[behind - 1].word.is_capital
+                    or self.forms[behind - 1] in ("and", ",")
+                )
+            ):
+                behind += 1
+            end = self.tokens[behind - 1].end
+        if kind == "moving_average" and self.tokens[hit.start - 1 : hit.start] and (
+            self.tokens[hit.start - 1].shape == "#%"
+        ):  # fmt: skip
+            unread = "number_not_read"
+        if kind in ("price", "move") and any(
+            symbol != ticker for symbol in _LISTING.findall(self.text)
+        ):  # fmt: skip
+            unread = "another_listing"
+        start = self.tokens[self._begin(hit) if kind == "news_event" else hit.start].word.start
         if kind in ("move", "factor", "versus_market"):
             start = min(
                 [m.start for m in self.mentions if m.name == ticker and m.end <= start] or [start]
             )
         if kind == "versus_market":
-            window = self._window(hit)[0] or "12m"
+            span = self._window(hit)
+            window, stated_on, period = span.name or "12m", span.stated_on, span.period
+            unread = None if span.is_read else "window_not_supported"
+            if span.end:
+                end = max(end, self.tokens[span.end - 1].end)
         base = self.sentence.start
         return Claim(
             kind, ticker, argument, operator, value, high, step, unit, window, stated_on,
             "", self.sentence.number, base + start, base + end, grade=grade,
             words=tuple(self.forms) if kind in ("news_event", "risk_flag") else (),
+            period=period, unread=unread,
         )  # fmt: skip
+
+    def _begin(self, hit: Hit[tuple[str, str]]) -> int:
+        """Where the words of an event begin: at an act that ends it, or the name before it."""
+        for place in range(max(0, hit.start - 4), hit.start):
+            if self.forms[place] in _set("ending"):
+                return place
+        first = hit.start
+        while first and self.tokens[first - 1].word.is_capital and not any(
+            m.start <= self.tokens[first - 1].word.start < m.end for m in self.mentions
+        ):  # fmt: skip
+            first -= 1
+        return first
 
     def _fits(self, place: int, need: str) -> bool:
         token = self.tokens[place]
@@ -520,6 +608,8 @@ class _Part:
         before = self.forms[max(0, hit.start - 4) : hit.start]
         is_question = self.forms[0] in _set("question") and "?" in self.forms
         if is_question and not any(token.shape == "#%" for token in self.tokens):
+            return True
+        if self._is_denied(hit.start):
             return True
         if kind == "dividend" and {"preferred", "series", "etf", "fund", "funds", "trust"} & set(
             self.forms
@@ -553,10 +643,47 @@ class _Part:
                     continue
                 if form == "to" and place < len(before) - 1:
                     continue
+                # "Set a new high" is done.
+                if form == "set" and kind in ("record", "high_52w") and (
+                    before[place + 1 : place + 2] in (["a"], ["another"], ["new"])
+                ):  # fmt: skip
+                    continue
                 if any(mark in before[place:] for mark in (",", ";")):
                     continue
                 return True
         return False
+
+    @staticmethod
+    def _is_dated(span: Span) -> bool:
+        """Whether a span names one day, or none."""
+        return span.is_read and span.name in (None, "day", "on", "yesterday", *WEEKDAYS)
+
+    def _day_of_call(self, firms: int) -> tuple[str | None, date | None, str | None]:
+        """Weekday or date of a sentence's only call, and why it is not to be judged."""
+        firm = min((m.start for m in self.mentions if m.name.startswith(FIRM)), default=0)
+        dated = []
+        for window in self.windows:
+            start = self.tokens[window.start].word.start
+            # A date in brackets, behind a dash or before a colon is that of the headline.
+            is_aside = self.text[:start].rstrip().endswith(("(", "-")) or (
+                start < firm and ":" in self.text[start:firm]
+            )
+            if window.label[1] in ("date", "weekday", "yesterday") and not is_aside:
+                dated.append(window)
+        if not dated:
+            return None, None, None
+        span = self._span(dated[0])
+        if firms > 1 or not self._is_dated(span):
+            return None, None, "window_not_supported"
+        return span.name, span.stated_on, None
+
+    def _is_denied(self, place: int) -> bool:
+        """Whether the words before a place say that what follows is not so."""
+        before = self.forms[:place]
+        said = " ".join(before)
+        return bool(_set("denying") & set(before)) or any(
+            phrase in f" {said} " for phrase in (" not true ", " not the case ", " no truth ")
+        )
 
     def _operator(self, place: int) -> str:
         token = self.tokens[place]
@@ -652,11 +779,15 @@ class _Part:
         place = hit.start - 1
         while place >= 0 and (
             self.forms[place] in _set("skipped") or self.forms[place].endswith("ly")
-        ):
+            or self.forms[place] in (*WEEKDAYS, "yesterday")
+            or (self.forms[place] == "on" and self.forms[place + 1] in WEEKDAYS)
+        ):  # fmt: skip
             place -= 1
         if place < 0:
             return self._spoken_of(hit, subject) if kind != "move" else None
         form, word = self.forms[place], self.tokens[place].word
+        if form == "which" and self.forms[place - 1 : place] == [","]:
+            return self._spoken_of(hit, subject)
         if form in _JOINING:
             if form == ")" and any(m.is_symbol and m.end == word.end for m in self.mentions):
                 return self._named(place, subject)
@@ -734,52 +865,176 @@ class _Part:
                 return self._named(place - 1, subject, generic=True)
         return None
 
-    def _window(self, hit: Hit[tuple[str, str]]) -> tuple[str | None, int]:
-        """The span of time a move is of, and where its words end."""
-        others = [
-            h.start for h in self.hits
-            if h.label[0] in ("move", "factor", "level_since") and h.start >= hit.end
-        ]  # fmt: skip
+    def _window(self, hit: Hit[tuple[str, str]]) -> Span:
+        """The span of time a move is of; unread where other words of time or place stand by it."""
+        moves = [h for h in self.hits if h.label[0] in ("move", "factor", "level_since")]
+        until = min([h.start for h in moves if h.start >= hit.end] + [len(self.forms)])
         begun = {w.start for w in self.windows}
-        clauses = [
-            place for place in range(hit.end, len(self.forms))
-            if self.forms[place] in _set("clause") and place not in begun
-        ]  # fmt: skip
-        until = min([hit.end + 8, *others, *clauses])
-        after = [w for w in self.windows if hit.end <= w.start < until]
-        before = [w for w in self.windows if w.end <= hit.start]
+        stop = hit.end
+        while stop < until and not (
+            (self.forms[stop] in _set("clause") and stop not in begun)
+            or self.forms[stop] in (";", "|")
+            or (self.forms[stop] == "," and not self._goes_on(stop + 1))
+        ):
+            stop += 1
         within = [w for w in self.windows if hit.start <= w.start < hit.end]
-        chosen = (within + sorted(after, key=lambda w: w.start))[:1]
-        if not chosen:
-            chosen = [w for w in before if w.start <= 6 and "," in self.forms[w.end : w.end + 3]][
-                :1
-            ]
-        if not chosen:
-            return ("other", 0) if "ago" in self.forms else (None, 0)
-        window = chosen[0]
-        name = window.label[1]
-        token = self.tokens[window.start]
+        after = [w for w in self.windows if hit.end <= w.start < stop]
+        before, is_leading = self._before(hit, moves)
+        chosen = _longest(within) or _longest(after) or (before if is_leading else None)
+        if chosen is None:
+            is_read = before is None and not self._has_unread(hit.end, stop, None)
+            return Span("other" if "ago" in self.forms else None, is_read=is_read)
+        span = self._span(chosen)
+        if not is_leading or chosen is not before:
+            is_read = before is None and not self._has_unread(
+                hit.end, stop, (chosen.start, span.end)
+            )
+        else:
+            is_read = not self._has_unread(hit.end, stop, None)
+        return span._replace(is_read=span.is_read and is_read)
+
+    def _goes_on(self, place: int) -> bool:
+        """Whether a span of time follows a comma."""
+        return any(
+            w.start - place <= 4
+            and all(f in _set("leading") for f in self.forms[place : w.start])
+            for w in self.windows if w.start >= place
+        )  # fmt: skip
+
+    def _before(
+        self, hit: Hit[tuple[str, str]], moves: Sequence[Hit[tuple[str, str]]]
+    ) -> tuple[Hit[tuple[str, str]] | None, bool]:
+        """A span of time before a move that is no other's, and whether it surely is this one's.
+
+        It is where it leads the clause ("On Monday the stock fell") or the verb.
+        """
+        start = max([h.end for h in moves if h.end <= hit.start] + [0])
+        found = [w for w in self.windows if start <= w.start and w.end <= hit.start]
+        if start and found and all(
+            f in _set("leading") for f in self.forms[start : found[0].start]
+        ):  # fmt: skip
+            own = _longest(found)
+            found = [w for w in found if own is None or w.start >= own.end]
+        window = _longest([w for w in found if w.label[1] != "day"])
+        if window is None:
+            if not start and self._has_unread(0, hit.start, None, strong=True):
+                return Hit(("window", "other"), 0, 0), False
+            return None, False
+        first = window.start
+        while first > start and self.forms[first - 1] in _set("leading"):
+            first -= 1
+        between = self.forms[self._span(window).end : hit.start]
+        leads_clause = first == 0 or self.forms[first - 1] in (",", "and", "but", ":", "which")
+        leads_verb = all(f in _set("skipped") or f.endswith("ly") for f in between)
+        is_far = len(between) > 8 or bool({"and", ";", "which"} & set(between))
+        others = [w for w in found if w.start >= self._span(window).end and w.label[1] != "day"]
+        return window, (leads_clause or leads_verb) and not is_far and not others
+
+    def _has_unread(
+        self, start: int, stop: int, read: tuple[int, int] | None, *, strong: bool = False
+    ) -> bool:
+        """Whether words of time or place stand in a range, besides those of the span read.
+
+        `strong` leaves prepositions out, behind which a default span would be a guess.
+        """
+        low, high = read or (stop, stop)
+        while low > start and self.forms[low - 1] in _set("leading"):
+            low -= 1
+        for place in range(start, stop):
+            if low <= place < high:
+                continue
+            form = self.forms[place]
+            if form in _set("unread") or form in WEEKDAYS:
+                return True
+            if form in _MONTHS and self.tokens[place].word.is_capital:
+                return True
+            if any(w.start == place and w.label[1] != "day" for w in self.windows):
+                return True
+            if strong or form not in ("in", "over", "at", "for", "within", "by", "through"):
+                continue
+            following = place + 1
+            while following < stop and self.forms[following] in ("the", "a", "an", "its"):
+                following += 1
+            if following >= stop or any(w.start == following for w in self.windows):
+                continue
+            if self.tokens[following].shape in ("#$", "#%"):
+                continue
+            if self.forms[following] not in _set("no_time"):
+                return True
+        return False
+
+    def _span(self, window: Hit[tuple[str, str]]) -> Span:
+        """What span of time the words of a window name."""
+        name, place, end = window.label[1], window.start, window.end
+        token = self.tokens[place]
+        number = int(token.value or 0)
+        stated_on, period, is_read = None, "", True
+        lead = self.forms[max(0, place - 3) : place]
         if name == "months":
-            name = {1: "month", 3: "3m", 6: "6m", 12: "12m"}.get(int(token.value or 0), "other")
-        if name == "year":
-            year = int(self.tokens[window.end - 1].value or 0)
-            name = f"year {year}"
-        if name == "named":
-            name = f"in {_MONTHS[self.forms[window.end - 1]]}"
-        if name in ("day", "week", "month"):
-            previous = self.tokens[window.start - 1] if window.start else None
+            name = {1: "month", 3: "3m", 6: "6m", 12: "12m"}.get(number, f"{number} months")
+        elif name in ("sessions", "days", "weeks"):
+            name = f"{number} {name}" if token.shape == "#" else "other"
+        elif name == "some-day":
+            name = f"{_NUMERALS.get(token.word.form.split('-')[0], 0)} sessions"
+        elif name == "year":
+            name = f"year {int(self.tokens[end - 1].value or 0)}"
+        elif name == "named":
+            month = _MONTHS[self.forms[end - 1]]
+            name = f"in {month}"
+            if self.tokens[end : end + 1] and self.tokens[end].shape == "#y":
+                stated_on = date(int(self.tokens[end].value or 1), month, 1)
+                end += 1
+        elif name == "date":
+            name, (stated_on, precision), end = "on", self.date_after(place - 1), end
+            if stated_on is None or precision != "day":
+                name = "other"
+            while end < place + 4 and end < len(self.tokens) and (
+                self.tokens[end].shape == "#y" or (
+                    self.forms[end] == "," and self.tokens[end + 1 : end + 2]
+                    and self.tokens[end + 1].shape == "#y")
+            ):  # fmt: skip
+                end += 1
+            is_read = not lead or lead[-1] not in _set("not_on")
+        elif name == "weekday":
+            name = token.word.form
+            behind = end + (self.forms[end : end + 1] == [","])
+            if behind < len(self.forms) and self.forms[behind] in _MONTHS:
+                stated_on, precision = self.date_after(behind - 1)
+                if precision == "day":
+                    name, end = "on", behind + 2
+            is_read = not lead or lead[-1] not in _set("not_on")
+        elif name == "since":
+            stated_on = self._since(place)
+            name = "since" if stated_on else "other"
+            if stated_on:
+                period = self.date_after(place)[1]
+                while end < len(self.tokens) and end < place + 5 and (
+                    self.forms[end] in _MONTHS or self.forms[end] in (",", "the", "early")
+                    or self.tokens[end].shape in ("#", "#y")
+                ):  # fmt: skip
+                    end += 1
+        if name in ("day", "week", "month", "3m", "12m") and window.end - window.start <= 2:
+            words = self.forms[max(0, end - 4) : end - 1]
+            if words[-1:] == ["this"] or words[-2:] in (["for", "the"], ["on", "the"]):
+                period = "this"
+            elif words[-1:] in (["last"], ["previous"], ["prior"]) and (
+                words[-2:-1] not in (["the"], ["past"], ["just"])
+            ):  # fmt: skip
+                period = "last"
+            previous = self.tokens[place - 1] if place else None
             if previous is not None and previous.shape == "#" and (previous.value or 0) > 1:
                 name = "3m" if (name, previous.value) == ("month", 3) else "other"
-        return name, self.tokens[window.end - 1].end
+        if name != "day" and _set("part_of") & set(lead):
+            is_read = False
+        return Span(name, stated_on, period, end, is_read)
 
-    def _weekday(self) -> str | None:
-        return next((form for form in self.forms if form in WEEKDAYS), None)
-
-    def _since(self) -> date | None:
-        """The first day of the month or year named after `since`."""
-        if "since" not in self.forms:
-            return None
-        return self.date_after(self.forms.index("since"))[0]
+    def _since(self, place: int) -> date | None:
+        """The first day of the month or year, or the day, named after `since`."""
+        found, _ = self.date_after(place)
+        for form in self.forms[place + 1 : place + 3]:
+            if found is None and form in _MONTHS:
+                return date(1, _MONTHS[form], 1)
+        return found
 
     def date_after(self, place: int) -> tuple[date | None, str]:
         """The day, month or year named within four words, and which of these it is."""
@@ -790,10 +1045,15 @@ class _Part:
             elif token.shape == "#y":
                 year = int(token.value or 0)
                 break
-            elif month and token.shape == "#" and 1 <= (token.value or 0) <= 31:
+            elif token.shape == "#" and 1 <= (token.value or 0) <= 31 and day is None:
                 day = int(token.value or 0)
+            elif token.word.form not in ("the", ",", "early", "late", "of"):
+                break
         if year is None:
-            return (date(1, month, day), "day") if month and day else (None, "")
+            try:
+                return (date(1, month, day), "day") if month and day else (None, "")
+            except ValueError:
+                return None, ""
         try:
             found = date(year, month or 1, day or 1)
         except ValueError:
@@ -820,6 +1080,8 @@ class _Part:
             # A number is one firm's: the first of "A to $265, B to $240" and "A cuts B to $60".
             if any(c.firm != call.firm and c.value == call.target for c in found):
                 continue
+            if call.target is not None and not self._is_own_target(call.firm, call.target):
+                continue
             amount = next(
                 (t for t in self.tokens if t.shape == "#$" and t.value == call.target), None
             )
@@ -830,15 +1092,34 @@ class _Part:
                 else "rating_call"
             )  # fmt: skip
             step = amount.step if amount else 1.0
+            start, end = self._said_by(call.firm, amount)
             found.append(
                 Claim(
                     kind, call.ticker, call.action or "", "equal", call.target, None, step, unit,
-                    None, None, "", self.sentence.number, self.sentence.start, self.sentence.end,
+                    None, None, "", self.sentence.number, start, end,
                     firm=call.firm, grade=call.grade, prior=call.prior_target,
                     prior_grade=call.prior_grade,
                 )
             )  # fmt: skip
         return found
+
+    def _said_by(self, firm: str, amount: Token | None) -> tuple[int, int]:
+        """The span of a call: the sentence, of several firms' from the firm to its number."""
+        base, end = self.sentence.start, self.sentence.end
+        firms = [m for m in self.mentions if m.name.startswith(FIRM)]
+        own = next((m for m in firms if m.name == FIRM + firm), None)
+        if own is None or amount is None or len({m.name for m in firms}) < 3:
+            return base, end
+        return (base + own.start, base + amount.end) if own.end <= amount.end else (base, end)
+
+    def _is_own_target(self, firm: str, target: float) -> bool:
+        """Whether a target is not nearer behind another firm of a list than behind its own."""
+        firms = [m for m in self.mentions if m.name.startswith(FIRM)]
+        if len({m.name for m in firms}) < 3:
+            return True
+        amounts = [t for t in self.tokens if t.shape == "#$" and t.value == target]
+        before = [m for m in firms if amounts and m.end <= amounts[0].word.start]
+        return not before or before[-1].name == FIRM + firm
 
     def _without_judged_firms(self) -> list[Mention]:
         """Mentions but those of a broker that another speaks about: "a target on Citizens"."""
@@ -902,6 +1183,12 @@ def _details(
         if _set("insider") & set(part.forms):
             return None
         before = set(part.forms[max(0, hit.start - 4) : hit.end])
+        # "Shares rose to $163" is a price, "worth up to $2 bln" is none.
+        if _in(_set("rose") | _set("fell"), forms[0]) and (
+            forms[0] in ("up", "down") or (value or 0) > 1e6 or not hit.start
+            or part.forms[hit.start - 1] not in ("shares", "stock", "adrs", "ads")
+        ):  # fmt: skip
+            return None
         if _set("issue") & set(part.forms):
             return None
         return None if before & (_set("not_price") | {"offering", "priced"}) else ()
@@ -959,7 +1246,9 @@ def _opinions(part: _Part, said: str, has_claims: bool) -> list[Opinion]:
         return [Opinion(said[start:], "causal", number)]
     if causes:
         return [Opinion(said, "causal", number)]
-    if any(f in _set("unsure") - {"to", "not", "can"} for f in forms):
+    if _set("negating") & set(forms):
+        return [Opinion(said, "negated", number)]
+    if any(f in _set("unsure") - {"to", "not", "can", "set"} for f in forms):
         return [Opinion(said, "forecast", number)]
     ends = said.rstrip()[-1:]
     is_heading = len(forms) <= 12 and ends not in (".", "!", "?")

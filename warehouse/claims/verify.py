@@ -7,6 +7,7 @@ exception, which the answer names: the day of publication is judged by its final
 from __future__ import annotations
 
 import calendar
+import re
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -226,6 +227,7 @@ def check(
         moment = min(moment, _moment(con, as_of))
     if article.is_cut:
         notes.append("Only the beginning of the text was read.")
+    day = date.fromisoformat(stated[:10]) if stated else None
     company: dict[str, Facts] = {}
     verdicts = []
     answered = Answer(HISTORY, "they hold all that was asked")
@@ -242,7 +244,7 @@ def check(
             verdicts.append(_answer(claim, NOT_CHECKABLE, reason="unknown_company"))
             continue
         if name not in company:
-            company[name] = Facts(con, name, moment, opened if past else None)
+            company[name] = Facts(con, name, moment, opened if past else None, day)
         verdicts.append(judge(company[name], claim))
     subject = company.get(article.ticker) or Facts(con, article.ticker, moment)
     return {
@@ -278,10 +280,27 @@ def _moment(con: duckdb.DuckDBPyConnection, text: str) -> datetime:
 def judge(facts: Facts, claim: Claim) -> Verdict:
     """Return the verdict on one claim by the facts of its company."""
     judges: dict[str, Callable[[Facts, Claim], Verdict]] = _JUDGES
+    claim = _dated(facts, claim)
+    if claim.unread:
+        return _answer(claim, NOT_CHECKABLE, reason=claim.unread)
     try:
         return judges[claim.kind](facts, claim)
     except _NotCheckable as reason:
         return _answer(claim, NOT_CHECKABLE, reason=str(reason))
+
+
+def _dated(facts: Facts, claim: Claim) -> Claim:
+    """A claim whose date has the year it means: the newest past one, of results the nearest."""
+    told = claim.stated_on
+    if told is None or told.year > 1:
+        return claim
+    latest = facts.session + timedelta(days=305 if claim.kind == "earnings_date" else 0)
+    for year in range(latest.year, latest.year - 5, -1):
+        if told.month == 2 and told.day == 29 and not calendar.isleap(year):
+            continue
+        if told.replace(year=year) <= latest:
+            return replace(claim, stated_on=told.replace(year=year))
+    return replace(claim, unread="no_date")
 
 
 def _sentences(article: Article, text: str) -> list[str]:
@@ -397,8 +416,12 @@ class Facts:
         ticker: str,
         moment: datetime,
         past: Past | None = None,
+        day: date | None = None,
     ) -> None:
-        """Find the session of the moment: the newest that had opened."""
+        """Find the session of the moment: the newest that had opened.
+
+        `day` is that of publication, by which "yesterday" is told; without it, the session.
+        """
         self.con, self.ticker, self.moment, self.past = con, ticker, moment, past
         found = self.rows(
             """
@@ -412,6 +435,7 @@ class Facts:
             moment,
         )
         self.session: date = found[0][0] if found else moment.date()
+        self.day = day or self.session
         self.closes_at = found[0][2] if found else moment
         self.next_opens_at = found[0][3] if found else moment
         self.number = found[0][4] if found else -1
@@ -515,6 +539,25 @@ class Facts:
         place = self.at(self.session)
         if place is None or (self.session - self.bars[place].session).days > 7:
             raise _NotCheckable("no_final_bar")
+        return place
+
+    def place_of(self, claim: Claim) -> int:
+        """Place of the bar of the day a claim names: date, weekday, "yesterday"; else `last`."""
+        if claim.window in WEEKDAYS:
+            back = (self.session.weekday() - WEEKDAYS.index(claim.window)) % 7
+            day = self.session - timedelta(days=back)
+        elif claim.window == "yesterday":
+            before = self.at(self.day - timedelta(days=1))
+            day = self.bars[before].session if before is not None else self.day
+        elif claim.window == "on" and claim.stated_on:
+            day = claim.stated_on
+        else:
+            return self.last
+        place = self.at(day)
+        if day > self.session:
+            raise _NotCheckable("in_the_future")
+        if place is None or self.bars[place].session != day:
+            raise _NotCheckable("no_session")
         return place
 
     @cached_property
@@ -749,44 +792,14 @@ def _total_return(bars: Sequence[Bar], first: int, last: int) -> float | None:
 
 
 def _moves(facts: Facts, claim: Claim, down: bool, last: int) -> list[Basis]:
-    """Every admissible reading of a move that ends with the bar at `last`."""
-    bars, window = facts.bars, claim.window or "day"
-    day = bars[last].session
-    starts: list[tuple[str, int | None]] = []
-    if window in ("day", "intraday", *WEEKDAYS):
-        starts = [("day", last - 1 if last else None)]
-    elif window in _SESSIONS:
-        back = day - timedelta(days=7) if window == "week" else _months_before(day, _MONTHS[window])
-        count = _SESSIONS[window]
-        starts = [
-            (f"calendar {window}", facts.at(back)),
-            (f"{count} sessions", last - count if last >= count else None),
-        ]
-    elif window == "ytd":
-        starts = [("year to date", facts.at(date(day.year - 1, 12, 31)))]
-    elif window.startswith("year "):
-        year = int(window[5:])
-        if year > day.year:
-            raise _NotCheckable("in_the_future")
-        starts = [(window, facts.at(date(year - 1, 12, 31)))]
-        ended = facts.at(date(year, 12, 31))
-        last = min(last, ended) if ended is not None else last
-    elif window.startswith("in "):
-        month = int(window[3:])
-        first_day = date(day.year - (month > day.month), month, 1)
-        starts = [(f"month of {first_day:%Y-%m}", facts.at(first_day - timedelta(days=1)))]
-        ended = facts.at(_period_end(first_day, "month"))
-        last = min(last, ended) if ended is not None else last
-    elif window == "since" and claim.stated_on:
-        starts = [(f"since {claim.stated_on}", facts.at(claim.stated_on - timedelta(days=1)))]
-    else:
-        raise _NotCheckable("window_not_supported" if window != "extended" else "outside_session")
-    end = bars[last]
+    """Every admissible reading of a move that ends with the bar at `last`, or before it."""
+    bars = facts.bars
+    spans = _spans(facts, claim, last)
     closes, others = [], []
-    for name, first in starts:
-        if first is None or first < 0 or first >= last:
+    for name, first, until in spans:
+        if first is None or until is None or first < 0 or first >= until:
             continue
-        base = bars[first]
+        base, end = bars[first], bars[until]
         change = end.close / base.close - 1
         closes.append(Basis(f"{name}, close", change, (_price(base), _price(end))))
         extreme, column = (end.low, "low") if down else (end.high, "high")
@@ -794,31 +807,95 @@ def _moves(facts: Facts, claim: Claim, down: bool, last: int) -> list[Basis]:
             label = f"{name}, intraday {column}"
             pair = (_price(base), _price(end, column))
             others.append(Basis(label, extreme / base.close - 1, pair))
-        if end.open and name == "day":
+        if end.open and name in ("day", "open"):
             pair = (_price(base), _price(end, "open"))
-            others.append(Basis("day, open", end.open / base.close - 1, pair))
-        total = _total_return(bars, first, last)
+            others.append(Basis(f"{name}, open", end.open / base.close - 1, pair))
+        total = _total_return(bars, first, until)
         if total is not None:
-            paid = [_price(b, "dividend") for b in bars[first + 1 : last + 1] if b.dividend]
+            paid = [_price(b, "dividend") for b in bars[first + 1 : until + 1] if b.dividend]
             found = (_price(base), _price(end), *paid)
             others.append(Basis(f"{name}, total return", total, found))
     if not closes:
         raise _NotCheckable("history_too_short")
-    if window == "intraday":
+    if claim.window == "open":
+        return [b for b in others if b.name == "open, open"]
+    if claim.window == "intraday":
         return [b for b in others if "intraday" in b.name] + closes
     return closes + others
 
 
+_Spans: TypeAlias = list[tuple[str, int | None, int | None]]
+
+
+def _spans(facts: Facts, claim: Claim, last: int) -> _Spans:
+    """Name, and the places of the bars before the first day and of the last, of each reading."""
+    window, day = claim.window or "day", facts.bars[last].session
+    count, _, unit = window.partition(" ")
+    if window in ("day", "intraday", "open", "on", "yesterday", *WEEKDAYS):
+        return [("open" if window == "open" else "day", last - 1, last)]
+    if window in _SESSIONS:
+        back = day - timedelta(days=7) if window == "week" else _months_before(day, _MONTHS[window])
+        trailing: _Spans = [
+            (f"calendar {window}", facts.at(back), last),
+            (f"{_SESSIONS[window]} sessions", last - _SESSIONS[window], last),
+        ]
+        start = _period_begin(day, window)
+        if claim.period == "this":
+            return [(f"{window} to date", facts.at(start - timedelta(days=1)), last), *trailing]
+        if claim.period == "last":
+            until = start - timedelta(days=1)
+            former = _period_begin(until, window)
+            name = f"{former} to {until}"
+            return [(name, facts.at(former - timedelta(days=1)), facts.at(until)), *trailing]
+        return trailing
+    if unit in ("sessions", "days", "weeks", "months") and int(count):
+        number = int(count)
+        if unit == "sessions":
+            return [(window, last - number, last)]
+        back = (
+            _months_before(day, number) if unit == "months"
+            else day - timedelta(days=number * (7 if unit == "weeks" else 1))
+        )  # fmt: skip
+        sessions = number * {"days": 1, "weeks": 5, "months": 21}[unit]
+        spans: _Spans = [
+            (f"calendar {window}", facts.at(back), last),
+            (f"{sessions} sessions", last - sessions, last),
+        ]
+        return spans[::-1] if unit == "days" else spans
+    if window == "ytd":
+        return [("year to date", facts.at(date(day.year - 1, 12, 31)), last)]
+    if count == "year" or count == "in":
+        begin = date(int(unit), 1, 1) if count == "year" else (
+            claim.stated_on or date(day.year - (int(unit) > day.month), int(unit), 1)
+        )  # fmt: skip
+        if begin > day:
+            raise _NotCheckable("in_the_future")
+        ended = facts.at(_period_end(begin, "year" if count == "year" else "month"))
+        name = window if count == "year" else f"month of {begin:%Y-%m}"
+        until_last = last if ended is None else min(last, ended)
+        return [(name, facts.at(begin - timedelta(days=1)), until_last)]
+    if window == "since" and claim.stated_on:
+        since: _Spans = [
+            (f"since {claim.stated_on}", facts.at(claim.stated_on - timedelta(days=1)), last)
+        ]
+        end_of = _period_end(claim.stated_on, claim.period)
+        if end_of < day:
+            since.append((f"since the close of {end_of}", facts.at(end_of), last))
+        return since
+    raise _NotCheckable("window_not_supported" if window != "extended" else "outside_session")
+
+
+def _period_begin(day: date, window: str) -> date:
+    """The first day of the week, month, quarter, half or year that a day is in."""
+    if window == "week":
+        return day - timedelta(days=day.weekday())
+    months = _MONTHS[window]
+    return date(day.year, (day.month - 1) // months * months + 1, 1)
+
+
 def _move(facts: Facts, claim: Claim) -> Verdict:
     down = claim.argument == "down" or (claim.kind == "factor" and (claim.value or 0) < 1)
-    last = facts.last
-    if claim.window in WEEKDAYS:
-        wanted = WEEKDAYS.index(claim.window)
-        back = (facts.session.weekday() - wanted) % 7
-        place = facts.at(facts.session - timedelta(days=back))
-        if place is None or facts.bars[place].session.weekday() != wanted:
-            raise _NotCheckable("no_session")
-        last = place
+    last = facts.last if claim.window in (None, "day") else facts.place_of(claim)
     bases = _moves(facts, claim, down, last)
     earlier = []
     if claim.window == "day":
@@ -828,6 +905,15 @@ def _move(facts: Facts, claim: Claim) -> Verdict:
                 earlier.append(Basis(f"on {on}", basis.value, basis.evidence))
     note = facts.day_note if last == facts.last else None
     found = _weigh(claim, bases, earlier=earlier, note=note)
+    # "The stock is up 94%" names no span.
+    if found.verdict == CONTRADICTED and claim.window == "day" and (
+        {"up", "down"} & set(claim.text.lower().split())
+    ):  # fmt: skip
+        low, high = tolerance(claim)
+        for window in ("month", "3m", "6m", "12m", "ytd"):
+            other = _fitting(facts, claim, window, down, last)
+            if other is not None and low <= other <= high:
+                raise _NotCheckable("window_not_stated")
     if found.verdict == CONTRADICTED and claim.window in _SESSIONS:
         low, high = tolerance(claim)
         for window in _SESSIONS:
@@ -909,7 +995,8 @@ def _extreme(facts: Facts, claim: Claim) -> Verdict:
 
 
 def _price_level(facts: Facts, claim: Claim) -> Verdict:
-    bar, factor = facts.bars[facts.last], facts.price_factor
+    at = facts.place_of(claim)
+    bar, factor = facts.bars[at], facts.price_factor
     if facts.currency and claim.unit and claim.unit != facts.currency:
         return _other_currency(facts, claim, bar.close * factor, facts.currency, (_price(bar),))
     bases = [Basis("close", bar.close * factor, (_price(bar),))]
@@ -917,11 +1004,14 @@ def _price_level(facts: Facts, claim: Claim) -> Verdict:
         value = getattr(bar, column)
         name = "open" if column == "open" else f"intraday {column}"
         bases.append(Basis(name, value * factor if value else None, (_price(bar, column),)))
+    if claim.window == "open":
+        bases = [basis for basis in bases if basis.name == "open"]
     earlier = []
-    for place in range(max(0, facts.last - 5), facts.last):
+    for place in range(max(0, at - 5), at) if claim.window is None else ():
         former = facts.bars[place]
         earlier.append(Basis(f"on {former.session}", former.close * factor, (_price(former),)))
-    return _weigh(claim, bases, earlier=earlier[::-1], note=facts.day_note)
+    note = facts.day_note if at == facts.last else None
+    return _weigh(claim, bases, earlier=earlier[::-1], note=note)
 
 
 def _other_currency(
@@ -1064,6 +1154,7 @@ def _plain_grade(grade: str | None) -> str:
 
 def _call(facts: Facts, claim: Claim) -> Verdict:
     scores = _grade_scores()
+    day = facts.bars[facts.place_of(claim)].session if claim.window else None
 
     def grade_fits(call: dict[str, Any]) -> bool | None:
         """True for the same word, None for an equal score, False else."""
@@ -1119,11 +1210,16 @@ def _call(facts: Facts, claim: Claim) -> Verdict:
     def fits(call: dict[str, Any]) -> bool:
         return (
             grade_fits(call) is not False and target_fits(call) and currency_fits(call)
-            and change_fits(call)
+            and change_fits(call) and (day is None or call["graded_on"] == day)
         )  # fmt: skip
 
     def shown(call: dict[str, Any]) -> dict[str, Any]:
-        return {
+        told: dict[str, Any] = {}
+        if claim.prior is not None:
+            told["prior_target"] = amount(call["prior_target"] or call["last_target"], call)
+        if claim.kind == "rating_change":
+            told |= {"action": call["action"], "prior_score": call["prior_score"]}
+        return told | {
             "firm": call["firm"], "grade": call["grade"],
             "target": amount(call["told_target"], call),
             "currency": currency_of(call)[0], "graded_on": call["graded_on"],
@@ -1171,6 +1267,14 @@ def _call(facts: Facts, claim: Claim) -> Verdict:
                 claim, STALE, found=shown(own[0]), basis="the firm's newest call",
                 evidence=[*evidence(own[0]), *evidence(call)], note=told,
             )  # fmt: skip
+    newest_call = own[0]
+    if target_fits(newest_call) and not change_fits(newest_call):
+        if claim.kind == "rating_change":
+            note = f"its action was {newest_call['action']!r}, no change of the grade"
+        else:
+            note = f"the target before was {shown(newest_call)['prior_target']:g}"
+    elif day is not None and target_fits(newest_call):
+        note = f"dated {newest_call['graded_on']}, not {day}"
     if not currency_fits(own[0]):
         note = f"stated in {claim.unit}, found in {currency_of(own[0])[0]}"
     elif claim.value is not None:
@@ -1375,10 +1479,6 @@ def _earnings_surprise(facts: Facts, claim: Claim) -> Verdict:
 def _earnings_date(facts: Facts, claim: Claim) -> Verdict:
     assert claim.stated_on is not None
     day = claim.stated_on
-    if day.year == 1:
-        day = day.replace(year=facts.session.year)
-        if (facts.session - day).days > 60:
-            day = day.replace(year=day.year + 1)
     found = facts.rows(
         "select row_id, announced_from, announced_to, known_from, snapshot_date "
         "from staging.stg_earnings_dates where ticker = ? and known_from <= ? "
@@ -1445,11 +1545,13 @@ def _currency(facts: Facts, claim: Claim) -> Verdict:
     return _weigh(claim, [basis], fits=lambda value: bool(value == claim.grade))
 
 
-_STRENGTH = {"3m": "63d", "6m": "126d", "12m": "252d", "month": "63d", "ytd": "252d"}
+_STRENGTH = {"3m": "63d", "6m": "126d", "12m": "252d"}
 
 
 def _versus_market(facts: Facts, claim: Claim) -> Verdict:
-    days = _STRENGTH.get(claim.window or "", "252d")
+    if claim.window not in _STRENGTH or claim.period:
+        raise _NotCheckable("window_not_supported")
+    days = _STRENGTH[claim.window]
     up = claim.argument == "up"
     return _weigh(
         claim, [facts.momentum(f"relative_strength_{days}")],
@@ -1481,13 +1583,117 @@ def _reported(facts: Facts, text: str, least: int, since: datetime | None = None
 
 
 def _news_event(facts: Facts, claim: Claim) -> Verdict:
-    found = _reported(facts, " ".join(claim.words), 2)
-    if not found:
+    """An event is reported where its names, numbers and acts all stand in one story of the company.
+
+    What a story tells in part only is left open, with the story named.
+    """
+    nearest = _reported(facts, claim.text, 1) or _reported(facts, " ".join(claim.words), 2)
+    if not nearest:
         raise _NotCheckable("no_news")
+    stories = {row[0]: _Told.of(f"{row[1]} {row[2]}", facts.ticker) for row in facts.news}
+    told = [
+        next((one for one in _reported(facts, part, 1) if
+              _Told.of(part, facts.ticker).is_in(stories[one.row_id])), None)
+        for part in _events(claim.text, facts.ticker)
+    ]  # fmt: skip
+    if told and all(told):
+        evidence = list(dict.fromkeys(one for one in told if one))
+        return _answer(
+            claim, SUPPORTED, found=evidence[0].value, basis="reported in the news",
+            evidence=evidence, note="that it was reported, not that it moved the price",
+        )  # fmt: skip
     return _answer(
-        claim, SUPPORTED, found=found[0].value, basis="reported in the news", evidence=found,
-        note="that it was reported, not that it moved the price",
+        claim, NOT_CHECKABLE, found=nearest[0].value, basis="the nearest story",
+        evidence=nearest[:1], reason="only_partly_reported",
     )  # fmt: skip
+
+
+def _events(text: str, ticker: str) -> list[str]:
+    """What a list tells of, each part with the names behind it."""
+    parts: list[str] = []
+    for part in _LIST.split(text):
+        one = _Told.of(part, ticker)
+        if parts and (one.is_a_name or not one.telling):
+            parts[-1] += f", {part}"
+        else:
+            parts.append(part)
+    return parts
+
+
+_LIST = re.compile(r",? and |, ")
+# Acts by what they do, so that a story of the opposite act is no report of this one.
+_ACTS = {
+    "end": "end", "ends": "end", "ended": "end", "ending": "end", "cancels": "end",
+    "cancel": "end", "cancelled": "end", "canceled": "end", "scraps": "end", "scrapped": "end",
+    "drops": "end", "dropped": "end", "halts": "end", "halted": "end", "closes": "end",
+    "shuts": "end", "delays": "delay", "delayed": "delay", "postpones": "delay",
+    "postponed": "delay", "withdraws": "end", "withdrew": "end", "terminates": "end",
+    "terminated": "end", "suspends": "end", "suspended": "end", "abandons": "end",
+    "fine": "fine", "fined": "fine", "fines": "fine", "penalty": "fine", "sued": "sue",
+    "sues": "sue", "cuts": "cut", "cut": "cut", "lowers": "cut", "reduces": "cut",
+    "acquires": "acquire", "acquired": "acquire", "sells": "sell", "sold": "sell",
+    "sale": "sell", "rejects": "reject", "rejected": "reject", "denies": "deny",
+    "denied": "deny", "not": "not", "never": "not",
+}  # fmt: skip
+_PLAIN = frozenset(
+    ["the", "its", "and", "for", "new", "with", "of", "in", "on", "to", "a", "an", "at", "by", "as",
+     "it", "is", "was", "has", "had", "over", "more", "than", "into", "from", "further", "first",
+     "announced", "announce", "announces", "announcing", "launch", "launched", "launches",
+     "launching", "unveil", "unveiled", "unveils", "unveiling", "introduced", "introduces",
+     "introduction", "date", "to", "said", "says", "that", "this", "their"]
+)  # fmt: skip
+_COUNTS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
+           "million", "billion", "trillion", "thousand")  # fmt: skip
+_SAME = {
+    "overseas": "abroad", "biggest": "largest", "jump": "raise", "lifts": "raise",
+    "raises": "raise", "founder": "founder", "partner": "partner", "integration": "integra",
+}  # fmt: skip
+
+
+class _Told(NamedTuple):
+    """What a text tells of: names and numbers, acts that exclude others, and telling words."""
+
+    names: frozenset[str]
+    acts: frozenset[str]
+    telling: frozenset[str]
+    is_a_name: bool
+
+    @classmethod
+    def of(cls, text: str, ticker: str) -> _Told:
+        """Read a text; a name is a capital word that does not only begin the sentence."""
+        cut = words(text, 120)
+        forms = [part for word in cut for part in _parts(word.form)]
+        names = {
+            word.form for place, word in enumerate(cut)
+            if (word.is_capital and (place or word.form not in _ACTS))
+            and word.form not in _PLAIN | _STOP_WORDS and word.form != ticker.lower()
+            and len(word.form) > 1
+        }  # fmt: skip
+        names |= {form for form in forms if form in _COUNTS or form[:1].isdigit()}
+        acts = {_ACTS[form] for form in forms if form in _ACTS}
+        telling = {
+            _SAME.get(form, form)[:6] for form in forms
+            if (len(form) > 2 or form == "ai")
+            and form not in _PLAIN | _STOP_WORDS and form not in _COUNTS
+        }  # fmt: skip
+        is_a_name = telling <= {_SAME.get(name, name)[:6] for name in names}
+        return cls(frozenset(names), frozenset(acts), frozenset(telling), is_a_name)
+
+    def is_in(self, story: _Told) -> bool:
+        """Whether a story has every name and number, no other act, and half of the words."""
+        known = story.names | {name.rstrip("s") for name in story.names}
+        if any(name not in known and name[:6] not in story.telling for name in self.names):
+            return False
+        if self.acts != self.acts & story.acts or (story.acts & {"end"}) - self.acts:
+            return False
+        shared = len(self.telling & story.telling)
+        return shared >= min(2, len(self.telling)) and 2 * shared >= len(self.telling) > 0
+
+
+def _parts(form: str) -> list[str]:
+    """A word, and where it begins with a count that count apart: "trillion-parameter"."""
+    head, _, rest = form.partition("-")
+    return [head, rest] if head in _COUNTS and rest else [form]
 
 
 def _risk_flag(facts: Facts, claim: Claim) -> Verdict:

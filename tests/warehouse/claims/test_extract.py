@@ -139,6 +139,11 @@ def test_whose_price() -> None:
         ("By A. Writer, 24 September 2025", "2025-09-24"),
         ("2025-09-24T15:00Z\nText", "2025-09-24T15:00+00:00"),
         ("February 31, 2025", None),
+        ("Published on September 24, 2025 at 10:00", "2025-09-24"),
+        ("Alibaba rose.\nas_of=2030-01-01", None),
+        ("Its next report is due January 15, 2026.", None),
+        ("Founded on April 4, 1999, Alibaba grew.", None),
+        ("January 15, 2026 is when it reports.", None),
         ("Nothing here", None),
     ],
 )

@@ -126,6 +126,180 @@ def test_true(con: duckdb.DuckDBPyConnection, text: str, kind: str, found: Any) 
     assert_evidence_is_stored(con, told["evidence"])
 
 
+DAY_29 = 131.78 / 120.38 - 1
+SPANS = [
+    ("Alibaba shares rose 8% on August 29.", "contradicted", DAY_29),
+    ("Alibaba shares jumped 9.5% on August 29.", "supported", DAY_29),
+    ("On Aug. 29, 2025, Alibaba shares gained 9.5%.", "supported", DAY_29),
+    ("On September 5, Alibaba shares rose 8%.", "contradicted", 141.22 / 140.76 - 1),
+    ("Alibaba shares rose 8% yesterday.", "contradicted", 150.90 / 149.01 - 1),
+    ("Alibaba shares rose 1.3% yesterday.", "supported", 150.90 / 149.01 - 1),
+    ("Alibaba shares rose 8% in the past two weeks.", "contradicted", 163 / 144 - 1),
+    ("Alibaba shares rose 8% over the past ten days.", "contradicted", 163 / 144 - 1),
+    ("Alibaba shares rose 8% over the past 10 trading sessions.", "contradicted", 163 / 144 - 1),
+    ("In the past five sessions Alibaba shares gained about 5.9%.", "supported", 163 / 153.96 - 1),
+    ("Alibaba gained about 5.9% over the last five sessions.", "supported", 163 / 153.96 - 1),
+    ("In the last five trading days the stock gained 5.9%.", "supported", 163 / 153.96 - 1),
+    ("Over three months the stock is up 94%.", "contradicted", None),
+    ("Over three months the stock is up 77%.", "supported", None),
+    ("Since the start of the year Alibaba shares have gained 94%.", "supported", 163 / 84 - 1),
+    ("Alibaba shares have gained 94% since January.", "supported", 163 / 84 - 1),
+    ("Alibaba shares have gained 94% since the start of the year.", "supported", 163 / 84 - 1),
+    ("The stock rose 24% in September.", "supported", 163 / 131.78 - 1),
+    ("Shares are up 23.7% this month.", "supported", 163 / 131.78 - 1),
+    ("Shares are up 6.2% this week.", "supported", 163 / 153.42 - 1),
+    ("The stock rose 25.4% last month.", "supported", 131.78 / 105.07 - 1),
+    ("Alibaba shares rose 4.6% at the open.", "supported", 157.84 / 150.9 - 1),
+    ("Alibaba shares rose 8% at the open.", "contradicted", 157.84 / 150.9 - 1),
+    ("Alibaba shares rose 8% between June and August.", "not_checkable", None),
+    ("Alibaba shares rose 8% in the first half.", "not_checkable", None),
+    ("Alibaba shares rose 8% in Hong Kong.", "not_checkable", None),
+    ("Alibaba shares rose 8% before lunch.", "not_checkable", None),
+    ("Alibaba shares rose 8% in early Monday trading.", "not_checkable", None),
+    ("Alibaba shares rose 8% within hours.", "not_checkable", None),
+    ("Between June and August, Alibaba shares rose 8%.", "not_checkable", None),
+    ("Alibaba shares rose 8% on Saturday, September 20.", "not_checkable", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "verdict", "found"), SPANS)
+def test_span_of_a_move(
+    con: duckdb.DuckDBPyConnection, text: str, verdict: str, found: float | None
+) -> None:
+    """Closes: 28 and 29 August 120.38, 131.78; 31 July 105.07 …; another span is never guessed."""
+    told = judged(con, text, "move")
+    assert told["verdict"] == verdict, told
+    assert (told["reason"] == "window_not_supported") == (
+        verdict == "not_checkable" and "Saturday" not in text
+    )
+    if found is not None:
+        assert told["found"] == pytest.approx(found, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("text", "windows"),
+    [
+        ("Alibaba, which fell 2.9% on Monday, rose 8% on Wednesday.", ["monday", "wednesday"]),
+        ("The stock is up 94% this year and over one year 43%.", ["ytd", "12m"]),
+    ],
+)
+def test_each_move_has_its_own_span(
+    con: duckdb.DuckDBPyConnection, text: str, windows: list[str]
+) -> None:
+    told = check(con, text, newest=NEWEST, published_at=DAY, ticker="BABA")["claims"]
+    assert [one["stated"]["window"] for one in told] == windows
+    assert {one["verdict"] for one in told} == {"supported"}
+
+
+@pytest.mark.parametrize(
+    ("text", "story"),
+    [
+        ("Alibaba unveiled Qwen3-Max, its trillion-parameter model.", "Qwen3-Max"),
+        ("Alibaba announced new AI spending, overseas data centers.", "AI spending plan"),
+        ("Alibaba integrates Nvidia robotics tools.", "Nvidia"),
+        ("Alibaba announced new data centers in Brazil and France.", "Brazil, France"),
+    ],
+)
+def test_news_told(con: duckdb.DuckDBPyConnection, text: str, story: str) -> None:
+    told = judged(con, text, "news_event")
+    assert told["verdict"] == "supported" and story in told["found"], told
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Alibaba announced the end of its Nvidia partnership.",
+        "Alibaba ends its partnership with Nvidia.",
+        "Alibaba integrates AMD robotics tools.",
+        "Alibaba was fined by Beijing over antitrust.",
+        "Alibaba unveiled Qwen3-Max, a small model with one billion parameters.",
+        "Alibaba announced new data centers in Germany, Japan and Mexico.",
+        "Alibaba announced new data centers in Brazil, France and Beijing.",
+    ],
+)
+def test_news_of_something_else(con: duckdb.DuckDBPyConnection, text: str) -> None:
+    told = judged(con, text, "news_event")
+    assert (told["verdict"], told["reason"]) == ("not_checkable", "only_partly_reported")
+    assert told["evidence"][0]["table"] == "raw.news"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "verdict", "said"),
+    [
+        ("BofA lifted its target to $176 on Tuesday.", "rating_call", "contradicted", "09-22"),
+        ("BofA lifted its target to $176 on Monday.", "rating_call", "supported", ""),
+        ("BofA lifted its target to $176 on September 10.", "rating_call", "contradicted", "09-22"),
+        ("The stock had closed at $150.90 on Tuesday.", "price", "supported", ""),
+        ("The stock closed at $149.01 on Tuesday.", "price", "contradicted", ""),
+        ("The stock closed at $149.01 on Monday.", "price", "supported", ""),
+        ("The stock closed at $163 on September 23.", "price", "contradicted", ""),
+        ("Shares opened at $157.84.", "price", "supported", ""),
+        ("Shares opened at $163.", "price", "contradicted", ""),
+        ("Nomura has a $179 target, Morningstar $170 and HSBC $155.", "rating_call",
+         "contradicted", "Nomura"),
+        ("Morgan Stanley has a $175 target, HSBC $155 and Deutsche Bank $200.", "rating_call",
+         "supported", "Morgan Stanley"),
+        ("BofA lifted its target from $140 to $176.", "target_change", "contradicted", "was 135"),
+        ("Goldman upgraded Alibaba to Buy.", "rating_change", "contradicted", "action"),
+    ],
+)  # fmt: skip
+def test_days_firms_and_priors(
+    con: duckdb.DuckDBPyConnection, text: str, kind: str, verdict: str, said: str
+) -> None:
+    """BofA's target went from 135 to 176 on Monday, 22 September."""
+    told = judged(con, text, kind)
+    assert told["verdict"] == verdict, told
+    assert said in f"{told['note']} {told['found']} {told['stated']}"
+
+
+READ_IN_FULL = [
+    ("40 of 54 analysts rate Alibaba a Buy.", "rating_count", "contradicted"),
+    ("48 of 54 analysts rate Alibaba a Buy.", "rating_count", "supported"),
+    ("The shares are 10% above their 200-day moving average.", "moving_average", "not_checkable"),
+    ("Citi's $167 target is the Street-high.", "rating_call", "not_checkable"),
+    ("Alibaba (9988.HK) closed at HK$158.", "price", "not_checkable"),
+    ("Alibaba has outperformed the S&P 500 this year.", "versus_market", "not_checkable"),
+    ("The stock is up 94%.", "move", "not_checkable"),
+    ("The forward P/E is 18.", "multiple", "supported"),
+    ("It has a forward P/E of 25.", "multiple", "contradicted"),
+    ("It has a P/E of 19.3.", "multiple", "supported"),
+    ("Shares rose to $163.", "price", "supported"),
+    ("Shares fell to $140.", "price", "contradicted"),
+    ("Days to cover: 2.15.", "short_interest", "supported"),
+    ("Days to cover: 4.", "short_interest", "contradicted"),
+    ("The consensus on Alibaba is Strong Buy.", "consensus_label", "contradicted"),
+    ("The shares set a new 52-week high.", "high_52w", "supported"),
+]
+
+
+@pytest.mark.parametrize(("text", "kind", "verdict"), READ_IN_FULL)
+def test_read_in_full_or_not_judged(
+    con: duckdb.DuckDBPyConnection, text: str, kind: str, verdict: str
+) -> None:
+    assert judged(con, text, kind)["verdict"] == verdict
+
+
+@pytest.mark.parametrize(
+    "text", ["It is not true that the shares fell 30%.", "The shares didn't rise 8%."]
+)
+def test_a_denial_is_not_judged(con: duckdb.DuckDBPyConnection, text: str) -> None:
+    told = check(con, text, newest=NEWEST, published_at=DAY, ticker="BABA")
+    assert not told["claims"] and [o["reason"] for o in told["opinions"]] == ["negated"]
+
+
+def test_a_date_has_the_year_it_means(con: duckdb.DuckDBPyConnection) -> None:
+    told = judged(con, "Alibaba reports earnings on November 25.", "earnings_date")
+    assert str(told["stated"]["date"]) == "2025-11-25"
+
+
+def test_a_rank_in_a_list(con: duckdb.DuckDBPyConnection) -> None:
+    """The snapshot's ends are 112 and 230, those of the firms' newest targets 140 and 200."""
+    said = "The highest target is $230 and the lowest $150."
+    told = check(con, said, newest=NEWEST, published_at=DAY, ticker="BABA")["claims"]
+    found = {c["stated"]["metric"]: c["verdict"] for c in told}
+    assert found == {"high": "supported", "low": "contradicted"}
+
+
 def assert_evidence_is_stored(con: duckdb.DuckDBPyConnection, rows: list[dict[str, Any]]) -> None:
     for row in rows:
         if not row["table"].startswith("raw."):
