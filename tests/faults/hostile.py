@@ -392,7 +392,7 @@ _REACHING = (
     *("create table t as select 1", "create temp table t as from '{file}'", "use memory"),
     *("drop table raw.prices", "delete from raw.prices", "update raw.prices set close = 1"),
     *("insert into raw.prices (ticker) values ('X')", "truncate raw.prices", "drop schema raw"),
-    *("select getenv('HOME')", "call enable_logging(storage_path = '{new}')", "from raw.prices"),
+    *("select getenv('HOME')", "call enable_logging()", "from raw.prices"),
     *("create macro m() as table from '{file}'", "set custom_extension_repository = '{folder}'"),
 )
 _AROUND = (
@@ -449,6 +449,11 @@ def queries(place: Path, number: int, count: int) -> Outcome:
     case = st.tuples(st.sampled_from(_AROUND), st.sampled_from(_REACHING), words, TEXT)
     many = st.lists(case, min_size=per_reader, max_size=per_reader)
     fuzz(max(1, count // per_reader), number, many, try_)
+    # DuckDB 1.5 refuses this one by aborting the process, so it has one of its own.
+    query = f"call enable_logging(storage_path = '{place / 'new'}')"
+    bellwether = str(Path(sys.executable).with_name("bellwether"))
+    done = subprocess.run([bellwether, "sql", query, "--home", str(home.path)], capture_output=True)
+    assert done.returncode, "it may write a log"
     assert state() == before, f"files were made or changed: {set(state()) ^ set(before)}"
     with reading(home) as con:
         assert con.sql("select ticker, close from raw.prices").fetchall() == [("ABC", 10.0)]
