@@ -11,7 +11,7 @@ import json
 import re
 import shutil
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -97,12 +97,12 @@ def back_up(home: Home, folder: Path | None = None) -> Backup:
     return Backup(folder / name, told["made_at"], SCHEMA_VERSION, tables, size, seconds)
 
 
-def restore(home: Home, folder: Path) -> Backup:
-    """Make the raw store of `home` from the backup in `folder`; there must be none yet.
+def restore(home: Home, backup: Backup) -> Backup:
+    """Make the raw store of `home` from a backup as `read` returned it; there must be none yet.
 
-    Every file is compared with its hash before anything is written, and an older schema is brought
-    to this one. Raises `HomeError` where the home holds a store, `UsageError` where the backup is
-    not whole or made by a newer Bellwether, `StorageError` where the home cannot be written to.
+    An older schema is brought to this one. Raises `HomeError` where the home holds a store,
+    `UsageError` where the backup has a table nobody knows, `StorageError` where the home cannot be
+    written to. The seconds returned hold those of reading.
     """
     started = time.monotonic()
     if home.build.exists():
@@ -110,7 +110,6 @@ def restore(home: Home, folder: Path) -> Backup:
             f"{home.build} exists and is not overwritten. Restore into another home (--home), or "
             f"move {home.build.parent} away first."
         )
-    backup = read(folder)
     unfinished = home.build.with_name(".restored")
     try:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -122,15 +121,11 @@ def restore(home: Home, folder: Path) -> Backup:
         sync(home.build.parent)
     except (OSError, duckdb.Error) as error:
         raise StorageError(
-            f"{folder} could not be restored, and {home.path} has no store still: {in_words(error)}"
+            f"{backup.path} could not be restored, and {home.path} has no store still: {in_words(error)}"
         ) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    seconds = round(time.monotonic() - started, 3)
-    return Backup(
-        *(backup.path, backup.made_at, backup.schema_version, backup.tables, backup.size_bytes),
-        seconds,
-    )
+    return replace(backup, seconds=round(backup.seconds + time.monotonic() - started, 3))
 
 
 def read(folder: Path) -> Backup:

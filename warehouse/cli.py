@@ -749,11 +749,14 @@ def restore(
     Every file is compared with its hash first. Then `bellwether refresh --force` builds the marts.
     """
     from orchestration.lock import alone
+    from warehouse.backup import read
     from warehouse.backup import restore as restore_from
 
     place = Home.find(home)
+    # What is no backup is refused before anything is made for the lock.
+    whole = read(folder)
     with alone(place, _tell_waiting):
-        made = restore_from(place, folder)
+        made = restore_from(place, whole)
     _tell_backup("Restored", made, as_json)
     if not as_json:
         out.print("`bellwether refresh --force` builds the marts from it.")

@@ -15,7 +15,7 @@ import pytest
 
 from warehouse import backup as backup_module
 from warehouse import store as store_module
-from warehouse.backup import MANIFEST, back_up, restore
+from warehouse.backup import MANIFEST, back_up, read, restore
 from warehouse.errors import HomeError, StorageError, UsageError
 from warehouse.publish import publish
 from warehouse.settings import Home
@@ -83,7 +83,7 @@ def test_what_is_restored_is_the_raw_store_bit_for_bit(home: Home, tmp_path: Pat
     elsewhere = tmp_path / "it's [a] *backup*"
     shutil.copytree(made.path, elsewhere)
     other = Home(tmp_path / "other")
-    restored = restore(other, elsewhere)
+    restored = restore(other, read(elsewhere))
     assert bits(other) == before
     assert (restored.made_at, restored.tables) == (made.made_at, made.tables)
     # It is a store like any other.
@@ -101,8 +101,9 @@ def test_a_home_that_has_a_store_is_not_overwritten(home: Home) -> None:
     fill(home)
     before = bits(home)
     made = back_up(home)
+    whole = read(made.path)
     with pytest.raises(HomeError, match=r"exists and is not overwritten"):
-        restore(home, made.path)
+        restore(home, whole)
     assert bits(home) == before
 
 
@@ -143,7 +144,7 @@ def test_a_backup_that_is_not_whole_is_refused_before_anything_is_written(
     spoil(made.path)
     other = Home(tmp_path / "other")
     with pytest.raises(UsageError, match=words):
-        restore(other, made.path)
+        restore(other, read(made.path))
     assert not other.path.exists()
 
 
@@ -167,9 +168,9 @@ def test_a_backup_is_there_whole_or_not_at_all(
     with monkeypatch.context() as patch:
         patch.setattr(backup_module, "sync", full)
         with pytest.raises(StorageError, match="has no store still"):
-            restore(other, made.path)
+            restore(other, read(made.path))
     assert list(other.build.parent.iterdir()) == []
-    restore(other, made.path)
+    restore(other, read(made.path))
 
 
 def test_a_backup_of_an_older_schema_is_brought_to_this_one(
@@ -192,7 +193,7 @@ def test_a_backup_of_an_older_schema_is_brought_to_this_one(
     monkeypatch.setattr(store_module, "SCHEMA_SQL", schema)
     before = bits(home)
     other = Home(tmp_path / "other")
-    restore(other, made.path)
+    restore(other, read(made.path))
     assert bits(other) == before
     with duckdb.connect(str(other.build)) as con:
         assert con.sql("select version from raw.schema_version").fetchall() == [(2,)]
