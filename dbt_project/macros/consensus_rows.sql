@@ -204,9 +204,14 @@ session, so what happened in them is counted session by session.
                 standing.ticker_number,
                 standing.point,
                 standing.target as cluster_low,
-                lead(standing.target, cast(floor(vote_counts.target_count / 2.0) as integer)) over (
+                {{
+                    rows_before(
+                        "standing.target",
+                        "cast(floor(vote_counts.target_count / 2.0) as integer)",
+                    )
+                }} over (
                     partition by standing.ticker_number, standing.point
-                    order by standing.target asc nulls last
+                    order by standing.target desc nulls last
                 ) as cluster_high,
                 vote_counts.target_median
             from standing
@@ -533,9 +538,9 @@ session, so what happened in them is counted session by session.
         placed as (
             select
                 sessions.*,
-                max(vote_counts.point) over by_session as point,
-                max(revision_counts.point) over by_session as revision_point,
-                max(told.told_from) over by_session as told_from
+                {{ greatest_so_far("vote_counts.point", "by_session") }} as point,
+                {{ greatest_so_far("revision_counts.point", "by_session") }} as revision_point,
+                {{ greatest_so_far("told.told_from", "by_session") }} as told_from
             from sessions
             left join
                 vote_counts
