@@ -589,7 +589,10 @@ def diff(
             else publish.reading(place)
         )
         with opened as before:
-            found = changes(before, after, ticker, is_same_basis=compared_by.way != TIME_MACHINE)
+            found = changes(
+                *(before, after, ticker, since_moment),
+                is_same_basis=compared_by.way != TIME_MACHINE,
+            )
     if as_json:
         print_json(
             {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import duckdb
@@ -28,9 +29,17 @@ _RETURNS = (
     ("return_1m", "Return over one month"),
     ("return_ytd", "Return since the start of the year"),
     ("return_12m", "Return over twelve months"),
-    ("momentum_percentile", "Percentile of momentum"),
+    ("momentum_percentile", "Percentile of 12-1 momentum in the universe"),
 )
-_SHARES = ("upside_median", "return_1m", "return_ytd", "return_12m", "momentum_percentile")
+_RANKED = ("momentum_12_1", "universe_count")
+_SHARES = (
+    "upside_median",
+    "return_1m",
+    "return_ytd",
+    "return_12m",
+    "momentum_percentile",
+    "momentum_12_1",
+)
 _PRICES = ("target_median", "target_cluster_low", "target_cluster_high", "snapshot_target_mean")
 
 
@@ -85,10 +94,11 @@ def changes(
     before: duckdb.DuckDBPyConnection,
     after: duckdb.DuckDBPyConnection,
     ticker: str,
+    since: datetime,
     *,
     is_same_basis: bool = False,
 ) -> list[Change]:
-    """Return what changed for `ticker` from one database to a later one.
+    """Return what changed for `ticker` from one database, of the moment `since`, to a later one.
 
     Prices and targets of the earlier one are brought to the split basis of the later, unless they
     are on it (`is_same_basis`).
@@ -102,7 +112,7 @@ def changes(
         *(vote.change for vote in votes),
         *_levels(old, new, splits, votes),
         *_returns(old, new, splits),
-        *_flags(old, new),
+        *_flags(old, new, since),
     ]
 
 
@@ -292,15 +302,29 @@ def _returns(old: Marts, new: Marts, splits: float) -> list[Change]:
             was = was / splits
         if not _differ(was, now):
             continue
-        cells = [m.cell("marts.momentum", r, column) for m, r in ((old, before), (new, after)) if r]
+        shown = (column, *(_RANKED if column == "momentum_percentile" else ()))
+        rows = [(marts, row) for marts, row in ((old, before), (new, after)) if row]
+        cells = [m.cell("marts.momentum", row, part) for part in shown for m, row in rows]
+        text = _moved(words, column, was, now)
+        if before and after and column == "momentum_percentile":
+            momenta, counts = ([row[part] for row in (before, after)] for part in _RANKED)
+            text += (
+                f" ({_moved('its own momentum', 'momentum_12_1', *momenta)}; companies ranked:"
+                f" {counts[0]} → {counts[1]}; the rest is what the others did)"
+            )
         head, *rest = [*cells, *_bars(old, new, column)]
-        found.append(Change("Price", _moved(words, column, was, now), was, now, (head, *rest)))
+        found.append(Change("Price", text, was, now, (head, *rest)))
     return found
 
 
-def _flags(old: Marts, new: Marts) -> list[Change]:
+def _flags(old: Marts, new: Marts, since: datetime) -> list[Change]:
     query = "select * from marts.risk_flags where ticker = $ticker order by opened_on desc, flag"
     before = {row["flag_episode_id"]: row for row in old.rows(query)}
+    told = new.rows(
+        "select row_id from staging.stg_prices where ticker = $ticker and known_from > $since",
+        since=since,
+    )
+    new_bars = {row["row_id"] for row in told}
     found = []
     for flag in new.rows(query):
         was = before.get(flag["flag_episode_id"])
@@ -327,6 +351,8 @@ def _flags(old: Marts, new: Marts) -> list[Change]:
             if row["table_name"].startswith("raw.")
             for cell in new.raw(row["table_name"], [row["row_id"]], row["column_name"])
         ]
+        # A bar of its window that was known before changed nothing.
+        leaves = [c for c in leaves if c.table != "raw.prices" or c.row_id in new_bars] or leaves
         message = clean(flag["message"])
         found.append(
             Change(

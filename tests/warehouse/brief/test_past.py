@@ -43,8 +43,8 @@ def test_changes_by_the_histories_are_those_by_the_time_machine(
     with publish.reading(sample, past) as then:
         for ticker in by_history:
             with history(sample.published.resolve(), PAST, ticker) as before:
-                found = changes(before, marts, ticker, is_same_basis=True)
-            told = changes(then, marts, ticker)
+                found = changes(before, marts, ticker, PAST, is_same_basis=True)
+            told = changes(then, marts, ticker, PAST)
             assert [one.text for one in found] == [one.text for one in told], ticker
             for one, other in zip(found, told, strict=True):
                 assert near(one.before, other.before), (ticker, one.text)

@@ -57,8 +57,8 @@ def test_what_changed_is_what_was_told_since(
     sample: Home, past: Path, marts: duckdb.DuckDBPyConnection
 ) -> None:
     with publish.reading(sample, past) as before:
-        found = changes(before, marts, "BABA")
-        assert changes(before, before, "BABA") == []
+        found = changes(before, marts, "BABA", PAST)
+        assert changes(before, before, "BABA", PAST) == []
     assert {change.kind for change in found} == {"Votes", "Consensus", "Price", "Risk flags"}
     votes = {change.text.split(":")[0]: change for change in found if change.kind == "Votes"}
     # Every firm of which a call became known since, by the raw tables alone.
@@ -87,5 +87,17 @@ def test_what_changed_is_what_was_told_since(
     close = next(change for change in found if change.text.startswith("Close:"))
     assert (close.before, close.after) == (104.07, 163.0)
     assert [c.value for c in close.evidence if c.is_raw] == [104.07, 163.0]
+    (rank,) = [c for c in found if c.text.startswith("Percentile of 12-1 momentum")]
+    counts = [c.value for c in rank.evidence if c.column == "universe_count"]
+    momenta = [c.value for c in rank.evidence if c.column == "momentum_12_1"]
+    assert f"companies ranked: {counts[0]} → {counts[1]}" in rank.text
+    assert f"its own momentum: {momenta[0]:.1%} → {momenta[1]:.1%}".replace("%", " %") in rank.text
+    # The bars of its window that were known before did not open it.
+    (opened,) = [c for c in found if c.text.startswith("OVEREXTENDED of")]
+    bars = [cell.row_id for cell in opened.evidence if cell.table == "raw.prices"]
+    days = marts.execute(
+        "select min(session_date) from raw.prices where list_contains(?, row_id)", [bars]
+    ).fetchall()
+    assert bars and days[0][0] >= PAST.date()
     (closed,) = [c for c in found if c.text.startswith("DD_DEEP of 2025-04-01")]
     assert "closed on 2025-08-29" in closed.text
