@@ -973,6 +973,8 @@ def _progress(title: str, *, quiet: bool) -> Iterator[Callable[[str, str], None]
     if quiet:
         yield lambda _asset, _status: None
         return
+    if not err.is_terminal:
+        err.print(f"{title} …", highlight=False)
     with err.status(f"{title} …") as line:
         yield lambda asset, what: line.update(f"{title}: {escape(asset)} {escape(what)}")
 

@@ -28,8 +28,10 @@ _SEVERITY_COLOURS = {1: GREY, 2: BLUE, 3: ORANGE, 4: RED}
 _DECLARATION = re.compile(r"\s*([\w-]+)\s*:\s*([^;]+?)\s*(?:;|$)")
 
 
-def price_chart(bars: Sequence[Row], calls: Sequence[Row], flags: Sequence[Row]) -> str:
-    """Draw closes with their means of 50 and 200 sessions; calls and severe flags are marked."""
+def price_chart(
+    bars: Sequence[Row], calls: Sequence[Row], flags: Sequence[Row], currency: str
+) -> str:
+    """Draw closes in `currency` with their means of 50 and 200 sessions; calls and severe flags are marked."""
     figure, axes = _figure(3.2)
     shown = _thinned(bars)
     days = [row["session_date"] for row in shown]
@@ -77,12 +79,13 @@ def price_chart(bars: Sequence[Row], calls: Sequence[Row], flags: Sequence[Row])
             )
             labelled = True
     _date(axes)
+    axes.set_ylabel(currency)
     axes.legend(loc="upper left", fontsize=7, frameon=False, ncols=2)
     return _svg(figure, "Closing price, moving averages, analysts' calls and open risk flags")
 
 
-def target_chart(sessions: Sequence[Row]) -> str:
-    """Draw the range and median of the named firms' targets against the close."""
+def target_chart(sessions: Sequence[Row], currency: str) -> str:
+    """Draw the range and median of the named firms' targets, and the close, in `currency`."""
     figure, axes = _figure(2.6)
     shown = _thinned([row for row in sessions if row["close"] is not None])
     days = [row["session_date"] for row in shown]
@@ -110,6 +113,7 @@ def target_chart(sessions: Sequence[Row]) -> str:
     )
     axes.plot(days, column("close"), color=INK, linewidth=1.3, label="close")
     _date(axes)
+    axes.set_ylabel(currency)
     axes.legend(loc="upper left", fontsize=7, frameon=False)
     return _svg(figure, "Range of named price targets against the price over time")
 

@@ -74,12 +74,16 @@ class Marts:
         if not wanted:
             return []
         found = self.rows(
-            f"select row_id, {', '.join(columns)} from {table} where list_contains($ids, row_id)",
+            f"select row_id, known_at, {', '.join(columns)} from {table} "
+            "where list_contains($ids, row_id)",
             ids=wanted,
         )
         told = {row["row_id"]: row for row in found}
         return [
-            Evidence(table, column, plain(told[row_id][column]), row_id=row_id)
+            Evidence(
+                *(table, column, plain(told[row_id][column]), row_id),
+                known_at=str(told[row_id]["known_at"]),
+            )
             for row_id in wanted
             if row_id in told
             for column in columns
@@ -701,9 +705,13 @@ class _Composer:
         newest: dict[str, Row] = {}
         for story in stories:
             newest.setdefault(story["topic"], story)
+        # A story that is the first of several topics is told once.
+        told: dict[str, list[str]] = {}
+        for topic, story in newest.items():
+            told.setdefault(story["cluster_id"], []).append(topic)
         said = [
-            self.story(story, f"{_DRIVERS[topic]}: ")
-            for topic, story in list(newest.items())[:MOST_DRIVERS]
+            self.story(newest[topics[0]], f"{', '.join(_DRIVERS[topic] for topic in topics)}: ")
+            for topics in list(told.values())[:MOST_DRIVERS]
         ]
         if not said:
             said.append(self.no_story("No story of 45 days about the company names a driver"))

@@ -13,13 +13,17 @@ Value: TypeAlias = str | int | float | bool | None
 
 @dataclass(frozen=True)
 class Evidence:
-    """One cell: of a raw table by its `row_id`, of any other by the columns of its `key`."""
+    """One cell: of a raw table by its `row_id`, of any other by the columns of its `key`.
+
+    `known_at`: the moment (UTC) we were told a raw row.
+    """
 
     table: str
     column: str
     value: Value
     row_id: str | None = None
     key: tuple[tuple[str, str], ...] = ()
+    known_at: str | None = None
 
     @property
     def is_raw(self) -> bool:
@@ -34,6 +38,7 @@ class Evidence:
             "row_id": self.row_id,
             "column": self.column,
             "value": self.value,
+            "known_at": self.known_at,
         }
 
 

@@ -46,7 +46,7 @@ def evidence_lines(sentence: Sentence) -> list[str]:
     return [
         clean(
             f"{cell.table} {cell.row_id or ' '.join(value for _, value in cell.key)} "
-            f"{cell.column} = {cell.value}"
+            f"{cell.column} = {cell.value}" + (f", known {cell.known_at}" if cell.known_at else "")
         )
         for cell in sentence.evidence
     ]

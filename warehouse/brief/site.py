@@ -68,6 +68,9 @@ def write_site(
         for row in con.execute(
             "select ticker from marts.scorecard "
             "where ticker in (select ticker from staging.stg_universe) "
+            # Benchmarks and rates are in the universe to measure companies by.
+            "and ticker not in (select ticker from staging.stg_securities "
+            "where quote_type <> 'EQUITY') "
             "and (close is not null or firm_count > 0 or analyst_count > 0) order by ticker"
         ).fetchall()
     ]
@@ -256,12 +259,14 @@ def _pictured(con: duckdb.DuckDBPyConnection, ticker: str) -> dict[str, Any]:
             """
         ),
         "consensus": marts.one("marts.consensus"),
+        "currency": (marts.one("marts.scorecard") or {}).get("currency"),
     }
 
 
 def _pictures(pictured: dict[str, Any]) -> list[dict[str, Any]]:
     pictures = []
     bars, flags, consensus = pictured["bars"], pictured["flags"], pictured["consensus"]
+    currency = clean(pictured["currency"] or "")
 
     def add(svg: str, caption: str) -> None:
         pictures.append({"svg": Markup(svg), "caption": caption})
@@ -269,14 +274,14 @@ def _pictures(pictured: dict[str, Any]) -> list[dict[str, Any]]:
     if bars:
         first, last = bars[0], bars[-1]
         add(
-            charts.price_chart(bars, pictured["calls"], flags),
+            charts.price_chart(bars, pictured["calls"], flags, currency),
             f"The close went from {first['close']:,.2f} on {first['session_date']} to "
             f"{last['close']:,.2f} on {last['session_date']}. Triangles: analysts' calls; shaded: "
             "a risk flag of severity 2 or more was open.",
         )
     if any(row["target_median"] is not None for row in pictured["sessions"]):
         add(
-            charts.target_chart(pictured["sessions"]),
+            charts.target_chart(pictured["sessions"], currency),
             "Targets of the named firms, as each session knew them, against the close.",
         )
     if consensus and (consensus["analyst_count"] or consensus["firm_count"]):

@@ -49,7 +49,7 @@ def read(file: Path) -> dict[str, Any]:
 
 
 def verify(told: Mapping[str, Any], con: duckdb.DuckDBPyConnection, moment: str) -> list[Verdict]:
-    """Return a verdict on each sentence of a brief.
+    """Return a verdict on each sentence of a brief, and on each that was taken out of it.
 
     `con` holds raw rows and the marts built from them as of `moment`, the brief's. A sentence
     reproduces when every cell it rests on has the value told, and the rules compose it again.
@@ -63,9 +63,10 @@ def verify(told: Mapping[str, Any], con: duckdb.DuckDBPyConnection, moment: str)
     try:
         composed = compose(con, str(told["ticker"]), moment)
     except UsageError:
-        again = set()
+        again: dict[str, list[str]] = {}
     else:
-        again = {one.text for section in composed.sections for one in section.sentences}
+        again = {part.title: [one.text for one in part.sentences] for part in composed.sections}
+    everywhere = {text for texts in again.values() for text in texts}
     bars = _changed_bars(con, told)
     verdicts = []
     for section in told["sections"]:
@@ -77,7 +78,7 @@ def verify(told: Mapping[str, Any], con: duckdb.DuckDBPyConnection, moment: str)
             ]
             if not sentence["evidence"]:
                 reasons.append("it carries no evidence")
-            if sentence["text"] not in again:
+            if sentence["text"] not in everywhere:
                 reasons.append("from the raw rows of now the rules do not compose this sentence")
             # A figure of a window names few of its bars: say which of the others changed.
             if reasons and not any(reason.startswith("raw.") for reason in reasons):
@@ -85,6 +86,30 @@ def verify(told: Mapping[str, Any], con: duckdb.DuckDBPyConnection, moment: str)
             verdicts.append(
                 Verdict(section["title"], sentence["text"], not reasons, tuple(reasons))
             )
+    return verdicts + _taken_out(told, again)
+
+
+def _taken_out(told: Mapping[str, Any], again: Mapping[str, list[str]]) -> list[Verdict]:
+    """Return a verdict on each sentence that is composed beyond those a section tells.
+
+    One that is told in other words stands for the one that is composed in its place.
+    """
+    verdicts = []
+    for title, composed in again.items():
+        texts = [
+            sentence["text"]
+            for section in told["sections"]
+            if section["title"] == title
+            for sentence in section["sentences"]
+        ]
+        absent = [text for text in composed if text not in texts]
+        changed = sum(text not in composed for text in texts)
+        verdicts += [
+            Verdict(
+                title, text, False, ("the rules compose this sentence, and the brief lacks it",)
+            )
+            for text in absent[changed:]
+        ]
     return verdicts
 
 

@@ -45,8 +45,9 @@ def test_a_brief_has_six_sections_and_every_sentence_evidence(brief: dict[str, A
         for sentence in part["sentences"]:
             assert set(sentence) == {"text", "evidence"} and sentence["evidence"]
             for cell in sentence["evidence"]:
-                assert set(cell) == {"table", "key", "row_id", "column", "value"}
+                assert set(cell) == {"table", "key", "row_id", "column", "value", "known_at"}
                 assert bool(cell["row_id"]) != bool(cell["key"])
+                assert bool(cell["row_id"]) == bool(cell["known_at"]) or cell["table"][:4] != "raw."
 
 
 def test_every_cell_is_where_the_evidence_says(

@@ -152,7 +152,14 @@ def test_hostile_text_does_nothing(page: Any, tmp_path: Path) -> None:
     sentence = Sentence("“{0}”.", Fact(hostile, cells))
     sections = (Section("Why it moves", (sentence,)),)
     brief = Brief("EVIL", hostile, "2025-09-25 13:29:00", False, sections)
-    pictured = {"bars": [], "calls": [], "flags": [], "sessions": [], "consensus": None}
+    pictured = {
+        "bars": [],
+        "calls": [],
+        "flags": [],
+        "sessions": [],
+        "consensus": None,
+        "currency": None,
+    }
     file = tmp_path / "evil.html"
     file.write_text(_company(brief, pictured), encoding="utf-8")
     page.goto(file.as_uri())
@@ -276,8 +283,8 @@ def test_pictures_of_any_length_of_history(days: int) -> None:
     ]
     flag = {"flag": "GAP", "kind": "event", "severity": 3, "opened_on": first, "closed_on": None}
     drawn = (
-        charts.price_chart(rows, [{"graded_on": first, "effect": "up"}], [flag]),
-        charts.target_chart(rows),
+        charts.price_chart(rows, [{"graded_on": first, "effect": "up"}], [flag], "USD"),
+        charts.target_chart(rows, "USD"),
         charts.flag_chart([flag], rows[-1]["session_date"]),
     )
     for svg in drawn:

@@ -81,6 +81,12 @@ def test_an_untouched_brief_reproduces_and_an_edited_one_does_not(
     second["evidence"] = []
     third["evidence"][0]["value"] = 0.5
     assert broken(edited, marts, as_of) == [first["text"], second["text"], third["text"]]
+    # What an unkind hand takes out is missed, in a section that stays and in one that goes.
+    fewer = copy.deepcopy(told)
+    risks = fewer["sections"].pop(4)
+    taken = fewer["sections"][2]["sentences"].pop(1)
+    texts = [taken["text"], *(sentence["text"] for sentence in risks["sentences"])]
+    assert sorted(broken(fewer, marts, as_of)) == sorted(texts)
 
 
 def test_names_in_a_file_get_into_no_sql(
@@ -97,7 +103,7 @@ def test_names_in_a_file_get_into_no_sql(
         **told,
         "sections": [{"title": "x", "sentences": [{"text": "x", "evidence": [cell]}]}],
     }
-    (verdict,) = verify(edited, marts, as_of)
+    verdict, *_ = verify(edited, marts, as_of)
     assert "there is no such cell" in verdict.reasons[0]
 
 
