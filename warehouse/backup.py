@@ -121,7 +121,8 @@ def restore(home: Home, backup: Backup) -> Backup:
         sync(home.build.parent)
     except (OSError, duckdb.Error) as error:
         raise StorageError(
-            f"{backup.path} could not be restored, and {home.path} has no store still: {in_words(error)}"
+            f"{backup.path} could not be restored, and {home.path} has no store still: "
+            f"{in_words(error)}"
         ) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

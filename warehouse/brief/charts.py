@@ -31,7 +31,7 @@ _DECLARATION = re.compile(r"\s*([\w-]+)\s*:\s*([^;]+?)\s*(?:;|$)")
 def price_chart(
     bars: Sequence[Row], calls: Sequence[Row], flags: Sequence[Row], currency: str
 ) -> str:
-    """Draw closes in `currency` with their means of 50 and 200 sessions; calls and severe flags are marked."""
+    """Draw closes in `currency`, their means of 50 and 200 sessions, calls and severe flags."""
     figure, axes = _figure(3.2)
     shown = _thinned(bars)
     days = [row["session_date"] for row in shown]
