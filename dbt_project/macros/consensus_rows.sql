@@ -9,6 +9,8 @@ session, so what happened in them is counted session by session.
 {% macro consensus_rows(sessions, is_newest) %}
     {#- Sessions, and points, that are looked at together: a point meets what touches its block alone. -#}
     {%- set session_block, point_block = 64, 16 -%}
+    {#- One number for a ticker and one of its sessions: windows and groups by two cost half as much again. -#}
+    {%- set key = "%s.ticker_number * (" ~ newest() ~ " + 1) + %s" -%}
     {#- A thousandth of a percent is rounding, not a change. -#}
     {%- set counted = {
         "upgrades": "direction = 'upgrade'",
@@ -54,6 +56,7 @@ session, so what happened in them is counted session by session.
             select
                 ranges.ticker_number,
                 told.session_number,
+                {{ key | format("ranges", "told.session_number") }} as session_key,
                 told.session_date,
                 told.counted_on,
                 told.close,
@@ -106,6 +109,7 @@ session, so what happened in them is counted session by session.
             select
                 points.ticker_number,
                 points.point,
+                sessions.session_key as point_key,
                 points.point - points.point % {{ session_block }} as block_number,
                 sessions.counted_on
             from points
@@ -139,8 +143,7 @@ session, so what happened in them is counted session by session.
         ),
         standing as (
             select
-                blocks.ticker_number,
-                dated_points.point,
+                dated_points.point_key,
                 blocks.score,
                 blocks.bucket,
                 blocks.target,
@@ -162,8 +165,7 @@ session, so what happened in them is counted session by session.
         ),
         vote_counts as (
             select
-                ticker_number,
-                point,
+                point_key,
                 count(*) as firm_count,
                 count(case when bucket = 'buy' then 1 end) as firm_buy_count,
                 count(case when bucket = 'hold' then 1 end) as firm_hold_count,
@@ -181,7 +183,7 @@ session, so what happened in them is counted session by session.
                 min(target) as target_low,
                 stddev_samp(target) as target_stddev
             from standing
-            group by ticker_number, point
+            group by point_key
         ),
         labelled_counts as (
             select
@@ -201,8 +203,7 @@ session, so what happened in them is counted session by session.
         -- From each target to the one half of all of them above it.
         halves as (
             select
-                standing.ticker_number,
-                standing.point,
+                standing.point_key,
                 standing.target as cluster_low,
                 {{
                     rows_before(
@@ -210,25 +211,20 @@ session, so what happened in them is counted session by session.
                         "cast(floor(vote_counts.target_count / 2.0) as integer)",
                     )
                 }} over (
-                    partition by standing.ticker_number, standing.point
-                    order by standing.target desc nulls last
+                    partition by standing.point_key order by standing.target desc nulls last
                 ) as cluster_high,
                 vote_counts.target_median
             from standing
-            inner join
-                vote_counts
-                on vote_counts.ticker_number = standing.ticker_number
-                and vote_counts.point = standing.point
+            inner join vote_counts on vote_counts.point_key = standing.point_key
             where standing.target is not null and vote_counts.target_count >= 5
         ),
         intervals as (
             select
-                ticker_number,
-                point,
+                point_key,
                 cluster_low,
                 cluster_high,
                 row_number() over (
-                    partition by ticker_number, point
+                    partition by point_key
                     order by
                         cast(cluster_high - cluster_low as decimal(28, 6)) asc nulls last,
                         cast(
@@ -242,9 +238,7 @@ session, so what happened in them is counted session by session.
             where cluster_high is not null
         ),
         clusters as (
-            select ticker_number, point, cluster_low, cluster_high
-            from intervals
-            where width_rank = 1
+            select point_key, cluster_low, cluster_high from intervals where width_rank = 1
         ),
         calls as (
             select
@@ -281,8 +275,7 @@ session, so what happened in them is counted session by session.
             -- One session a ticker: what is in its windows is counted as it is.
             recent as (
                 select
-                    sessions.ticker_number,
-                    sessions.session_number as point,
+                    sessions.session_key as point_key,
                     calls.graded_on + 30 > sessions.counted_on as is_in_30d,
                     calls.direction,
                     calls.target_revision,
@@ -296,9 +289,8 @@ session, so what happened in them is counted session by session.
             ),
             revision_counts as (
                 select
-                    ticker_number,
-                    point as session_number,
-                    point,
+                    point_key as session_key,
+                    point_key,
                     {% for name, condition in counted.items() %}
                         count(case when is_in_30d and {{ condition }} then 1 end) as {{ name }}_30d,
                         count(case when {{ condition }} then 1 end) as {{ name }}_90d,
@@ -306,7 +298,7 @@ session, so what happened in them is counted session by session.
                     count(case when direction = 'withdrawal' then 1 end) as withdrawals_90d,
                     max(badness) as badness
                 from recent
-                group by ticker_number, point
+                group by point_key
             ),
         {% else %}
             {%- set before_the_calendar = (
@@ -418,9 +410,8 @@ session, so what happened in them is counted session by session.
             ),
             revision_counts as (
                 select
-                    ticker_number,
-                    session_number,
-                    point,
+                    {{ key | format("changes", "changes.session_number") }} as session_key,
+                    {{ key | format("changes", "changes.point") }} as point_key,
                     {% for name in counted %}
                         {% for window in ["30d", "90d"] %}
                             sum({{ name }}_{{ window }}) over so_far as {{ name }}_{{ window }},
@@ -474,13 +465,16 @@ session, so what happened in them is counted session by session.
                     on steps.step <= (spans.last_block - spans.first_block) / {{ point_block }}
             ),
             change_points as (
-                select ticker_number, point, point - point % {{ point_block }} as block_number
+                select
+                    ticker_number,
+                    point,
+                    {{ key | format("changes", "point") }} as point_key,
+                    point - point % {{ point_block }} as block_number
                 from changes
             ),
             recent as (
                 select
-                    points.ticker_number,
-                    points.point,
+                    points.point_key,
                     points.point < blocks.left_30d_point as is_in_30d,
                     blocks.target_revision
                 from change_points as points
@@ -494,8 +488,7 @@ session, so what happened in them is counted session by session.
         {% endif %}
         revisions as (
             select
-                ticker_number,
-                point,
+                point_key,
                 percentile_cont(0.5) within group (
                     order by case when is_in_30d then target_revision end asc nulls last
                 ) as target_revision_30d,
@@ -504,7 +497,7 @@ session, so what happened in them is counted session by session.
                 ) as target_revision_90d
             from recent
             where target_revision is not null
-            group by ticker_number, point
+            group by point_key
         ),
         scored as (
             select *, coalesce(recommendation_mean, counted_mean_score) as snapshot_mean_score
@@ -538,18 +531,12 @@ session, so what happened in them is counted session by session.
         placed as (
             select
                 sessions.*,
-                {{ greatest_so_far("vote_counts.point", "by_session") }} as point,
-                {{ greatest_so_far("revision_counts.point", "by_session") }} as revision_point,
+                {{ greatest_so_far("vote_counts.point_key", "by_session") }} as point_key,
+                {{ greatest_so_far("revision_counts.point_key", "by_session") }} as revision_key,
                 {{ greatest_so_far("told.told_from", "by_session") }} as told_from
             from sessions
-            left join
-                vote_counts
-                on vote_counts.ticker_number = sessions.ticker_number
-                and vote_counts.point = sessions.session_number
-            left join
-                revision_counts
-                on revision_counts.ticker_number = sessions.ticker_number
-                and revision_counts.session_number = sessions.session_number
+            left join vote_counts on vote_counts.point_key = sessions.session_key
+            left join revision_counts on revision_counts.session_key = sessions.session_key
             left join
                 told
                 on told.ticker_number = sessions.ticker_number
@@ -594,9 +581,7 @@ session, so what happened in them is counted session by session.
                 vote_counts.mean_score,
                 vote_counts.median_score,
                 case
-                    when vote_counts.ticker_number is null
-                    then 'insufficient'
-                    else vote_counts.label
+                    when vote_counts.point_key is null then 'insufficient' else vote_counts.label
                 end as label,
                 {{ dbt.datediff("cast('1970-01-01' as date)", "placed.counted_on", "day") }}
                 - vote_counts.median_graded_day as median_vote_age_days,
@@ -621,22 +606,10 @@ session, so what happened in them is counted session by session.
             from placed
             inner join ranges on ranges.ticker_number = placed.ticker_number
             inner join quotes on quotes.ticker = ranges.ticker
-            left join
-                labelled_counts as vote_counts
-                on vote_counts.ticker_number = placed.ticker_number
-                and vote_counts.point = placed.point
-            left join
-                clusters
-                on clusters.ticker_number = placed.ticker_number
-                and clusters.point = placed.point
-            left join
-                revision_counts
-                on revision_counts.ticker_number = placed.ticker_number
-                and revision_counts.point = placed.revision_point
-            left join
-                revisions
-                on revisions.ticker_number = placed.ticker_number
-                and revisions.point = placed.revision_point
+            left join labelled_counts as vote_counts on vote_counts.point_key = placed.point_key
+            left join clusters on clusters.point_key = placed.point_key
+            left join revision_counts on revision_counts.point_key = placed.revision_key
+            left join revisions on revisions.point_key = placed.revision_key
             left join
                 told
                 on told.ticker_number = placed.ticker_number
