@@ -377,7 +377,7 @@ def test_some_facts_are_late_corrected_or_withdrawn(frames: Frames, votes: pd.Da
     assert frames["news"].duplicated(KEYS["news"]).sum() == 1
     assert frames["securities"].query("ticker == 'META'").name.nunique() == 2
     withdrawn = ratings[ratings.to_grade.isin(NON_VOTES)]
-    assert set(withdrawn.query("ticker == 'BABA'").firm) == {"Daiwa", "UBS"}
+    assert set(withdrawn.query("ticker == 'BABA'").firm) == {"Daiwa Capital", "UBS"}
     assert withdrawn.target.isna().sum() == len(withdrawn) - (withdrawn.to_grade == "Tender").sum()
 
 

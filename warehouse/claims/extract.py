@@ -786,6 +786,12 @@ class _Part:
                     spans |= places
                     if self._is_inert(window.start) or places & read.used:
                         continue
+                    if claim.kind in ("move", "price") and window.label[1] == "since":
+                        # "Rose 8%, its best day since March" says more than the move.
+                        at = self.sentence.start + self.tokens[window.start].word.start
+                        if at >= claim.end and not any(c.start <= at < c.end for c in found):
+                            left |= places
+                            continue
                     if window.label[1] in ("date", "weekday", "yesterday"):
                         of_day.append((window, places))
                     elif claim.kind not in _DATED - {*CALL_KINDS} and not (

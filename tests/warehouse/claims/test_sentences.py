@@ -152,6 +152,9 @@ SENTENCES_TRUE = [
     "Citi and Nomura rate Alibaba Buy.",
     "The 14-day RSI is 80.",
     "Volume was 3.8 times its 60-day average.",
+    "Analysts' consensus is Buy, with a mean target of $171.40.",
+    "Goldman, which rates Alibaba a Buy, has a $173 target.",
+    "Alibaba's target was raised to $172 from $149 at Mizuho.",
 ]
 
 
@@ -248,6 +251,9 @@ SENTENCES_FALSE = [
     "Mizuho upgraded Alibaba to Outperform with a $172 target.",
     "JPMorgan raised its target to HK$168.",
     "Goldman Sachs rates it Buy with a €173 price target.",
+    "Analysts' consensus is Buy, with a mean target of $191.40.",
+    "Goldman, which rates Alibaba a Hold, has a $173 target.",
+    "Alibaba's target was lowered to $172 at Mizuho.",
 ]
 
 
@@ -353,6 +359,7 @@ UNREAD = [
     ("48 of the 50 analysts polled by Reuters rate Alibaba a Buy.", "48 … Reuters … Buy"),
     ("Analysts polled by FactSet have an average target of $180.", "FactSet"),
     ("The average target is $180, according to TipRanks.", "TipRanks"),
+    ("Alibaba rose 8% in Wednesday's session, its best day since March 2023.", "since March 2023"),
 ]  # fmt: skip
 
 
