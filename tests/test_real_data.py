@@ -432,6 +432,30 @@ PLANTED = {
     "Goldman Sachs raised its price target to $235 from $180.": ("contradicted", "newest call"),
     "The stock hit a 52-week low.": ("contradicted", "close"),
 }
+# Verdicts on the claims of a sentence, by their first letters.
+MICRON_TOLD = {
+    "Micron shares jumped 7% to $265.92 on Friday.": "SS",
+    "Micron shares jumped 7% to $275.92 on Friday.": "SC",
+    "Goldman Sachs rates Micron Neutral with a $235 target.": "S",
+    "Goldman Sachs rates Micron Buy with a $235 target.": "C",
+    "Wolfe Research lifted its target to $350.": "S",
+    "Wolfe Research cut its target to $350.": "C",
+    "Wolfe Research raised its target by $60 to $350.": "N",
+    "HSBC has a $330 target and Wolfe Research $350.": "SS",
+    "HSBC has a $330 target and Wolfe Research $370.": "SC",
+    "Micron set a 52-week high on Friday.": "S",
+    "Micron set a 52-week high of $250 on Friday.": "C",
+    "Micron set a 52-week high on Thursday.": "C",
+    "Wolfe Research's target implies 31.6% upside.": "S",
+    "Goldman's target implies 31.6% upside.": "C",
+    "Micron has outperformed the S&P 500 in 2025.": "S",
+    "Micron has underperformed the S&P 500 in 2025.": "C",
+    "The stock closed at $248.55 on Thursday.": "S",
+    "The stock closed at $265.92 on Thursday.": "C",
+    "Micron and Intel announced a partnership.": "N",
+    "The highest target is $350.": "S",
+    "The lowest target is $250.": "C",
+}
 
 
 def test_an_article_on_a_real_company_with_planted_errors(tmp_path: Path) -> None:
@@ -468,6 +492,8 @@ def test_an_article_on_a_real_company_with_planted_errors(tmp_path: Path) -> Non
         text = MICRON + "\n".join(PLANTED)
         newest = datetime.fromisoformat(made.as_of)
         told = check(con, text, newest=newest)
+        sentences = check(con, MICRON.splitlines()[0] + "\n" + "\n".join(MICRON_TOLD),
+                          newest=newest, ticker="MU")  # fmt: skip
         # Of a call of the day no hour is known; an article of that day may have read it.
         day_before = check(con, "Goldman Sachs: Neutral, $235 target.", newest=newest, ticker="MU",
                            published_at="2025-12-18")  # fmt: skip
@@ -477,6 +503,10 @@ def test_an_article_on_a_real_company_with_planted_errors(tmp_path: Path) -> Non
     (of_the_day,) = day_before["claims"]
     assert of_the_day["verdict"] == "supported" and "2025-12-18" in of_the_day["note"]
     assert [c["verdict"] for c in too_early["claims"]] == ["contradicted"]
+    letters = dict.fromkeys(MICRON_TOLD, "")
+    for claim in sentences["claims"]:
+        letters[sentences["sentences"][claim["sentence"]]] += claim["verdict"][0].upper()
+    assert letters == MICRON_TOLD
     found: dict[str, list[dict[str, Any]]] = {}
     for claim in told["claims"]:
         found.setdefault(told["sentences"][claim["sentence"]], []).append(claim)

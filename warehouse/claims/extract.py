@@ -36,26 +36,20 @@ _MONTHS = {
     for name in names.split()
 }  # fmt: skip
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday")
+_UNITS = [
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
+    "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen",
+    "nineteen",
+]  # fmt: skip
+_TENS = {
+    "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70,
+    "eighty": 80, "ninety": 90,
+}  # fmt: skip
 _NUMERALS = {
-    word: number
-    for number, word in enumerate(
-        [
-            "zero",
-            "one",
-            "two",
-            "three",
-            "four",
-            "five",
-            "six",
-            "seven",
-            "eight",
-            "nine",
-            "ten",
-            "eleven",
-            "twelve",
-        ]
-    )
-} | {"no": 0, "dozen": 12, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50}
+    **{word: number for number, word in enumerate(_UNITS)}, **_TENS, "no": 0, "dozen": 12,
+    **{f"{tens}-{_UNITS[unit]}": number + unit
+       for tens, number in _TENS.items() for unit in range(1, 10)},
+}  # fmt: skip
 _SCALES = {
     "k": 1e3, "thousand": 1e3, "m": 1e6, "mn": 1e6, "mln": 1e6, "million": 1e6, "b": 1e9,
     "bn": 1e9, "bln": 1e9, "billion": 1e9, "t": 1e12, "tn": 1e12, "trn": 1e12, "trillion": 1e12,
@@ -90,6 +84,19 @@ _UNSURE_ANYWHERE = frozenset(("?", "could", "may", "might", "would", "will", "sh
 _OF_THE_PRICE = ("move", "factor", "level_since", "record", "high_52w")
 _OF_ANY_TENSE = ("earnings_date", "upside", "target_average", "target_extreme", "target_range")
 
+# Kinds that read a date of their own; what others tell is of the article's day.
+_DATED = frozenset(("move", "factor", "price", "versus_market", *CALL_KINDS))
+
+# Kinds that tell how much something is, which says nothing of how it changed.
+_LEVELS = frozenset(
+    ("short_interest", "market_cap", "multiple", "target_average", "target_extreme",
+     "target_range", "dividend", "dividend_yield", "rsi", "beta", "volatility", "analyst_count",
+     "rating_count", "consensus_label", "moving_average", "peers", "volume")
+)  # fmt: skip
+
+# Words of time that belong to what a kind says.
+_NO_TIME = frozenset((("earnings_date", "next"), ("short_interest", "days")))
+
 _EVEN = str.maketrans("‘’ʼ‛“”„–—‑‐−×\u00a0\u2009\u202f\t", "''''\"\"\"-;---x    ")
 _STOP = re.compile(r"[.!?][\"')\]]?\s+(?=[A-Z0-9\"'($])")
 _ABBREVIATION = re.compile(
@@ -122,7 +129,10 @@ class Claim:
     currency), written in steps of `step`; `operator` is equal, about, over, under or nearly.
     `stated_on` has the year 1 where the text leaves it out. `period` is "this" or "last" of a
     calendar week, month or quarter. `unread` is the reason why words around it forbid a verdict.
-    `text[start:end]` of the article is the span.
+    `change` is the way a target went (up, down, same). `second` is a number stated beside the
+    first: a distance to an average or its level, the result that beat or missed `prior`. `day` is
+    one named beside what is told as of the article. `left` are words of its clause that could
+    qualify it and that nothing read. `text[start:end]` of the article is the span.
     """
 
     kind: str
@@ -146,6 +156,12 @@ class Claim:
     words: tuple[str, ...] = ()
     period: str = ""
     unread: str | None = None
+    change: str = ""
+    second: float | None = None
+    second_unit: str = ""
+    second_step: float = 1.0
+    day: tuple[str, date | None] | None = None
+    left: str = ""
 
 
 @dataclass(frozen=True)
@@ -192,6 +208,14 @@ class Span(NamedTuple):
     is_read: bool = True
 
 
+class _Read(NamedTuple):
+    """The words a claim stands in, and the places of the numbers and dates it has read."""
+
+    low: int
+    high: int
+    used: frozenset[int]
+
+
 class Token(NamedTuple):
     """A word or a quantity; `shape` is what patterns see, `unit` that of its `value`."""
 
@@ -213,7 +237,8 @@ def word_classes() -> dict[str, tuple[str, ...]]:
 
 
 @cache
-def _set(name: str) -> frozenset[str]:
+def word_set(name: str) -> frozenset[str]:
+    """Return the words of one class of `claim_words`."""
     return frozenset(word_classes()[name])
 
 
@@ -324,6 +349,12 @@ def tokens(text: str) -> list[Token]:
         match = _NUMBER.fullmatch(word.form)
         if match is None:
             numeral = _NUMERALS.get(word.form)
+            if numeral and word.form != "one" and (
+                place + 1 < len(cut) and cut[place + 1].form == "times"
+            ):  # fmt: skip
+                found.append(Token(word, "#x", float(numeral), 1.0, "x", cut[place + 1].end))
+                place += 2
+                continue
             shape = "#" if numeral is not None and word.form not in ("no", "one", "zero") else ""
             found.append(Token(word, shape or word.form, numeral, 1.0, "count", word.end))
             place += 1
@@ -419,7 +450,7 @@ class _Part:
             hit
             for hit in self.hits
             if hit.label[0] == "window"
-            and not _set("no_span") & set(self.forms[hit.end : hit.end + 1])
+            and not word_set("no_span") & set(self.forms[hit.end : hit.end + 1])
         ]
 
     def claims(self, subject: str | None) -> list[Claim]:
@@ -427,6 +458,7 @@ class _Part:
         self.mentions = _one_listing(self.mentions, subject)
         found = self._calls(subject)
         self.has_call = bool(found)
+        reads = [self._read_of_call(call, found) for call in found]
         taken = {
             place
             for place, token in enumerate(self.tokens)
@@ -440,7 +472,8 @@ class _Part:
         )
         told: set[tuple[str, str]] = set()
         for hit in ordered:
-            claim = self._claim(hit, subject, taken, spoken)
+            used: set[int] = set()
+            claim = self._claim(hit, subject, taken, spoken, used)
             if claim is None:
                 continue
             key = (claim.kind, f"{claim.argument} {claim.value} {claim.window}")
@@ -450,11 +483,14 @@ class _Part:
             if claim.kind == "move":
                 self.moves.append(claim)
             found.append(claim)
+            reads.append(_Read(hit.start, hit.end, frozenset(used)))
+        found = self._with_left(found, reads, subject)
         calls = [claim for claim in found if claim.kind in CALL_KINDS]
         if calls:
             window, day, unread = self._day_of_call(len(calls))
-            if _set("of_all") & set(self.forms) and not any(
-                c.kind == "target_extreme" for c in found
+            kinds_found = {claim.kind for claim in found}
+            if (word_set("of_all") & set(self.forms) and "target_extreme" not in kinds_found) or (
+                "target_average" in spoken and "target_average" not in kinds_found
             ):  # fmt: skip
                 unread = "rank_not_read"
             found = [
@@ -464,8 +500,14 @@ class _Part:
         return sorted(found, key=lambda claim: (claim.start, claim.kind))
 
     def _claim(
-        self, hit: Hit[tuple[str, str]], subject: str | None, taken: set[int], spoken: set[str]
+        self,
+        hit: Hit[tuple[str, str]],
+        subject: str | None,
+        taken: set[int],
+        spoken: set[str],
+        used: set[int],
     ) -> Claim | None:
+        """The claim of a hit, if it is one; the places of the numbers it reads go to `used`."""
         kind, argument = hit.label
         if kind not in _OF_ANY_TENSE and self._is_unsure(hit, kind):
             return None
@@ -478,12 +520,14 @@ class _Part:
         places = [place for place in places if self._fits(place, need)]
         if need and len(places) < (2 if kind == "target_range" else 1):
             return None
-        ticker, end = self._whose(hit, subject), self.tokens[hit.end - 1].end
+        ticker, end, period = self._whose(hit, subject), self.tokens[hit.end - 1].end, ""
         if argument == "more":
             # "Up 94% in 2025 and 43% over 12 months": the second goes on from the first.
             if not self.moves:
                 return None
             argument, ticker = self.moves[-1].argument, self.moves[-1].ticker
+        elif kind == "high_52w" and self._is_level(hit):
+            period = "level"
         elif kind in _OF_THE_PRICE:
             whose = self._price_subject(hit, kind, subject, spoken)
             if whose is None:
@@ -492,12 +536,13 @@ class _Part:
         if kind in ("news_event", "risk_flag") and ticker is None:
             return None
         value, high, step, unit, window, stated_on = None, None, 1.0, "", None, None
-        period, unread = "", None
+        unread = None
         operator = "equal"
         if kind == "target_range":
             first, last = self.tokens[places[-2]], self.tokens[places[-1]]
             value, high, step, unit = first.value, last.value, first.step, first.unit
             operator = "about"
+            used.update(places[-2:])
             end = last.end
             if value is None or high is None or value > high:
                 return None
@@ -507,11 +552,17 @@ class _Part:
                 place = places[0]
             token = self.tokens[place]
             value, step, unit = token.value, token.step, token.unit
-            operator = self._operator(place)
+            operator = "equal" if kind == "moving_average" else self._operator(place)
             end = max(end, token.end)
+            used.add(place)
             taken.update(places[:1] if kind != "target_range" else places)
         details = _details(self, hit, kind, argument, value)
         if details is None:
+            return None
+        second, prior = self._second(hit, kind, used), None
+        if kind == "earnings_surprise":
+            second, prior = self._result(hit, used)
+        if second is None and kind == "moving_average" and argument == "level":
             return None
         argument, value, unit, stated_on, grade = (
             details if details else (argument, value, unit, None, None)
@@ -519,6 +570,15 @@ class _Part:
         if details and value is not None:
             near = self.tokens[hit.start : hit.end + 4]
             step = next((t.step for t in near if t.value == value), 1.0)
+            used.update(
+                place for place in range(hit.start, min(hit.end + 4, len(self.tokens)))
+                if self.tokens[place].value == value
+            )  # fmt: skip
+            numbered = next((p for p in sorted(used) if self.tokens[p].value == value), None)
+            if numbered is not None and kind != "moving_average":
+                operator = self._operator(numbered)
+        if stated_on is not None:
+            used.update(range(hit.start, min(hit.end + 4, len(self.tokens))))
         if kind == "factor":
             value, unit, step, operator = float(argument), "x", 0.1, self._operator(hit.start)
             if self.forms[hit.start - 1 : hit.start] == ["than"]:
@@ -532,6 +592,9 @@ class _Part:
                 return None
             unread = None if span.is_read else "window_not_supported"
             window = window or "day"
+        change = ""
+        if kind == "price" and _in(word_set("rose") | word_set("fell"), self.forms[hit.start]):
+            change = "up" if _in(word_set("rose"), self.forms[hit.start]) else "down"
         if kind == "price":
             span = self._window(hit)
             window, stated_on = span.name, span.stated_on
@@ -555,10 +618,6 @@ class _Part:
             ):
                 behind += 1
             end = self.tokens[behind - 1].end
-        if kind == "moving_average" and self.tokens[hit.start - 1 : hit.start] and (
-            self.tokens[hit.start - 1].shape == "#%"
-        ):  # fmt: skip
-            unread = "number_not_read"
         if kind in ("price", "move") and any(
             symbol != ticker for symbol in _LISTING.findall(self.text)
         ):  # fmt: skip
@@ -574,18 +633,416 @@ class _Part:
             unread = None if span.is_read else "window_not_supported"
             if span.end:
                 end = max(end, self.tokens[span.end - 1].end)
-        base = self.sentence.start
+        base, told = self.sentence.start, second or prior
         return Claim(
             kind, ticker, argument, operator, value, high, step, unit, window, stated_on,
             "", self.sentence.number, base + start, base + end, grade=grade,
             words=tuple(self.forms) if kind in ("news_event", "risk_flag") else (),
-            period=period, unread=unread,
+            period=period, unread=unread, change=change,
+            prior=prior.value if prior else None,
+            second=second.value if second else None, second_unit=second.unit if second else "",
+            second_step=told.step if told else 1.0,
         )  # fmt: skip
+
+    def _second(self, hit: Hit[tuple[str, str]], kind: str, used: set[int]) -> Token | None:
+        """A number that belongs to a claim beside its own: a level, or a distance."""
+        if kind in ("high_52w", "record", "moving_average"):
+            shapes, stop = ("#$",), min(hit.end + 5, len(self.tokens))
+            for place in range(hit.end, stop):
+                if self.tokens[place].shape in shapes:
+                    used.add(place)
+                    return self.tokens[place]
+                if self.forms[place] not in word_set("level_word"):
+                    break
+        if kind == "high_52w" and hit.start and self.tokens[hit.start - 1].shape == "#$":
+            used.add(hit.start - 1)
+            return self.tokens[hit.start - 1]
+        if kind == "moving_average" and hit.start and self.tokens[hit.start - 1].shape == "#%":
+            used.add(hit.start - 1)
+            return self.tokens[hit.start - 1]
+        return None
+
+    def _result(
+        self, hit: Hit[tuple[str, str]], used: set[int]
+    ) -> tuple[Token | None, Token | None]:
+        """Earnings per share reported, and those expected, where the words give them."""
+        acts = word_set("surprising")
+        verb = next((p for p in range(hit.start, hit.end) if self.forms[p] in acts), hit.start)
+        told: list[Token | None] = []
+        for places in (
+            range(max(0, verb - 6), verb),
+            range(verb + 1, min(hit.end + 4, len(self.tokens))),
+        ):
+            amounts = [p for p in places if self.tokens[p].shape == "#$"
+                       and self.tokens[p].end - self.tokens[p].word.end == 0
+                       and self.forms[p - 1] != "by"]  # fmt: skip
+            used.update(amounts if len(amounts) == 1 else ())
+            told.append(self.tokens[amounts[0]] if len(amounts) == 1 else None)
+        return told[0], told[1]
+
+    def _is_level(self, hit: Hit[tuple[str, str]]) -> bool:
+        """Whether a 52-week extreme is only named with its number, not reached."""
+        if self._second(hit, "high_52w", set()) is None:
+            return False
+        return not any(_in(word_set("reached"), form) for form in self.forms[: hit.start][-6:])
+
+    def _read_of_call(self, call: Claim, calls: Sequence[Claim]) -> _Read:
+        """The words a call is told in, from its firm to that of the next, and its numbers."""
+        base = self.sentence.start
+        inside = [
+            place for place, token in enumerate(self.tokens)
+            if call.start - base <= token.word.start < call.end - base
+        ]  # fmt: skip
+        low, high = (inside[0], inside[-1] + 1) if inside else (0, len(self.tokens))
+        if low == 0 and high == len(self.tokens):
+            firm = [m for m in self.mentions if m.name == f"{FIRM}{call.firm}"]
+            core = [
+                place for place in range(low, high)
+                if any(m.start <= self.tokens[place].word.start < m.end for m in firm)
+                or ((value := self.tokens[place].value) is not None
+                and value in (call.value, call.prior))
+            ]  # fmt: skip
+            low, high = (core[0], core[-1] + 1) if core else (low, high)
+        used = frozenset(
+            place for place in range(len(self.tokens))
+            if self.tokens[place].value is not None
+            and self.tokens[place].shape in ("#$", "#")
+            and self.tokens[place].value in (call.value, call.prior)
+        )  # fmt: skip
+        return _Read(low, high, used)
+
+    def _clause(self, read: _Read, kind: str) -> tuple[int, int]:
+        """The clause some words stand in: up to a word that begins another, or a semicolon."""
+        low, high = read.low, read.high
+        # "Nvidia partnership: Integration of …" begins with a heading.
+        is_headed = kind in ("news_event", "risk_flag")
+        while low and not (
+            self._parts(low - 1) or (is_headed and self.forms[low - 1] == ":")
+        ):  # fmt: skip
+            low -= 1
+        while high < len(self.tokens) and not self._parts(high):
+            high += 1
+        return low, high
+
+    def _own_words(self, call: Claim, low: int, high: int) -> tuple[int, int]:
+        """The words of a clause that are of one firm's call, where others speak before or after."""
+        firms = [m for m in self.mentions if m.name.startswith(FIRM)]
+        amounts = [t.word.start for t in self.tokens if t.shape == "#$"]
+        own = next((n for n, m in enumerate(firms) if m.name == f"{FIRM}{call.firm}"), None)
+        if own is None or len({m.name for m in firms}) < 2 or (
+            amounts and amounts[0] < firms[0].start
+        ):  # fmt: skip
+            return low, high
+        mention = firms[own]
+        if own and not self._is_joined(firms[own - 1].end, mention.start):
+            start = mention.start
+            low = max(low, next(p for p, t in enumerate(self.tokens) if t.end > start))
+        end = next((
+            after.start for before, after in pairwise(firms[own:])
+            if not self._is_joined(before.end, after.start)
+        ), len(self.text))  # fmt: skip
+        return low, min(high, sum(t.word.start < end for t in self.tokens))
+
+    def _parts(self, place: int) -> bool:
+        """Whether a word begins another clause."""
+        form, following = self.forms[place], self.forms[place + 1 : place + 2]
+        previous = self.forms[max(0, place - 1) : place]
+        if form in (";", "|"):
+            return True
+        if any(w.start == place for w in self.windows):
+            return False
+        if form == "as":
+            return following != ["of"] and previous != ["such"] and "well" not in (
+                *following, *previous
+            )  # fmt: skip
+        if form in ("and", "which", "with", "who"):
+            return previous == [","] and form != "with"
+        return form in word_set("clause") | word_set("cause")
+
+    def _with_left(
+        self, found: Sequence[Claim], reads: Sequence[_Read], subject: str | None
+    ) -> list[Claim]:
+        """Claims with the words of their clauses that could qualify them and nothing read."""
+        numbers = frozenset().union(*(read.used for read in reads))
+        moved = {
+            place for claim, read in zip(found, reads, strict=True)
+            if claim.kind not in _LEVELS for place in range(read.low, read.high)
+        }  # fmt: skip
+        kept = []
+        for claim, read in zip(found, reads, strict=True):
+            low, high = self._clause(read, claim.kind)
+            if claim.kind in CALL_KINDS:
+                low, high = self._own_words(claim, low, high)
+            left: set[int] = set()
+            day = None
+            of_day = []
+            spans: set[int] = set()
+            for window in self.windows:
+                if low <= window.start < high:
+                    first = window.start
+                    while first > low and self.forms[first - 1] in ("last", "past", "this", "next"):
+                        first -= 1
+                    places = set(range(first, max(window.end, self._span(window).end)))
+                    spans |= places
+                    if self._is_inert(window.start) or places & read.used:
+                        continue
+                    if claim.kind in ("move", "price") and window.label[1] == "since":
+                        # "Rose 8%, its best day since March" says more than the move.
+                        at = self.sentence.start + self.tokens[window.start].word.start
+                        if at >= claim.end and not any(c.start <= at < c.end for c in found):
+                            left |= places
+                            continue
+                    if window.label[1] in ("date", "weekday", "yesterday"):
+                        of_day.append((window, places))
+                    elif claim.kind not in _DATED - {*CALL_KINDS} and not (
+                        self._is_no_time(window, claim.kind)
+                    ):  # fmt: skip
+                        others = [c for c in found if c.kind in _DATED]
+                        if not (others and claim.kind == "level_since"):
+                            left |= places
+            if claim.kind not in _DATED:
+                days = [w for w, _ in of_day]
+                told = _longest(days)
+                span = self._span(told) if told is not None else None
+                if told is not None and span is not None:
+                    if self._is_dated(span) and span.name and all(
+                        w.start < span.end for w in days
+                    ):  # fmt: skip
+                        day = (span.name, span.stated_on)
+                    else:
+                        left |= set().union(*(places for _, places in of_day))
+                month = [
+                    p for p in range(low, high)
+                    if self.forms[p] in _MONTHS and self.tokens[p].word.is_capital and p > 0
+                    and p not in read.used and (day is None or p not in spans)
+                ]  # fmt: skip
+                if month and claim.kind == "earnings_surprise" and len(month) == 1 and not day:
+                    year = next((int(t.value or 1) for t in self.tokens[month[0] + 1 : month[0] + 3]
+                                 if t.shape == "#y"), 1)  # fmt: skip
+                    day = ("month", date(year, _MONTHS[self.forms[month[0]]], 1))
+                    spans |= {month[0], month[0] + 1, month[0] + 2}
+                    left -= spans
+                elif claim.kind != "level_since" or not spans >= set(month):
+                    left |= set(month)
+            for place in range(low, high):
+                token, form = self.tokens[place], self.forms[place]
+                is_number = token.shape.startswith("#")
+                if is_number and claim.kind not in ("listing", "currency") and not (
+                    place in numbers or place in spans or self._is_inert(place)
+                ):  # fmt: skip
+                    left.add(place)
+                is_telling = form in word_set("qualifier") or self._is_a_span(place, claim) or (
+                    claim.kind not in _DATED and form in word_set("unread")
+                    and self.forms[place + 1 : place + 2] != ["12"]
+                    and (claim.kind, form) not in _NO_TIME
+                ) or (
+                    claim.kind in _LEVELS and place not in moved
+                    and _in(word_set("rose") | word_set("fell") | word_set("changed"), form)
+                )  # fmt: skip
+                if claim.kind == "earnings_surprise" and form == "quarterly":
+                    continue
+                if is_telling and place not in numbers | spans:
+                    left.add(place)
+            if claim.kind in CALL_KINDS:
+                left |= self._grades_left(claim, low, high)
+            elif not any(c.kind in CALL_KINDS for c in found):
+                left |= {
+                    p for p in range(low, high)
+                    if self.forms[p] in word_set("label") and self.tokens[p].word.is_capital
+                    and not any(r.low <= p <= r.high for r in reads)
+                }  # fmt: skip
+            if claim.kind == "peers":
+                left |= {p for p in range(low, high) if self.forms[p] in word_set("not_price")
+                         and self.forms[p] not in ("earnings", "eps", "profit")}  # fmt: skip
+            if claim.kind == "earnings_surprise":
+                left |= self._of_other_figures(read)
+                left |= {p for p in range(low, high) if self.forms[p] in ("revenue", "revenues",
+                                                                         "sales")}  # fmt: skip
+            firm = None
+            if claim.ticker is not None:
+                names, firm = self._names_left(claim, found, low, high, subject)
+                left |= names
+            base = self.sentence.start
+            if claim.kind == "news_event":
+                left = {p for p in left if not (
+                    claim.start <= base + self.tokens[p].word.start < claim.end
+                )}  # fmt: skip
+            kept.append(replace(claim, left=self._told_at(left), day=day, firm=claim.firm or firm))
+        return kept
+
+    def _of_other_figures(self, read: _Read) -> set[int]:
+        """Places of words that make a result one of another figure: "missed delivery estimates"."""
+        acts = word_set("surprising") | {"short"}
+        verb = next((p for p in range(read.low, read.high) if self.forms[p] in acts), read.low)
+        left = {
+            p for p in range(verb + 1, read.high - 1)
+            if self.forms[p][0].isalpha() and self.forms[p] not in word_set("of_results")
+            and not self.tokens[p].shape.startswith("#")
+        }  # fmt: skip
+        before = range(max(0, verb - 2), verb)
+        return left | {
+            p for p in before
+            if self.forms[p] in word_set("not_price")
+            and self.forms[p] not in word_set("of_results")
+        }  # fmt: skip
+
+    def _told_at(self, places: Iterable[int]) -> str:
+        """The words at some places, as written."""
+        runs: list[list[int]] = []
+        for place in sorted(places):
+            if runs and runs[-1][-1] == place - 1:
+                runs[-1].append(place)
+            else:
+                runs.append([place])
+        said = (self.text[self.tokens[r[0]].word.start : self.tokens[r[-1]].end] for r in runs)
+        return " … ".join(said)
+
+    def _is_inert(self, place: int) -> bool:
+        """Whether a number only names something: an index, "52-week high", "12-month target"."""
+        if self.forms[place - 1 : place] and self.forms[place - 1] in word_set("index_name"):
+            return True
+        behind = self.forms[place + 1 : place + 6]
+        if self.tokens[place].value == 14 and "rsi" in behind[:2]:
+            return True
+        if "volume" in self.forms:
+            # The mart's is the median of 60 sessions.
+            return self.tokens[place].value == 60 and behind[:1] in (["day"], ["days"])
+        if behind[:1] and behind[0] in ("day", "days", "week", "weeks", "month", "months", "year"):
+            return bool(
+                set(behind[1:])
+                & (word_set("target") | word_set("high") | word_set("low") | word_set("no_span"))
+            ) or self.forms[place - 1 : place] == ["next"]
+        return self.forms[place] in ("12-month", "twelve-month", "one-year", "past", "last")
+
+    def _is_a_span(self, place: int, claim: Claim) -> bool:
+        """Whether a word such as "five-year" says of which time a figure is."""
+        head, _, unit = self.forms[place].partition("-")
+        if head not in _NUMERALS or unit not in ("year", "month", "week", "day"):
+            return False
+        if claim.kind == "beta" and (head, unit) == ("one", "year"):
+            return False
+        named = word_set("target") | word_set("high") | word_set("low") | word_set("no_span")
+        return claim.kind not in _DATED and not named & set(self.forms[place + 1 : place + 4])
+
+    def _is_no_time(self, window: Hit[tuple[str, str]], kind: str) -> bool:
+        """Whether words of time say no more than what is meant anyhow."""
+        name = window.label[1]
+        said = self.forms[window.start : window.end]
+        if name == "day" or (name == "open" and said != ["open"]):
+            return True
+        if window.start and self._is_inert(window.start - 1):
+            return True
+        if kind == "earnings_surprise" and name == "3m":
+            return True
+        behind = self.forms[window.end : window.end + 3]
+        if name == "12m" and (word_set("target") | word_set("high") | word_set("low")) & {*behind}:
+            return True
+        return name == "intraday"
+
+    def _grades_left(self, claim: Claim, low: int, high: int) -> set[int]:
+        """Places of grades in a call's words that are neither its own nor the one before."""
+        known = {(g or "").lower() for g in (claim.grade, claim.prior_grade)}
+        left: set[int] = set()
+        place = low
+        while place < high:
+            length = broker_calls.grade_at(self.forms, place)
+            printed = self.text[
+                self.tokens[place].word.start : self.tokens[place + max(length, 1) - 1].end
+            ]
+            is_word = self.forms[place] in word_set("label") or self.tokens[place].word.is_capital
+            # Behind "fair value" stands an amount.
+            if length and printed.lower() not in (*known, "fair value") and (is_word or length > 1):
+                left |= set(range(place, place + length))
+            place += max(length, 1)
+        return left
+
+    def _names_left(
+        self, claim: Claim, found: Sequence[Claim], low: int, high: int, subject: str | None
+    ) -> tuple[set[int], str | None]:
+        """Places of names that are not those a claim is of; and whose target an upside is to."""
+        start, end = self.tokens[low].word.start, self.tokens[high - 1].end
+        calls = {c.firm for c in found if c.kind in CALL_KINDS}
+        tickers = {c.ticker for c in found} | {claim.ticker}
+        own = [m for m in self.mentions if m.name in tickers]
+        firms: set[str] = set()
+        left: set[int] = set()
+        for mention in self.mentions:
+            if not start <= mention.start < end or any(
+                m.start < mention.end and mention.start < m.end for m in own
+            ):  # fmt: skip
+                continue
+            is_firm = mention.name.startswith(FIRM)
+            name = mention.name[len(FIRM) :] if is_firm else mention.name
+            if not is_firm and any(
+                m.name.startswith(FIRM) and m.start < mention.end and mention.start < m.end
+                for m in self.mentions
+            ):  # fmt: skip
+                continue
+            if is_firm and claim.kind in CALL_KINDS and name in calls:
+                continue
+            if mention.is_ambiguous and not mention.is_symbol and mention.start == 0:
+                continue
+            if is_firm and claim.kind == "upside":
+                firms.add(name)
+                continue
+            left |= {
+                p for p in range(low, high)
+                if mention.start <= self.tokens[p].word.start < mention.end
+            }  # fmt: skip
+        if len(firms) > 1:
+            left |= {
+                p for p in range(low, high) for m in self.mentions
+                if m.name.startswith(FIRM) and m.start <= self.tokens[p].word.start < m.end
+            }  # fmt: skip
+        if claim.kind != "risk_flag" and not self._is_title():
+            left |= {p for p in range(max(low, 1), high) if self._is_strange(p)}
+        return left, next(iter(firms)) if len(firms) == 1 else None
+
+    def _is_title(self) -> bool:
+        """Whether a sentence writes its common words with a capital, as headlines do."""
+        spelled = [
+            t.word for t in self.tokens[1:]
+            if t.word.form[0].isalpha() and len(t.word.form) > 3
+            and t.word.form not in word_set("label")
+            and not any(m.start <= t.word.start < m.end for m in self.mentions)
+        ]  # fmt: skip
+        capital = sum(word.is_capital for word in spelled)
+        return capital >= 3 and 5 * capital > 3 * len(spelled)
+
+    def _is_strange(self, place: int) -> bool:
+        """Whether a word is a name of somebody or something we do not know."""
+        word = self.tokens[place].word
+        if not word.is_capital or not word.form[0].isalpha() or len(word.form) < 2:
+            return False
+        if self.forms[place - 1] in (":", "analyst", "analysts", "-") or (
+            place > 1 and self.forms[place - 2] in ("analyst", "analysts")
+        ):  # fmt: skip
+            return False
+        if any(m.start <= word.start < m.end for m in self.mentions):
+            return False
+        known = (
+            word_set("known_name")
+            | word_set("label")
+            | word_set("index_name")
+            | word_set("weekday")
+        )
+        return word.form not in known and word.form not in _MONTHS
+
+    def is_behind_a_share(self, place: int) -> bool:
+        """Whether the words before a place are those of a share or its company."""
+        while place and self.forms[place - 1] in word_set("skipped"):
+            place -= 1
+        if not place:
+            return False
+        end = self.tokens[place - 1].end
+        return self.forms[place - 1] in ("shares", "stock", "adrs", "ads") or any(
+            m.end == end and not m.name.startswith(FIRM) for m in self.mentions
+        )
 
     def _begin(self, hit: Hit[tuple[str, str]]) -> int:
         """Where the words of an event begin: at an act that ends it, or the name before it."""
         for place in range(max(0, hit.start - 4), hit.start):
-            if self.forms[place] in _set("ending"):
+            if self.forms[place] in word_set("ending"):
                 return place
         first = hit.start
         while first and self.tokens[first - 1].word.is_capital and not any(
@@ -606,7 +1063,7 @@ class _Part:
 
     def _is_unsure(self, hit: Hit[tuple[str, str]], kind: str) -> bool:
         before = self.forms[max(0, hit.start - 4) : hit.start]
-        is_question = self.forms[0] in _set("question") and "?" in self.forms
+        is_question = self.forms[0] in word_set("question") and "?" in self.forms
         if is_question and not any(token.shape == "#%" for token in self.tokens):
             return True
         if self._is_denied(hit.start):
@@ -615,11 +1072,11 @@ class _Part:
             self.forms
         ):
             return True
-        if kind == "risk_flag" and _set("solicited") & set(self.forms):
+        if kind == "risk_flag" and word_set("solicited") & set(self.forms):
             return True
         # What one person sees coming is no fact.
-        if kind in ("move", "factor") and _set("said") & set(self.forms) and (
-            _set("seer") & set(self.forms)
+        if kind in ("move", "factor") and word_set("said") & set(self.forms) and (
+            word_set("seer") & set(self.forms)
         ):  # fmt: skip
             return True
         # "Launch with X" is a name, not an event.
@@ -637,7 +1094,7 @@ class _Part:
         for place, form in enumerate(before):
             if form in (",", ";", ":"):
                 continue
-            if form in _set("unsure"):
+            if form in word_set("unsure"):
                 # "not seen since" is a claim, and "to" only leads a verb.
                 if form == "not" and kind in ("level_since", "rating_count"):
                     continue
@@ -681,7 +1138,7 @@ class _Part:
         """Whether the words before a place say that what follows is not so."""
         before = self.forms[:place]
         said = " ".join(before)
-        return bool(_set("denying") & set(before)) or any(
+        return bool(word_set("denying") & set(before)) or any(
             phrase in f" {said} " for phrase in (" not true ", " not the case ", " no truth ")
         )
 
@@ -689,10 +1146,16 @@ class _Part:
         token = self.tokens[place]
         if token.word.start and self.text[token.word.start - 1] == "~":
             return "about"
-        before = self.forms[max(0, place - 3) : place]
+        before = self.forms[max(0, place - 4) : place]
+        if before[-1:] in (["the"], ["its"]):
+            before = before[:-1]
         if before[-2:] in (["more", "than"], ["greater", "than"], ["better", "than"]):
-            return "over"
+            return "under" if before[-3:-2] == ["no"] else "over"
         if before[-2:] in (["less", "than"], ["fewer", "than"], ["lower", "than"]):
+            return "over" if before[-3:-2] == ["no"] else "under"
+        if before[-2:] in (["north", "of"], ["upwards", "of"]):
+            return "over"
+        if before[-2:] in (["south", "of"], ["short", "of"], ["shy", "of"], ["at", "most"]):
             return "under"
         if before[-2:] == ["close", "to"]:
             return "about"
@@ -706,8 +1169,11 @@ class _Part:
     def _whose(self, hit: Hit[tuple[str, str]], subject: str | None) -> str | None:
         """The company named last before the hit, else the article's own."""
         start = self.tokens[hit.start].word.start
+        firms = [m for m in self.mentions if m.name.startswith(FIRM)]
         named = [
             m for m in self.mentions if m.start <= start and not m.name.startswith(FIRM)
+            and (m.name == subject or not any(
+                firm.start < m.end and m.start < firm.end for firm in firms))
             and (not m.is_ambiguous or m.is_symbol or m.name == subject)
         ]  # fmt: skip
         # A partner or a shop named on the way is not the one spoken of.
@@ -721,9 +1187,9 @@ class _Part:
     def _is_of_figures(self, place: int) -> bool:
         """Whether the clause that ends at a place has named a figure of the business."""
         for form in self.forms[place::-1]:
-            if form in (",", ";", ":", "-") or form in _set("clause"):
+            if form in (",", ";", ":", "-") or form in word_set("clause"):
                 return False
-            if form in _set("not_price"):
+            if form in word_set("not_price"):
                 return True
         return False
 
@@ -735,7 +1201,7 @@ class _Part:
         first = place
         while first and self.tokens[first - 1].word.is_capital:
             first -= 1
-        if _set("not_company") & set(self.forms[first : place + 1]):
+        if word_set("not_company") & set(self.forms[first : place + 1]):
             return False
         before = self.forms[first - 1] if first else ":"
         return place - first < 6 and not (before[0].isalpha() and before not in ("and", "as"))
@@ -752,7 +1218,7 @@ class _Part:
     ) -> str | None:
         """Whose price it is: a ticker, "" for a name we do not know, None where it is no price."""
         places = range(hit.start, hit.end)
-        if any(self.forms[place] in _set("not_price") for place in places):
+        if any(self.forms[place] in word_set("not_price") for place in places):
             return None
         if kind == "move" and any(
             self.forms[p] in ("to", "in", "of", "at", "and", ",", ";") for p in places
@@ -761,7 +1227,7 @@ class _Part:
         if self.forms[hit.start] in ("up", "down") and "a" in self.forms[hit.start : hit.end]:
             return None
         # "Drops from a 44% surge", "Rocket down 5%": the number is of the nearer word.
-        ways = _set("rose") | _set("fell") | {"up", "down"}
+        ways = word_set("rose") | word_set("fell") | {"up", "down"}
         is_verb = kind == "move" and self.tokens[hit.start].shape != "#%"
         if is_verb and any(_in(ways, f) for f in self.forms[hit.start + 1 : hit.end + 1]):
             return None
@@ -771,14 +1237,14 @@ class _Part:
         if kind == "move" and hit.end - hit.start == 2 and self.tokens[hit.start].shape == "#%":
             return self._of_a_noun(hit, subject)
         if kind in ("record", "high_52w"):
-            if not _set("away").isdisjoint(self.forms[max(0, hit.start - 5) : hit.start]):
+            if not word_set("away").isdisjoint(self.forms[max(0, hit.start - 5) : hit.start]):
                 return None
-            if any(form in _set("not_price") for form in self.forms):
+            if any(form in word_set("not_price") for form in self.forms):
                 return None
             return self._spoken_of(hit, subject)
         place = hit.start - 1
         while place >= 0 and (
-            self.forms[place] in _set("skipped") or self.forms[place].endswith("ly")
+            self.forms[place] in word_set("skipped") or self.forms[place].endswith("ly")
             or self.forms[place] in (*WEEKDAYS, "yesterday")
             or (self.forms[place] == "on" and self.forms[place + 1] in WEEKDAYS)
         ):  # fmt: skip
@@ -794,14 +1260,14 @@ class _Part:
             if form == "," or kind != "move":
                 return self._spoken_of(hit, subject)
             return self._spoken_of(hit, subject) if form == "and" else None
-        if form in _set("not_price") | _set("not_company"):
+        if form in word_set("not_price") | word_set("not_company"):
             return None
         # "Profits at Bristol Myers down 47%" is of profits.
-        if kind == "move" and form not in _set("share") and self._is_of_figures(place):
+        if kind == "move" and form not in word_set("share") and self._is_of_figures(place):
             return None
         if form == "price" and self.forms[place - 1 : place] in (["share"], ["stock"]):
             return self._named(place - 2, subject, generic=True)
-        if form in _set("share"):
+        if form in word_set("share"):
             return self._named(place - 1, subject, generic=True)
         return self._named(place, subject)
 
@@ -817,7 +1283,7 @@ class _Part:
                     if mention.name.startswith(FIRM) and not generic
                     else (subject if mention.name.startswith(FIRM) else mention.name)
                 )
-        if word.form in _set("not_company") | _set("not_price"):
+        if word.form in word_set("not_company") | word_set("not_price"):
             return None
         if word.is_capital and not word.form[0].isdigit() and len(word.form) > 1:
             if generic and word.form in ("the", "its", "why", "as", "but", "and", "while", "class"):
@@ -832,10 +1298,10 @@ class _Part:
     def _spoken_of(self, hit: Hit[tuple[str, str]], subject: str | None) -> str | None:
         """Whose price the sentence has been speaking of before the hit."""
         before = self.forms[: hit.start]
-        if any(f in _set("not_price") | _set("not_company") for f in before[-12:]):
+        if any(f in word_set("not_price") | word_set("not_company") for f in before[-12:]):
             return None
         for place in range(hit.start - 1, -1, -1):
-            if self.forms[place] in _set("share"):
+            if self.forms[place] in word_set("share"):
                 return self._named(place - 1, subject, generic=True)
             word = self.tokens[place].word
             for mention in self.mentions:
@@ -849,7 +1315,7 @@ class _Part:
         for place in range(hit.end, min(hit.end + 5, len(self.tokens))):
             if self.forms[place] in (",", ";", ":"):
                 break
-            if self.forms[place] in _set("not_price") | _set("not_company"):
+            if self.forms[place] in word_set("not_price") | word_set("not_company"):
                 return None
             if self.forms[place] in ("stock", "shares"):
                 return self._named(place - 1, subject, generic=True)
@@ -858,7 +1324,9 @@ class _Part:
                 for mention in self.mentions:
                     if mention.start <= word.start < mention.end:
                         return None if mention.name.startswith(FIRM) else mention.name
-        if any(f in _set("not_price") | _set("not_company") for f in self.forms[: hit.start]):
+        if any(
+            f in word_set("not_price") | word_set("not_company") for f in self.forms[: hit.start]
+        ):
             return None
         for place in range(max(0, hit.start - 6), hit.start):
             if self.forms[place] in ("stock", "shares"):
@@ -872,7 +1340,7 @@ class _Part:
         begun = {w.start for w in self.windows}
         stop = hit.end
         while stop < until and not (
-            (self.forms[stop] in _set("clause") and stop not in begun)
+            (self.forms[stop] in word_set("clause") and stop not in begun)
             or self.forms[stop] in (";", "|")
             or (self.forms[stop] == "," and not self._goes_on(stop + 1))
         ):
@@ -897,7 +1365,7 @@ class _Part:
         """Whether a span of time follows a comma."""
         return any(
             w.start - place <= 4
-            and all(f in _set("leading") for f in self.forms[place : w.start])
+            and all(f in word_set("leading") for f in self.forms[place : w.start])
             for w in self.windows if w.start >= place
         )  # fmt: skip
 
@@ -911,7 +1379,7 @@ class _Part:
         start = max([h.end for h in moves if h.end <= hit.start] + [0])
         found = [w for w in self.windows if start <= w.start and w.end <= hit.start]
         if start and found and all(
-            f in _set("leading") for f in self.forms[start : found[0].start]
+            f in word_set("leading") for f in self.forms[start : found[0].start]
         ):  # fmt: skip
             own = _longest(found)
             found = [w for w in found if own is None or w.start >= own.end]
@@ -921,11 +1389,11 @@ class _Part:
                 return Hit(("window", "other"), 0, 0), False
             return None, False
         first = window.start
-        while first > start and self.forms[first - 1] in _set("leading"):
+        while first > start and self.forms[first - 1] in word_set("leading"):
             first -= 1
         between = self.forms[self._span(window).end : hit.start]
         leads_clause = first == 0 or self.forms[first - 1] in (",", "and", "but", ":", "which")
-        leads_verb = all(f in _set("skipped") or f.endswith("ly") for f in between)
+        leads_verb = all(f in word_set("skipped") or f.endswith("ly") for f in between)
         is_far = len(between) > 8 or bool({"and", ";", "which"} & set(between))
         others = [w for w in found if w.start >= self._span(window).end and w.label[1] != "day"]
         return window, (leads_clause or leads_verb) and not is_far and not others
@@ -938,13 +1406,13 @@ class _Part:
         `strong` leaves prepositions out, behind which a default span would be a guess.
         """
         low, high = read or (stop, stop)
-        while low > start and self.forms[low - 1] in _set("leading"):
+        while low > start and self.forms[low - 1] in word_set("leading"):
             low -= 1
         for place in range(start, stop):
             if low <= place < high:
                 continue
             form = self.forms[place]
-            if form in _set("unread") or form in WEEKDAYS:
+            if form in word_set("unread") or form in WEEKDAYS:
                 return True
             if form in _MONTHS and self.tokens[place].word.is_capital:
                 return True
@@ -959,7 +1427,7 @@ class _Part:
                 continue
             if self.tokens[following].shape in ("#$", "#%"):
                 continue
-            if self.forms[following] not in _set("no_time"):
+            if self.forms[following] not in word_set("no_time"):
                 return True
         return False
 
@@ -994,7 +1462,7 @@ class _Part:
                     and self.tokens[end + 1].shape == "#y")
             ):  # fmt: skip
                 end += 1
-            is_read = not lead or lead[-1] not in _set("not_on")
+            is_read = not lead or lead[-1] not in word_set("not_on")
         elif name == "weekday":
             name = token.word.form
             behind = end + (self.forms[end : end + 1] == [","])
@@ -1002,7 +1470,7 @@ class _Part:
                 stated_on, precision = self.date_after(behind - 1)
                 if precision == "day":
                     name, end = "on", behind + 2
-            is_read = not lead or lead[-1] not in _set("not_on")
+            is_read = not lead or lead[-1] not in word_set("not_on")
         elif name == "since":
             stated_on = self._since(place)
             name = "since" if stated_on else "other"
@@ -1024,7 +1492,7 @@ class _Part:
             previous = self.tokens[place - 1] if place else None
             if previous is not None and previous.shape == "#" and (previous.value or 0) > 1:
                 name = "3m" if (name, previous.value) == ("month", 3) else "other"
-        if name != "day" and _set("part_of") & set(lead):
+        if name != "day" and word_set("part_of") & set(lead):
             is_read = False
         return Span(name, stated_on, period, end, is_read)
 
@@ -1070,6 +1538,12 @@ class _Part:
         others = sorted(named - {subject})
         empty = broker_calls.Text("", (), ())
         tickers = [subject, *(others if subject not in named else [])]
+        raters = [
+            m for m in said.mentions if m.name.startswith(FIRM) and not any(
+                o.name == subject and o.start < m.end and m.start < o.end for o in self.mentions
+            )
+        ]  # fmt: skip
+        by_firm = self._amounts_by_firm(raters)
         for call in broker_calls.extract(said, empty, tickers, [subject]):
             if call.is_soft or (call.grade is None and call.target is None and not call.action):
                 continue
@@ -1077,15 +1551,25 @@ class _Part:
                 continue
             if call.grade is None and call.target is None and call.action not in ("up", "down"):
                 continue
-            # A number is one firm's: the first of "A to $265, B to $240" and "A cuts B to $60".
-            if any(c.firm != call.firm and c.value == call.target for c in found):
-                continue
-            if call.target is not None and not self._is_own_target(call.firm, call.target):
-                continue
+            own = by_firm.get(call.firm)
+            if own is not None and call.target not in [token.value for token in own]:
+                # A list gives each firm its own number: "A to $265, B to $240".
+                only = own[0] if len(own) == 1 else None
+                call = call._replace(
+                    target=only.value if only else None, prior_target=None,
+                    target_currency=None,
+                )  # fmt: skip
+                if only is None and call.grade is None and call.action not in ("up", "down"):
+                    continue
             amount = next(
-                (t for t in self.tokens if t.shape == "#$" and t.value == call.target), None
+                (t for t in own or self.tokens if t.shape == "#$" and t.value == call.target), None
             )
             unit = call.target_currency or (amount.unit if amount else "USD")
+            if call.grade is None and {"rate", "rates", "rated"} & set(self.forms) and (
+                len({m.name for m in self.mentions if m.name.startswith(FIRM)}) == 1
+            ):  # fmt: skip
+                printed = self._grades_between(0, len(self.text))
+                call = call._replace(grade=printed[0] if len(printed) == 1 else None)
             kind = (
                 "rating_change" if call.action in ("up", "down")
                 else "target_change" if call.prior_target is not None
@@ -1098,28 +1582,115 @@ class _Part:
                     kind, call.ticker, call.action or "", "equal", call.target, None, step, unit,
                     None, None, "", self.sentence.number, start, end,
                     firm=call.firm, grade=call.grade, prior=call.prior_target,
-                    prior_grade=call.prior_grade,
+                    prior_grade=call.prior_grade, change=self._change_of_target(call),
                 )
             )  # fmt: skip
+        found += self._of_a_list(found, raters, by_firm, subject)
         return found
+
+    def _change_of_target(self, call: broker_calls.Call) -> str:
+        """The way a target went by the words: up, down or same; "" where they do not say."""
+        if call.target is None or call.action in ("up", "down"):
+            return ""
+        return broker_calls.target_change(self.cut[:80])
+
+    def _amounts_by_firm(self, firms: Sequence[Mention]) -> dict[str, list[Token]]:
+        """The amounts of money that a sentence about several firms tells of each.
+
+        They stand behind a firm or, if the first stands before all firms, before it; firms joined
+        to a group share the amount behind it, or have one each, in order.
+        """
+        if len({m.name for m in firms}) < 2:
+            return {}
+        amounts = [t for t in self.tokens if t.shape == "#$"]
+        is_before = bool(amounts) and amounts[0].end <= firms[0].start
+        found: dict[str, list[Token]] = {m.name[len(FIRM) :]: [] for m in firms}
+        groups: list[list[Mention]] = []
+        for mention in firms:
+            if groups and not is_before and self._is_joined(groups[-1][-1].end, mention.start):
+                groups[-1].append(mention)
+            else:
+                groups.append([mention])
+        for number, group in enumerate(groups):
+            if is_before:
+                low = groups[number - 1][-1].end if number else 0
+                high = group[0].start
+            else:
+                low = group[-1].end
+                high = groups[number + 1][0].start if number + 1 < len(groups) else len(self.text)
+            own = [t for t in amounts if low <= t.word.start < high]
+            for place, mention in enumerate(group):
+                name = mention.name[len(FIRM) :]
+                if len(group) > 1 and len(own) == len(group):
+                    found[name].append(own[place])
+                elif len(group) == 1 or len(own) == 1:
+                    found[name] += own
+        return found
+
+    def _is_joined(self, start: int, end: int) -> bool:
+        """Whether the words between two firms only join them."""
+        return self.text[start:end].replace(",", " ").replace("&", " ").split() in ([], ["and"])
+
+    def _of_a_list(
+        self,
+        found: Sequence[Claim],
+        firms: Sequence[Mention],
+        by_firm: dict[str, list[Token]],
+        subject: str,
+    ) -> list[Claim]:
+        """Targets that a list gives its further firms: "UBS has a $50 target, Citi $55"."""
+        if not (found or word_set("target") & set(self.forms) or self._is_bare_list(firms)):
+            return []
+        more: list[Claim] = []
+        known = {c.firm for c in found}
+        base = self.sentence.start
+        for mention in firms:
+            firm = mention.name[len(FIRM) :]
+            own = by_firm.get(firm, [])
+            if firm in known or len(own) != 1:
+                continue
+            known.add(firm)
+            amount = own[0]
+            start = min(mention.start, amount.word.start)
+            end = max(mention.end, amount.end)
+            grades = self._grades_between(start, end)
+            more.append(
+                Claim(
+                    "rating_call", subject, "main", "equal", amount.value, None, amount.step,
+                    amount.unit, None, None, "", self.sentence.number, base + start, base + end,
+                    firm=firm, grade=grades[0] if len(grades) == 1 else None,
+                    change=found[0].change if found else "",
+                )
+            )  # fmt: skip
+        return more
+
+    def _grades_between(self, start: int, end: int) -> list[str]:
+        """Grades as printed between two places of the text."""
+        found: list[str] = []
+        for place, token in enumerate(self.tokens):
+            length = broker_calls.grade_at(self.forms, place)
+            if length and start <= token.word.start < end and (
+                self.forms[place] in word_set("label") or token.word.is_capital
+            ):  # fmt: skip
+                found.append(self.text[token.word.start : self.tokens[place + length - 1].end])
+        return found
+
+    def _is_bare_list(self, firms: Sequence[Mention]) -> bool:
+        """Whether a sentence is no more than firms and their targets."""
+        return all(
+            token.shape == "#$" or token.word.form in (",", "and", ":", ";", "(", ")", "at")
+            or any(m.start <= token.word.start < m.end for m in firms)
+            for token in self.tokens
+        )  # fmt: skip
 
     def _said_by(self, firm: str, amount: Token | None) -> tuple[int, int]:
         """The span of a call: the sentence, of several firms' from the firm to its number."""
         base, end = self.sentence.start, self.sentence.end
         firms = [m for m in self.mentions if m.name.startswith(FIRM)]
         own = next((m for m in firms if m.name == FIRM + firm), None)
-        if own is None or amount is None or len({m.name for m in firms}) < 3:
+        if own is None or amount is None or len({m.name for m in firms}) < 2:
             return base, end
-        return (base + own.start, base + amount.end) if own.end <= amount.end else (base, end)
-
-    def _is_own_target(self, firm: str, target: float) -> bool:
-        """Whether a target is not nearer behind another firm of a list than behind its own."""
-        firms = [m for m in self.mentions if m.name.startswith(FIRM)]
-        if len({m.name for m in firms}) < 3:
-            return True
-        amounts = [t for t in self.tokens if t.shape == "#$" and t.value == target]
-        before = [m for m in firms if amounts and m.end <= amounts[0].word.start]
-        return not before or before[-1].name == FIRM + firm
+        return base + min(own.start, amount.word.start), base + max(own.end, amount.end)
 
     def _without_judged_firms(self) -> list[Mention]:
         """Mentions but those of a broker that another speaks about: "a target on Citizens"."""
@@ -1127,7 +1698,7 @@ class _Part:
         judged = [
             m for m in firms[1:]
             if (before := [w.form for w in self.cut if w.end <= m.start])
-            and before[-1] in _set("judging")
+            and before[-1] in word_set("judging")
         ]  # fmt: skip
         return [m for m in self.mentions if m not in judged]
 
@@ -1148,28 +1719,42 @@ def _details(
     """What a kind reads besides its number; None where the words are after all no such claim."""
     forms = part.forms[hit.start : hit.end]
     inside = part.tokens[hit.start : hit.end]
-    if kind in ("level_since", "record", "high_52w") and kind != "level_since":
+    if kind in ("record", "high_52w"):
         if kind == "high_52w" and inside[0].value not in (None, 52):
             return None
         return ()
     if kind == "level_since":
         # "The best month since 2013" is no level.
-        if _set("span") & set(forms):
+        if word_set("span") & set(forms):
             return None
         since, precision = part.date_after(hit.start + forms.index("since"))
         return (argument, None, precision, since, None) if since and since.year > 1 else None
     if kind == "consensus_label":
-        labels = [f for f in part.forms[max(0, hit.start - 1) : hit.end + 1] if f in _set("label")]
+        labels = [
+            f for f in part.forms[max(0, hit.start - 1) : hit.end + 1] if f in word_set("label")
+        ]
         named = " ".join(dict.fromkeys(labels))
         known = {"buy", "hold", "sell", "strong buy", "strong sell", "moderate buy",
                  "moderate sell", "neutral", "outperform", "underperform", "overweight",
                  "underweight"}  # fmt: skip
         return (named, None, "label", None, named) if named in known else None
     if kind == "rating_count":
+        # The second number of "48 of 54 analysts".
+        if part.forms[hit.start - 1 : hit.start] == ["of"] and inside[0].shape == "#":
+            return None
+        if argument == "buy" and "strong" in part.forms[hit.start : hit.end]:
+            argument = "strong_buy"
+        share = next((t for t in inside if t.shape == "#%"), None)
+        if share is not None:
+            return argument, share.value, "fraction", None, None
         count = next((t.value for t in inside if t.value is not None), 0.0)
         return argument, count, "count", None, None
     if kind == "analyst_count":
-        return None if value is None or value > 200 else ()
+        # "48 analysts rate it a Buy" is no count of all.
+        is_of_some = part.forms[hit.end - 1] in ("rate", "rating") and (
+            word_set("label") & set(part.forms[hit.end : hit.end + 6])
+        )
+        return None if value is None or value > 200 or is_of_some else ()
     if kind == "short_interest":
         return _numbered(inside, "pct" if argument == "short_share_of_float" else "num", argument)
     if kind == "volume":
@@ -1180,27 +1765,33 @@ def _details(
     if kind == "moving_average":
         return (f"{argument} {int(value or 0)}", value, "sessions", None, None) if value else None
     if kind == "price":
-        if _set("insider") & set(part.forms):
+        if word_set("insider") & set(part.forms):
             return None
         before = set(part.forms[max(0, hit.start - 4) : hit.end])
         # "Shares rose to $163" is a price, "worth up to $2 bln" is none.
-        if _in(_set("rose") | _set("fell"), forms[0]) and (
-            forms[0] in ("up", "down") or (value or 0) > 1e6 or not hit.start
-            or part.forms[hit.start - 1] not in ("shares", "stock", "adrs", "ads")
+        if _in(word_set("rose") | word_set("fell"), forms[0]) and (
+            (forms[0] in ("up", "down") and len(forms) < 4) or (value or 0) > 1e6
+            or not part.is_behind_a_share(hit.start)
         ):  # fmt: skip
             return None
-        if _set("issue") & set(part.forms):
+        if word_set("issue") & set(part.forms):
             return None
-        return None if before & (_set("not_price") | {"offering", "priced"}) else ()
+        return None if before & (word_set("not_price") | {"offering", "priced"}) else ()
     # Else it is what one person sees coming.
-    if kind == "upside" and not _set("of_analysts") & set(part.forms):
+    if kind == "upside" and not word_set("of_analysts") & set(part.forms):
         return None
+    if kind == "drawdown" and word_set("not_price") & set(part.forms[: hit.start]):
+        return None
+    if kind == "versus_market":
+        return argument, None, "", None, forms[-1]
     if kind == "market_cap":
         return None if {"deal", "acquisition", "stake", "buy", "acquire"} & set(part.forms) else ()
     if kind == "earnings_surprise":
         if {"industry", "sector", "companies"} & set(part.forms[: hit.start]):
             return None
         said = next((t for t in part.tokens[hit.end : hit.end + 4] if t.shape == "#%"), None)
+        if said is not None and part.forms[part.tokens.index(said) - 1] in ("from", "above", "up"):
+            return None
         near = set(part.forms[max(0, hit.start - 5) : hit.end + 8])
         if {"revenue", "revenues", "sales"} & near and not {"eps", "earnings", "profit"} & near:
             return None
@@ -1216,6 +1807,10 @@ def _details(
     if kind == "currency":
         code = _CODES.get(forms[-1])
         return (argument, None, "", None, code) if code else None
+    if kind == "multiple" and argument != "price_to_sales" and (
+        {"sales", "revenue", "revenues", "ebitda", "ebit"} & set(forms)
+    ):  # fmt: skip
+        return None
     if kind == "dividend" and (value or 0) >= 1e5:
         return None
     if kind == "dividend" and {"special", "to", "raised", "yield"} & set(forms):
@@ -1238,7 +1833,7 @@ _CODES = {
 def _opinions(part: _Part, said: str, has_claims: bool) -> list[Opinion]:
     number = part.sentence.number
     forms = part.forms
-    causes = [p for p, f in enumerate(forms) if f in _set("cause") and p > 0]
+    causes = [p for p, f in enumerate(forms) if f in word_set("cause") and p > 0]
     if has_claims:
         if not causes:
             return []
@@ -1246,9 +1841,9 @@ def _opinions(part: _Part, said: str, has_claims: bool) -> list[Opinion]:
         return [Opinion(said[start:], "causal", number)]
     if causes:
         return [Opinion(said, "causal", number)]
-    if _set("negating") & set(forms):
+    if word_set("negating") & set(forms):
         return [Opinion(said, "negated", number)]
-    if any(f in _set("unsure") - {"to", "not", "can", "set"} for f in forms):
+    if any(f in word_set("unsure") - {"to", "not", "can", "set"} for f in forms):
         return [Opinion(said, "forecast", number)]
     ends = said.rstrip()[-1:]
     is_heading = len(forms) <= 12 and ends not in (".", "!", "?")

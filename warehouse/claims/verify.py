@@ -12,12 +12,22 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, NamedTuple, TypeAlias
 
 import duckdb
 
-from warehouse.claims.extract import MOST_CHARACTERS, WEEKDAYS, Article, Claim, Opinion, read
+from warehouse.claims.extract import (
+    CALL_KINDS,
+    MOST_CHARACTERS,
+    WEEKDAYS,
+    Article,
+    Claim,
+    Opinion,
+    read,
+    word_classes,
+    word_set,
+)
 from warehouse.errors import UsageError
 from warehouse.news.linking import names_of
 from warehouse.news.text import words
@@ -34,6 +44,8 @@ _NEARLY = 0.90
 _UNDERSTATED = 1.25
 _CLUSTER_TOLERANCE = 0.02
 _STALE_DAYS = 400
+# Kinds whose judges know what a day beside them is of.
+_OF_A_DAY = frozenset(("high_52w", "record", "news_event", "earnings_surprise"))
 # Days that hold all bars a row of momentum rests on.
 _MOMENTUM_DAYS = 660
 _NEWS_DAYS = 45
@@ -48,58 +60,6 @@ _EXCHANGES = {
     "NMS": ("nasdaq", "nasdaqgs"), "NGM": ("nasdaq",), "NCM": ("nasdaq",), "NAS": ("nasdaq",),
     "HKG": ("hong", "hkex", "hkg", "sehk"), "LSE": ("london", "lse"), "ASE": ("amex",),
 }  # fmt: skip
-_STOP_WORDS = frozenset(
-    [
-        "this",
-        "that",
-        "with",
-        "from",
-        "have",
-        "been",
-        "were",
-        "will",
-        "their",
-        "there",
-        "which",
-        "about",
-        "after",
-        "into",
-        "over",
-        "than",
-        "more",
-        "also",
-        "just",
-        "last",
-        "year",
-        "years",
-        "month",
-        "company",
-        "shares",
-        "stock",
-        "alibaba",
-        "group",
-        "inc",
-        "announced",
-        "announces",
-        "launch",
-        "launched",
-        "launches",
-        "unveiled",
-        "unveils",
-        "unveiling",
-        "shared",
-        "says",
-        "said",
-        "first",
-        "largest",
-        "could",
-        "wall",
-        "street",
-        "today",
-        "market",
-        "growth",
-    ]
-)
 
 
 class Evidence(NamedTuple):
@@ -284,13 +244,30 @@ def judge(facts: Facts, claim: Claim) -> Verdict:
     if claim.unread:
         return _answer(claim, NOT_CHECKABLE, reason=claim.unread)
     try:
-        return judges[claim.kind](facts, claim)
+        if claim.day and claim.kind not in _OF_A_DAY and facts.place_of(
+            replace(claim, window=claim.day[0], stated_on=claim.day[1])
+        ) != facts.last:  # fmt: skip
+            raise _NotCheckable("day_not_supported")
+        told = judges[claim.kind](facts, claim)
     except _NotCheckable as reason:
         return _answer(claim, NOT_CHECKABLE, reason=str(reason))
+    # What was read of a call is false whatever number stands beside it; words may change it all.
+    is_number = all(part.lstrip("$€£¥₹+-")[:1].isdigit() for part in claim.left.split(" … "))
+    if claim.left and not (
+        told.verdict == CONTRADICTED and claim.kind in CALL_KINDS and is_number
+    ):  # fmt: skip
+        return _answer(
+            claim, NOT_CHECKABLE, found=told.found, basis=told.basis,
+            reason=f"'{claim.left}' was not read",
+        )  # fmt: skip
+    return told
 
 
 def _dated(facts: Facts, claim: Claim) -> Claim:
     """A claim whose date has the year it means: the newest past one, of results the nearest."""
+    if claim.day and claim.day[1] and claim.day[1].year == 1:
+        named = _dated(facts, replace(claim, stated_on=claim.day[1], day=None))
+        claim = replace(claim, day=(claim.day[0], named.stated_on))
     told = claim.stated_on
     if told is None or told.year > 1:
         return claim
@@ -972,13 +949,15 @@ def _period_end(first: date, precision: str) -> date:
 
 def _extreme(facts: Facts, claim: Claim) -> Verdict:
     """A record, or the extreme of 52 weeks, reached on the day."""
-    bars, last = facts.bars, facts.last
-    high = claim.argument == "high"
+    bars, high = facts.bars, claim.argument == "high"
+    last = facts.last
+    if claim.day:
+        last = facts.place_of(replace(claim, window=claim.day[0], stated_on=claim.day[1]))
     since = _months_before(bars[last].session, 12) if claim.kind == "high_52w" else date.min
     span = [bar for bar in bars[: last + 1] if bar.session >= since]
     if len(span) < 2:
         raise _NotCheckable("history_too_short")
-    bases = []
+    bases, levels_told = [], []
     for name, column in (("close", "close"), ("intraday", "high" if high else "low")):
         levels = [getattr(bar, column) for bar in span if getattr(bar, column) is not None]
         if not levels:
@@ -986,11 +965,29 @@ def _extreme(facts: Facts, claim: Claim) -> Verdict:
         best = max(levels) if high else min(levels)
         holder = next(bar for bar in span if getattr(bar, column) == best)
         now = getattr(bars[last], column)
-        ratio = now / best if now else None
-        bases.append(Basis(name, ratio, (_price(bars[last], column), _price(holder, column))))
+        if now and claim.period != "level":
+            pair = (_price(bars[last], column), _price(holder, column))
+            bases.append(Basis(name, now / best, pair))
+        levels_told.append(Basis(name, best * facts.price_factor, (_price(holder, column),)))
     note = facts.day_note
     if claim.kind == "record":
         note = "; ".join(filter(None, (note, f"history from {bars[0].session} on")))
+    if claim.second is not None:
+        if claim.period == "level":
+            # Such a level is told of the session's highs and lows, unless it says otherwise.
+            levels_told.reverse()
+        if claim.second_unit != facts.currency:
+            told = levels_told[0]
+            return _other_currency(
+                facts, claim, told.value, facts.currency or "?", told.evidence,
+                claim.second_unit,
+            )  # fmt: skip
+        half = claim.second_step / 2 + 1e-9
+        at = _weigh(
+            claim, levels_told, fits=lambda v: bool(abs(v - claim.second) <= half), note=note
+        )
+        if claim.period == "level" or at.verdict == CONTRADICTED:
+            return at
     return _weigh(claim, bases, fits=lambda value: abs(value - 1) < 1e-9, note=note)
 
 
@@ -1011,13 +1008,32 @@ def _price_level(facts: Facts, claim: Claim) -> Verdict:
         former = facts.bars[place]
         earlier.append(Basis(f"on {former.session}", former.close * factor, (_price(former),)))
     note = facts.day_note if at == facts.last else None
+    if claim.change and at:
+        before = facts.bars[at - 1]
+        if (bar.close > before.close) != (claim.change == "up"):
+            return _answer(
+                claim, CONTRADICTED, found=bar.close * factor, basis="close",
+                evidence=(_price(bar), _price(before)),
+                note=f"the close before was {before.close * factor:g}",
+            )  # fmt: skip
     return _weigh(claim, bases, earlier=earlier[::-1], note=note)
 
 
 def _other_currency(
-    facts: Facts, claim: Claim, found: Any, currency: str, evidence: Sequence[Evidence]
+    facts: Facts,
+    claim: Claim,
+    found: Any,
+    currency: str,
+    evidence: Sequence[Evidence],
+    stated: str | None = None,
 ) -> Verdict:
-    note = f"stated in {claim.unit}, found in {currency}"
+    note = f"stated in {stated or claim.unit}, found in {currency}"
+    number, step = (
+        (claim.value, claim.step) if stated is None else (claim.second, claim.second_step)
+    )
+    # The same number in another currency is wrong; another number may be right in it.
+    if number and isinstance(found, int | float) and abs(found - number) > step / 2 + 1e-9:
+        raise _NotCheckable("another_currency")
     return _answer(claim, CONTRADICTED, found=found, basis="currency", evidence=evidence, note=note)
 
 
@@ -1040,6 +1056,9 @@ def _consensus_label(facts: Facts, claim: Claim) -> Verdict:
 def _counted(*columns: str) -> Callable[[Facts, Claim], Verdict]:
     def judged(facts: Facts, claim: Claim) -> Verdict:
         bases = [facts.consensus_basis(column) for column in columns]
+        if claim.unit == "count" and claim.operator in ("over", "under"):
+            # Of several counts one is always smaller: a bound is of the widest.
+            bases = bases[:1]
         if claim.unit not in ("count", "fraction"):
             _refuse_currency(facts, claim)
             if claim.unit != facts.currency:
@@ -1069,11 +1088,26 @@ def _refuse_currency(facts: Facts, claim: Claim) -> None:
 
 def _rating_count(facts: Facts, claim: Claim) -> Verdict:
     row, what = facts.consensus, claim.argument
-    snapshot = facts.consensus_basis(f"{what}_count")
+    plain = facts.consensus_basis(f"{what}_count")
+    firms = None if what.startswith("strong_") else facts.consensus_basis(f"firm_{what}_count")
+    bases = [plain]
     strong = row.get(f"strong_{what}_count")
-    if snapshot.value is not None and strong:
-        snapshot = Basis(f"{what}_count with strong", snapshot.value + strong, snapshot.evidence)
-    return _weigh(claim, [snapshot, facts.consensus_basis(f"firm_{what}_count")])
+    if plain.value is not None and strong:
+        whole = Basis(f"{what}_count with strong", plain.value + strong, plain.evidence)
+        bases = [whole, plain]
+    wholes = [row["analyst_count"]] * len(bases)
+    if firms is not None:
+        bases.append(firms)
+        wholes.append(row["firm_count"])
+    if claim.operator in ("over", "under"):
+        bases, wholes = bases[:1], wholes[:1]
+    if claim.unit == "fraction":
+        bases = [
+            Basis(f"share of {b.name}", b.value / n if b.value is not None and n else None,
+                  b.evidence)
+            for b, n in zip(bases, wholes, strict=True)
+        ]  # fmt: skip
+    return _weigh(claim, bases)
 
 
 def _target_average(facts: Facts, claim: Claim) -> Verdict:
@@ -1089,8 +1123,29 @@ def _target_extreme(facts: Facts, claim: Claim) -> Verdict:
 
 
 def _upside(facts: Facts, claim: Claim) -> Verdict:
+    if claim.firm is not None:
+        return _upside_of_firm(facts, claim)
     names = ("snapshot_upside_mean", "upside_median", "snapshot_upside_median", "upside_mean")
     return _weigh(claim, [facts.consensus_basis(name) for name in names], note=facts.day_note)
+
+
+def _upside_of_firm(facts: Facts, claim: Claim) -> Verdict:
+    """What the newest target of one firm is above the close."""
+    call = next((c for c in facts.calls if c["firm"] == claim.firm), None)
+    if call is None or call["told_target"] is None:
+        raise _NotCheckable("no_call_of_firm")
+    code, units = facts.major(call["target_currency"]) if call["target_currency"] else facts.quoted
+    if code != facts.currency:
+        raise _NotCheckable("currencies_differ")
+    bar = facts.bars[facts.last]
+    target = Evidence(
+        call["table_name"], call["row_id"], "target", call["told_target"], call["known_from"]
+    )
+    value = call["told_target"] / units / (bar.close * facts.price_factor) - 1
+    return _weigh(
+        claim, [Basis(f"{claim.firm}'s target over the close", value, (target, _price(bar)))],
+        note=facts.day_note,
+    )  # fmt: skip
 
 
 def _target_range(facts: Facts, claim: Claim) -> Verdict:
@@ -1152,6 +1207,10 @@ def _plain_grade(grade: str | None) -> str:
     return joined.get(spelled, spelled)
 
 
+def _way(before: float, now: float) -> str:
+    return "up" if now > before else "down" if now < before else "same"
+
+
 def _call(facts: Facts, claim: Claim) -> Verdict:
     scores = _grade_scores()
     day = facts.bars[facts.place_of(claim)].session if claim.window else None
@@ -1189,6 +1248,18 @@ def _call(facts: Facts, claim: Claim) -> Verdict:
             if before is not None and now is not None and before != now:
                 return bool((now < before) == (claim.argument == "up"))
             return bool(call["action"] == claim.argument)
+        if claim.argument == "init" and call["action"] not in (None, "init"):
+            return False
+        if claim.change in ("up", "down", "same") and call["told_target"] is not None:
+            before = call["prior_target"] if call["prior_target"] is not None else (
+                call["last_target"]
+            )  # fmt: skip
+            if before is not None and claim.change != _way(before, call["told_target"]):
+                return False
+            if None not in (claim.prior, claim.value) and (
+                claim.change != _way(claim.prior or 0.0, claim.value or 0.0)
+            ):  # fmt: skip
+                return False
         if claim.prior is not None:
             told = (amount(call[name], call) for name in ("prior_target", "last_target"))
             priors = [prior for prior in told if prior is not None]
@@ -1225,14 +1296,24 @@ def _call(facts: Facts, claim: Claim) -> Verdict:
             "currency": currency_of(call)[0], "graded_on": call["graded_on"],
         }  # fmt: skip
 
+    def supported(call: dict[str, Any], basis: str, note: str | None) -> Verdict:
+        known = call["prior_target"] is not None or call["last_target"] is not None
+        if claim.change and (claim.change == "mixed" or not known):
+            raise _NotCheckable("change_not_known")
+        if claim.prior is not None and not known:
+            raise _NotCheckable("change_not_known")
+        same = grade_fits(call)
+        return _answer(
+            claim, SUPPORTED if same else OTHER_BASIS, found=shown(call),
+            basis=basis if same else "an equivalent grade", evidence=evidence(call), note=note,
+        )  # fmt: skip
+
     own = [call for call in facts.calls if call["firm"] == claim.firm]
     for call in facts.calls_of_the_day:
         if call["firm"] == claim.firm and fits(call):
-            same = grade_fits(call)
-            return _answer(
-                claim, SUPPORTED if same else OTHER_BASIS, found=shown(call),
-                basis="the firm's call of the day" if same else "an equivalent grade",
-                evidence=evidence(call), note=f"dated {call['graded_on']}, its hour is not known",
+            return supported(
+                call, "the firm's call of the day",
+                f"dated {call['graded_on']}, its hour is not known",
             )  # fmt: skip
     if not own:
         theirs = next((c for c in facts.calls if fits(c)), None) if claim.value else None
@@ -1250,14 +1331,9 @@ def _call(facts: Facts, claim: Claim) -> Verdict:
     restated = [call for call in current if call not in live]
     for call in [*live, *[c for c in restated if c["table_name"] != own[0]["table_name"]]]:
         if fits(call):
-            same = grade_fits(call)
             if (facts.session - call["graded_on"]).days > 365:
                 break
-            return _answer(
-                claim, SUPPORTED if same else OTHER_BASIS, found=shown(call),
-                basis="the firm's newest call" if same else "an equivalent grade",
-                evidence=evidence(call), note=note,
-            )  # fmt: skip
+            return supported(call, "the firm's newest call", note)
     for call in own:
         if fits(call):
             told = f"true from {call['graded_on']}, replaced on {own[0]['graded_on']}"
@@ -1272,9 +1348,16 @@ def _call(facts: Facts, claim: Claim) -> Verdict:
         if claim.kind == "rating_change":
             note = f"its action was {newest_call['action']!r}, no change of the grade"
         else:
-            note = f"the target before was {shown(newest_call)['prior_target']:g}"
+            before = amount(newest_call["prior_target"] or newest_call["last_target"], newest_call)
+            note = (
+                f"the target before was {before:g}"
+                if before is not None
+                else (f"its action was {newest_call['action']!r}")
+            )
     elif day is not None and target_fits(newest_call):
         note = f"dated {newest_call['graded_on']}, not {day}"
+    if not currency_fits(own[0]) and not any(target_fits(call) for call in own):
+        raise _NotCheckable("another_currency")
     if not currency_fits(own[0]):
         note = f"stated in {claim.unit}, found in {currency_of(own[0])[0]}"
     elif claim.value is not None:
@@ -1395,8 +1478,28 @@ def _moving_average(facts: Facts, claim: Claim) -> Verdict:
     bar = facts.bars[facts.last]
     evidence = (_price(bar), *average.evidence)
     up = claim.argument.startswith("up")
+    ratio = bar.close / average.value
+    if claim.second is not None:
+        half = claim.second_step / 2 + 1e-9
+        if claim.second_unit == "fraction":
+            stated = claim.second if up else -claim.second
+            return _weigh(
+                claim, [Basis(f"close over sma_{days}", ratio - 1, evidence)],
+                fits=lambda v: bool(abs(v - stated) <= half), note=facts.day_note,
+            )  # fmt: skip
+        level = average.value * facts.price_factor
+        if claim.second_unit != facts.currency:
+            return _other_currency(
+                facts, claim, level, facts.currency or "?", average.evidence, claim.second_unit
+            )
+        at = _weigh(
+            claim, [Basis(f"sma_{days}", level, average.evidence)],
+            fits=lambda v: bool(abs(v - claim.second) <= half), note=facts.day_note,
+        )  # fmt: skip
+        if claim.argument.startswith("level") or at.verdict == CONTRADICTED:
+            return at
     return _weigh(
-        claim, [Basis(f"close over sma_{days}", bar.close / average.value, evidence)],
+        claim, [Basis(f"close over sma_{days}", ratio, evidence)],
         fits=lambda v: bool(v > 1 if up else v < 1), note=facts.day_note, within=(0.0, 1.0)
         if not up else (1.0, float("inf")),
     )  # fmt: skip
@@ -1405,6 +1508,15 @@ def _moving_average(facts: Facts, claim: Claim) -> Verdict:
 def _drawdown(facts: Facts, claim: Claim) -> Verdict:
     bars, last = facts.bars, facts.last
     bases = []
+    if claim.argument == "low":
+        since = _months_before(bars[last].session, 12)
+        for column in ("close", "low"):
+            lows = [b for b in bars[: last + 1] if b.session >= since and getattr(b, column)]
+            base = min(lows, key=lambda bar: getattr(bar, column))
+            above = bars[last].close / getattr(base, column) - 1
+            pair = (_price(bars[last]), _price(base, column))
+            bases.append(Basis(f"52 weeks, {column}", above, pair))
+        return _weigh(claim, bases, note=facts.day_note)
     spans = (("52 weeks", _months_before(bars[last].session, 12)), ("all history", date.min))
     for name, since in spans:
         span = [bar for bar in bars[: last + 1] if bar.session >= since]
@@ -1460,20 +1572,54 @@ def _earnings_surprise(facts: Facts, claim: Claim) -> Verdict:
         ]
         if surprise is None and estimate:
             surprise = (actual - estimate) / abs(estimate)
-        bases.append(Basis(f"period to {period_end}", surprise, tuple(evidence)))
+        if _is_named(claim, period_end, known_from):
+            told = (surprise, actual, estimate)
+            bases.append(Basis(f"period to {period_end}", told, tuple(evidence)))
     if not bases:
         raise _NotCheckable("no_results")
     up = claim.argument == "up"
 
+    def near(stated: float | None, value: float | None) -> bool:
+        if stated is None:
+            return True
+        return value is not None and abs(value - stated) <= claim.second_step / 2 + 1e-9
+
     def fits(value: Any) -> bool:
-        if (value > 0) != up or value == 0:
+        surprise, actual, estimate = value
+        if surprise is None or (surprise > 0) != up or surprise == 0:
+            return False
+        if not near(claim.second, actual) or not near(claim.prior, estimate):
             return False
         if claim.value is None:
             return True
         low, high = tolerance(claim)
-        return bool(low <= abs(value) <= high)
+        return bool(low <= abs(surprise) <= high)
 
-    return _weigh(claim, bases[:1], fits=fits, earlier=bases[1:])
+    # A month is that of the period's end or of its results.
+    found_by = _weigh(claim, bases if claim.day else bases[:1], fits=fits, earlier=bases[1:])
+    if isinstance(found_by.found, tuple):
+        whole = claim.second is not None or claim.prior is not None
+        said = dict(zip(("surprise", "eps", "estimate"), found_by.found, strict=True))
+        found_by = replace(
+            found_by, found=said if whole else found_by.found[0],
+            verdict=SUPPORTED if found_by.verdict == OTHER_BASIS else found_by.verdict,
+            bases={name: value[0] for name, value in found_by.bases.items()},
+        )  # fmt: skip
+    return found_by
+
+
+def _is_named(claim: Claim, period_end: date, known_from: datetime) -> bool:
+    """Whether results are those of the month or day a claim names, if it names one."""
+    if claim.day is None:
+        return True
+    window, day = claim.day
+    if day is None:
+        return False
+    if window == "month":
+        return (day.year, day.month) in (
+            (period_end.year, period_end.month), (known_from.year, known_from.month),
+        )  # fmt: skip
+    return abs((known_from.date() - day).days) <= 1
 
 
 def _earnings_date(facts: Facts, claim: Claim) -> Verdict:
@@ -1545,17 +1691,35 @@ def _currency(facts: Facts, claim: Claim) -> Verdict:
     return _weigh(claim, [basis], fits=lambda value: bool(value == claim.grade))
 
 
-_STRENGTH = {"3m": "63d", "6m": "126d", "12m": "252d"}
+# Funds whose closes stand for an index.
+_INDEX_FUNDS = {"s&p": ("^GSPC", "SPY"), "nasdaq": ("^IXIC", "QQQ")}
 
 
 def _versus_market(facts: Facts, claim: Claim) -> Verdict:
-    if claim.window not in _STRENGTH or claim.period:
-        raise _NotCheckable("window_not_supported")
-    days = _STRENGTH[claim.window]
+    """Whether the close moved more than that of an index, or of the company's own benchmark."""
+    funds = _INDEX_FUNDS.get(claim.grade or "") or tuple(
+        row[0] for row in facts.rows(
+            "select benchmark from staging.stg_universe where ticker = ? and benchmark is not null",
+            facts.ticker,
+        )
+    )  # fmt: skip
+    index = next((
+        other for other in (Facts(facts.con, fund, facts.moment, day=facts.day) for fund in funds)
+        if other.bars
+    ), None)  # fmt: skip
+    if index is None:
+        raise _NotCheckable("no_index")
+    own = _moves(facts, claim, False, facts.last)
+    theirs = {basis.name: basis for basis in _moves(index, claim, False, index.last)}
+    bases = [
+        Basis(f"{basis.name}, less that of {index.ticker}", basis.value - other.value,
+              (*basis.evidence, *other.evidence))
+        for basis in own
+        if (other := theirs.get(basis.name)) is not None and basis.name.endswith(", close")
+    ]  # fmt: skip
     up = claim.argument == "up"
     return _weigh(
-        claim, [facts.momentum(f"relative_strength_{days}")],
-        fits=lambda v: bool(v > 0 if up else v < 0), note=facts.day_note,
+        claim, bases, fits=lambda v: bool(v > 0 if up else v < 0), note=facts.day_note,
     )  # fmt: skip
 
 
@@ -1563,7 +1727,7 @@ def _telling(text: str, ticker: str) -> set[str]:
     return {
         word.form[:7]
         for word in words(text, 120)
-        if len(word.form) > 2 and word.form not in _STOP_WORDS and word.form != ticker.lower()
+        if len(word.form) > 2 and word.form not in {*word_set("untelling"), ticker.lower()}
         and (len(word.form) > 3 or word.is_capital)
     }  # fmt: skip
 
@@ -1621,33 +1785,33 @@ def _events(text: str, ticker: str) -> list[str]:
 
 
 _LIST = re.compile(r",? and |, ")
-# Acts by what they do, so that a story of the opposite act is no report of this one.
-_ACTS = {
-    "end": "end", "ends": "end", "ended": "end", "ending": "end", "cancels": "end",
-    "cancel": "end", "cancelled": "end", "canceled": "end", "scraps": "end", "scrapped": "end",
-    "drops": "end", "dropped": "end", "halts": "end", "halted": "end", "closes": "end",
-    "shuts": "end", "delays": "delay", "delayed": "delay", "postpones": "delay",
-    "postponed": "delay", "withdraws": "end", "withdrew": "end", "terminates": "end",
-    "terminated": "end", "suspends": "end", "suspended": "end", "abandons": "end",
-    "fine": "fine", "fined": "fine", "fines": "fine", "penalty": "fine", "sued": "sue",
-    "sues": "sue", "cuts": "cut", "cut": "cut", "lowers": "cut", "reduces": "cut",
-    "acquires": "acquire", "acquired": "acquire", "sells": "sell", "sold": "sell",
-    "sale": "sell", "rejects": "reject", "rejected": "reject", "denies": "deny",
-    "denied": "deny", "not": "not", "never": "not",
-}  # fmt: skip
-_PLAIN = frozenset(
-    ["the", "its", "and", "for", "new", "with", "of", "in", "on", "to", "a", "an", "at", "by", "as",
-     "it", "is", "was", "has", "had", "over", "more", "than", "into", "from", "further", "first",
-     "announced", "announce", "announces", "announcing", "launch", "launched", "launches",
-     "launching", "unveil", "unveiled", "unveils", "unveiling", "introduced", "introduces",
-     "introduction", "date", "to", "said", "says", "that", "this", "their"]
-)  # fmt: skip
 _COUNTS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
            "million", "billion", "trillion", "thousand")  # fmt: skip
-_SAME = {
-    "overseas": "abroad", "biggest": "largest", "jump": "raise", "lifts": "raise",
-    "raises": "raise", "founder": "founder", "partner": "partner", "integration": "integra",
-}  # fmt: skip
+
+
+@cache
+def _acts() -> dict[str, str]:
+    """Acts by what they do, so that a story of the opposite act is no report of this one."""
+    return _named_by("act_")
+
+
+@cache
+def _same() -> dict[str, str]:
+    return _named_by("same_")
+
+
+@cache
+def _untelling() -> frozenset[str]:
+    return word_set("plain") | word_set("untelling")
+
+
+def _named_by(prefix: str) -> dict[str, str]:
+    """Words of the classes that begin so, with what the rest of the class's name calls them."""
+    return {
+        word: name.removeprefix(prefix)
+        for name, members in word_classes().items() if name.startswith(prefix)
+        for word in members
+    }  # fmt: skip
 
 
 class _Told(NamedTuple):
@@ -1665,18 +1829,18 @@ class _Told(NamedTuple):
         forms = [part for word in cut for part in _parts(word.form)]
         names = {
             word.form for place, word in enumerate(cut)
-            if (word.is_capital and (place or word.form not in _ACTS))
-            and word.form not in _PLAIN | _STOP_WORDS and word.form != ticker.lower()
+            if (word.is_capital and (place or word.form not in _acts()))
+            and word.form not in _untelling() and word.form != ticker.lower()
             and len(word.form) > 1
         }  # fmt: skip
         names |= {form for form in forms if form in _COUNTS or form[:1].isdigit()}
-        acts = {_ACTS[form] for form in forms if form in _ACTS}
+        acts = {_acts()[form] for form in forms if form in _acts()}
         telling = {
-            _SAME.get(form, form)[:6] for form in forms
+            _same().get(form, form)[:6] for form in forms
             if (len(form) > 2 or form == "ai")
-            and form not in _PLAIN | _STOP_WORDS and form not in _COUNTS
+            and form not in _untelling() and form not in _COUNTS
         }  # fmt: skip
-        is_a_name = telling <= {_SAME.get(name, name)[:6] for name in names}
+        is_a_name = telling <= {_same().get(name, name)[:6] for name in names}
         return cls(frozenset(names), frozenset(acts), frozenset(telling), is_a_name)
 
     def is_in(self, story: _Told) -> bool:

@@ -77,6 +77,40 @@ def _grades() -> dict[str, list[tuple[str, ...]]]:
     return found
 
 
+def grade_at(forms: Sequence[str], place: int) -> int:
+    """Return how many words a grade that begins at a place has, 0 where none does."""
+    for spelled in _grades().get(forms[place], ()):
+        if tuple(forms[place : place + len(spelled)]) == spelled:
+            return len(spelled)
+    return 0
+
+
+def target_change(cut: Sequence[Word]) -> str:
+    """Return which way a target went by the words: up, down, same; mixed, or "" if they are silent.
+
+    A verb behind which a grade stands before the target is of the grade: "raised to Buy, PT $9".
+    """
+    shapes = [shape(word.form) for word in cut]
+    forms = [word.form for word in cut]
+    ways: set[str] = set()
+    for hit in _acts().find(shapes):
+        if hit.label not in ("target up", "target down", "reit"):
+            continue
+        end = hit.end
+        if hit.label == "reit":
+            targets = [p for p in range(hit.end, min(hit.end + 4, len(forms)))
+                       if forms[p] in ("target", "targets", "pt")]  # fmt: skip
+            if not targets or "and" in forms[hit.end : targets[0]]:
+                continue
+            end = targets[0] + 1
+        if any(grade_at(forms, p) and forms[p] != "fair" for p in range(hit.start, end)):
+            continue
+        if hit.label != "reit" and "%" in "".join(forms[hit.start : hit.end]):
+            continue
+        ways.add({"target up": "up", "target down": "down", "reit": "same"}[hit.label])
+    return next(iter(ways)) if len(ways) == 1 else "mixed" if ways else ""
+
+
 class Text(NamedTuple):
     """A headline or summary, its words, and the names in it, brokers' included."""
 
