@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import plistlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -101,6 +102,27 @@ def test_sql_prints_json_csv_and_a_table(home: Path) -> None:
     assert "ABC" in bellwether("sql", query, "--home", str(home)).stdout
 
 
+def test_outside_text_steers_no_screen(home: Path) -> None:
+    query = "select chr(27) || '[31mred' || chr(8238) || chr(7) as \"a\x1b[2J\""
+    table = bellwether("sql", query, "--home", str(home)).stdout
+    assert "[31mred" in table and not {"\x1b", "\u202e", "\x07"} & set(table)
+    wrong = bellwether("sql", "select cast(chr(27) || '[31m' as int)", "--home", str(home)).stderr
+    assert "[31m" in wrong and "\x1b" not in wrong
+    # A file gets what is stored, to the letter.
+    assert "\x1b[31mred\u202e\x07" in bellwether("sql", query, "--csv", "--home", str(home)).stdout
+
+
+def test_a_broken_file_is_told_in_a_sentence(home: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "home"
+    shutil.copytree(home, broken, symlinks=True)
+    file = (broken / "bellwether.duckdb").resolve()
+    file.chmod(0o600)
+    file.write_bytes(b"no database" * 1000)
+    done = bellwether("sql", "select 1", "--home", str(broken))
+    assert done.returncode == 1 and "cannot be read" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_rows_too_wide_for_a_table_are_printed_whole(home: Path) -> None:
     printed = bellwether("sql", "select * from marts.momentum", "--home", str(home)).stdout
     lines = [line.split() for line in printed.splitlines()]
@@ -120,6 +142,9 @@ def test_rows_too_wide_for_a_table_are_printed_whole(home: Path) -> None:
         "install httpfs",
         "set enable_external_access = true",
         "select * from nowhere",
+        "call pragma_version()",
+        "begin",
+        "select 1; select 2",
     ],
 )
 def test_sql_only_reads_the_published_file(home: Path, query: str) -> None:

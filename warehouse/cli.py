@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 import shutil
 import sys
@@ -23,6 +24,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from warehouse import publish
+from warehouse.brief.facts import printable
 from warehouse.display import (
     SIMULATED_NOTE,
     err,
@@ -34,7 +36,7 @@ from warehouse.display import (
     print_scorecard,
     records,
 )
-from warehouse.errors import BellwetherError, HomeError, UsageError
+from warehouse.errors import BellwetherError, HomeError, UsageError, in_words
 from warehouse.past import HISTORY, PUBLISHED, TIME_MACHINE, Answer, answer, history
 from warehouse.settings import PROJECT, Home
 
@@ -96,6 +98,9 @@ def main() -> None:
         sys.exit(FAILED)
     except BellwetherError as error:
         err.print(f"[red]{escape(str(error))}[/red]")
+        sys.exit(FAILED)
+    except duckdb.IOException as error:
+        err.print(f"[red]The database cannot be read: {escape(in_words(error))}[/red]")
         sys.exit(FAILED)
     except (duckdb.CatalogException, duckdb.BinderException) as error:
         reason = str(error).splitlines()[0]
@@ -435,23 +440,33 @@ def sql(
         err.print(f"[yellow]{SIMULATED_NOTE}[/yellow]")
     with _marts(place, as_of, quiet=as_csv or as_json) as (con, _, _):
         try:
-            if len(con.extract_statements(text)) != 1:
+            statements = con.extract_statements(text)
+            if len(statements) != 1:
                 raise typer.BadParameter("exactly one statement is expected.")
+            queries = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+            if statements[0].type not in queries:
+                raise typer.BadParameter(
+                    "only a query is taken, such as select, describe, explain."
+                )
             relation = con.sql(text)
             columns = relation.columns if relation is not None else []
             most = rows if rows is not None else 0 if as_csv or as_json else MOST_ROWS
             told = relation.fetchmany(most + 1) if most and relation else []
             told = relation.fetchall() if not most and relation else told
         except duckdb.Error as error:
-            err.print(f"[red]{escape(str(error))}[/red]", highlight=False)
+            err.print(f"[red]{escape(printable(str(error)))}[/red]", highlight=False)
             raise typer.Exit(WRONG_USE) from None
     shown = told[:most] if most else told
     if as_json:
         print_json(records(columns, shown))
     elif as_csv:
-        writer = csv.writer(sys.stdout)
+        written = io.StringIO()
+        writer = csv.writer(written)
         writer.writerow(columns)
         writer.writerows(shown)
+        # A file gets what is stored to the letter, a screen nothing that steers it.
+        text = written.getvalue()
+        sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
     elif columns:
         print_rows(columns, shown)
     if len(shown) < len(told):

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from warehouse import publish
+from warehouse.brief.facts import printable
 from warehouse.settings import Home
 
 SIMULATED_NOTE = "simulated sample: no real quotes, ratings or news"
@@ -106,7 +107,8 @@ def records(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[dict[
 
 def print_rows(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Print a table, or where it would not fit, each row as a list of its columns."""
-    texts = [[_shown(value) for value in row] for row in rows]
+    columns = [printable(name) for name in columns]
+    texts = [[printable(_shown(value)) for value in row] for row in rows]
     widths = [
         max([len(name), *(min(len(row[i]), _WRAPPED) for row in texts)])
         for i, name in enumerate(columns)

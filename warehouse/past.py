@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 import duckdb
 
+from warehouse.publish import seal
+
 PUBLISHED, HISTORY, TIME_MACHINE = "published", "history", "time_machine"
 # Days that hold the bars of 156 weeks, the longest window of a rank.
 _BAR_DAYS = 1140
@@ -62,8 +64,7 @@ def history(file: Path, moment: datetime, ticker: str) -> Iterator[duckdb.DuckDB
     """
     with duckdb.connect() as con:
         con.execute(f"attach '{str(file).replace(chr(39), chr(39) * 2)}' as published (read_only)")
-        con.execute("set enable_external_access = false")
-        con.execute("set lock_configuration = true")
+        seal(con)
         session = _session(con, moment, ticker, "published.")
         assert session is not None
         con.execute("create schema raw; create schema staging; create schema marts")

@@ -154,8 +154,8 @@ def newest(home: Home) -> Published | None:
 def reading(home: Home, file: Path | None = None):  # type: ignore[no-untyped-def]
     """Open the published database of `home` for reading only, sealed off from files and network.
 
-    `file` is one of the time machine's to open instead. Raises `HomeError` when nothing has been
-    published yet.
+    `file` is one of the time machine's to open instead. A query has memory alone, no disk to spill
+    to. Raises `HomeError` when nothing has been published yet.
     """
     if file is None and not home.published.exists():
         raise HomeError(
@@ -166,12 +166,28 @@ def reading(home: Home, file: Path | None = None):  # type: ignore[no-untyped-de
     con = duckdb.connect(
         str(file or home.published.resolve()),
         read_only=True,
-        config={"enable_external_access": "false", "lock_configuration": "true"},
+        config={"temp_directory": ""},
     )
     try:
+        seal(con)
         yield con
     finally:
         con.close()
+
+
+def seal(con: duckdb.DuckDBPyConnection) -> None:
+    """Take files, network and settings from a connection for as long as its database is open.
+
+    To forbid external access is not enough: DuckDB then still lets a query write beside the file
+    that is open, where it keeps its log and where the next reader would take it for one.
+    """
+    # Whoever else has it open in this process has sealed it, or is about to.
+    with contextlib.suppress(duckdb.InvalidInputException):
+        con.execute("set enable_external_access = false")
+        con.execute("set disabled_filesystems = 'LocalFileSystem'")
+        con.execute("set lock_configuration = true")
+    if con.execute("select current_setting('lock_configuration')").fetchone() != (True,):
+        raise PublishError("The published file could not be sealed off from other files.")
 
 
 @contextlib.contextmanager

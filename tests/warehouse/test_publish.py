@@ -530,6 +530,16 @@ FORBIDDEN = [
     "copy marts.one to '{folder}/out.csv'",
     "copy marts.one to '{folder}/out.parquet' (format parquet)",
     "export database '{folder}/out'",
+    # Where DuckDB itself writes, and where the next reader would look.
+    "copy (select 1) to '{file}' (format csv, use_tmp_file false)",
+    "copy (select 1) to '{file}.wal' (format csv)",
+    "copy (select 1) to '{file}.wal' (format csv, use_tmp_file false)",
+    "copy (select 'x'::blob) to '{file}.wal' (format blob, use_tmp_file false)",
+    "copy (select 1) to '{file}.wal.checkpoint' (format csv, use_tmp_file false)",
+    "copy (select 1) to '{file}.wal.recovery' (format csv, use_tmp_file false)",
+    "copy (select 1) to '{file}.tmp/x' (format csv, use_tmp_file false)",
+    "select * from read_blob('{file}')",
+    "explain analyze copy (select 1) to '{file}.wal' (format csv, use_tmp_file false)",
     "select * from read_csv('{folder}/secret.csv')",
     "select * from '{folder}/secret.csv'",
     "select * from read_text('{folder}/secret.csv')",
@@ -553,6 +563,7 @@ FORBIDDEN = [
     "set lock_configuration = false",
     "set memory_limit = '1GB'",
     "set temp_directory = '{folder}'",
+    "set disabled_filesystems = ''",
     "set home_directory = '{folder}'",
     "reset lock_configuration",
     "pragma threads = 1",
@@ -571,9 +582,10 @@ def test_a_reader_may_only_read_what_is_published(home: Home) -> None:
     allowed = []
     with reading(home) as con:
         frame = pd.DataFrame({"a": [1]})
+        file = home.published.resolve()
         for statement in FORBIDDEN:
             try:
-                con.execute(statement.format(folder=home.path)).fetchall()
+                con.execute(statement.format(folder=home.path, file=file)).fetchall()
             except duckdb.Error:
                 continue
             allowed.append(statement)

@@ -127,8 +127,14 @@ def plain(value: Any) -> Value:
 
 def clean(text: str) -> str:
     """Return outside text on one line, without control and direction characters."""
-    spaced = " ".join(text.split())
-    return "".join(c for c in spaced if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co"))
+    return printable(" ".join(text.split()))
+
+
+def printable(text: str) -> str:
+    """Return outside text on its lines, without other control and direction characters."""
+    return "".join(
+        c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co")
+    )
 
 
 def keyed(columns: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
