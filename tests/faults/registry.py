@@ -68,7 +68,9 @@ def inject(fault: Fault, place: Path, *, seed: int, count: int) -> Result:
     """Inject a fault `count` times in the empty folder `place` and say whether all held."""
     started = time.monotonic()
     try:
-        outcome, held = fault.run(place, seed, count), True
+        outcome = fault.run(place, seed, count)
+        # What was not injected shows nothing.
+        held = outcome.injected > 0
     except AssertionError as error:
         outcome, held = Outcome(count, f"BROKEN: {str(error).splitlines()[0]}"), False
     except Exception as error:

@@ -94,6 +94,43 @@ def test_a_feed_that_is_often_silent_needs_longer(
     assert alarms == [False] * (sessions - 1) + [True] * (21 - sessions)
 
 
+def frame(columns: str, rows: list[tuple[Any, ...]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=columns.split())
+
+
+def test_what_goes_on_elsewhere_does_not_hide_a_frozen_feed(store: Warehouse, clock: Clock) -> None:
+    clock.now = datetime(2025, 12, 12, 23)
+    london = exchange_calendars.get_calendar("XLON")
+    abroad = [d.date() for d in london.sessions_in_range("2025-08-01", "2025-12-12")]
+    bars = [(f"T{n}", str(day), 10.0) for n in range(40) for day in SESSIONS[:-10]]
+    # A share, a few of London and rates go on, and so does one call in ten sessions.
+    bars += [("T0", str(day), 10.0) for day in SESSIONS[-10:]]
+    bars += [(f"L{n}.L", str(day), 10.0) for n in range(4) for day in abroad]
+    bars += [(f"{name}=X", str(day), 7.8) for name in ("HKD", "CNY", "EUR") for day in SESSIONS]
+    calls = [(f"T{n}", "F", str(day), "Buy") for n in range(40) for day in SESSIONS[:-10]]
+    calls += [("T0", "G", str(SESSIONS[-2]), "Buy")]
+    # Each snapshot is dated anew; for ten sessions the values of all but one stand still.
+    snapshots = [
+        (f"T{n}", str(day), "0m", 100.0 + min(number, len(SESSIONS) - 11 + (n == 0) * number))
+        for n in range(40)
+        for number, day in enumerate(SESSIONS)
+    ]
+    for table, told_rows in (
+        ("prices", frame("ticker session_date close", bars)),
+        ("ratings", frame("ticker firm graded_on to_grade", calls)),
+        ("consensus", frame("ticker snapshot_date period target_mean", snapshots)),
+    ):
+        store.append(table, told_rows, source="yahoo")
+        store.record_fetch(load_id="l", source="yahoo", table=table, outcome="ok")
+    found = health.silences(store.con)
+    assert [(one.table, one.exchange, one.newest, one.sessions) for one in found] == [
+        ("prices", "XNYS", SESSIONS[-11], 10),
+        ("ratings", "", SESSIONS[-11], 10),
+        ("consensus", "", SESSIONS[-11], 10),
+    ]
+    assert "prices of XNYS: no ticker, or hardly any" in str(found[0])
+
+
 @pytest.mark.parametrize("case", ["not asked", "only throttled", "young", "other source"])
 def test_what_nobody_can_know_is_no_alarm(store: Warehouse, clock: Clock, case: str) -> None:
     clock.now = datetime(2025, 12, 12, 23)
