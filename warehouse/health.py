@@ -85,8 +85,8 @@ class Silence:
         return (
             f"{self.table}{where}: no ticker, or hardly any, has anything newer than "
             f"{self.newest}, for {self.sessions} sessions, though the source answers; usually "
-            f"{self.usual_share:.0%} of the sessions have something. The feed seems frozen; what it tells later is kept with the day it "
-            "was told."
+            f"{self.usual_share:.0%} of the sessions have something. The feed seems frozen; what "
+            "it tells later is kept with the day it was told."
         )
 
 
