@@ -61,7 +61,10 @@ def publish(home: Home, *, as_of: datetime) -> Published:
     """
     started = time.monotonic()
     now = datetime.now(UTC)
-    version = now.strftime("%Y%m%dT%H%M%S%fZ")
+    # A clock that was put back may show the moment of another version again.
+    while (home.versions / f"{now:%Y%m%dT%H%M%S%fZ}").exists():
+        now += timedelta(microseconds=1)
+    version = f"{now:%Y%m%dT%H%M%S%fZ}"
     unfinished = home.versions / f".{version}"
     link = home.versions / f".{version}.link"
     try:

@@ -21,10 +21,10 @@ from __future__ import annotations
 import logging
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, wraps
 from math import prod
 from pathlib import Path
 from statistics import median
@@ -75,6 +75,10 @@ _SYMBOL = re.compile(r"[\^A-Za-z0-9][A-Za-z0-9.\^=&_-]{0,23}")
 Stored = dict[date, tuple[float, float, str | None]]
 
 
+# What Python raises at a field that is not there, or not what it should be.
+_UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+
+
 class Conversation:
     """What one load asks: through one session, and what tables share only once."""
 
@@ -112,7 +116,7 @@ class Conversation:
         except YFException as error:
             kind = EmptyAnswer if "No upgrade/downgrade history" in str(error) else Malformed
             raise kind(f"Yahoo told nothing of {symbol} that can be used: {error}") from error
-        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        except _UNREADABLE as error:
             raise Malformed(
                 f"yfinance {yf.__version__} cannot read Yahoo's answer for {symbol}: "
                 f"{type(error).__name__}: {str(error)[:120]}"
@@ -150,6 +154,24 @@ class Conversation:
 def conversation(folder: Path, load_id: str) -> Conversation:
     """Return the one conversation of a load."""
     return Conversation(folder)
+
+
+def _readable(
+    method: Callable[[Yahoo, Unit], pd.DataFrame],
+) -> Callable[[Yahoo, Unit], pd.DataFrame]:
+    """Let a table that cannot be made of an answer come out as `Malformed`, wherever it is read."""
+
+    @wraps(method)
+    def read(self: Yahoo, unit: Unit) -> pd.DataFrame:
+        try:
+            return method(self, unit)
+        except _UNREADABLE as error:
+            raise Malformed(
+                f"Yahoo's {method.__name__} of {unit.ticker} cannot be read: "
+                f"{type(error).__name__}: {str(error)[:120]}"
+            ) from error
+
+    return read
 
 
 class Yahoo:
@@ -229,6 +251,7 @@ class Yahoo:
         # The sort is stable: those that never failed stay in the order of the list.
         return [Unit(ticker=t) for _, t in sorted(waiting, key=lambda item: item[0])]
 
+    @_readable
     def prices(self, unit: Unit) -> pd.DataFrame:
         """Return daily bars as told, split-adjusted, from an overlap with what is stored on.
 
@@ -256,6 +279,7 @@ class Yahoo:
         ]
         return bars
 
+    @_readable
     def securities(self, unit: Unit) -> pd.DataFrame:
         """Return the master data of a listing; a company's come from its `info`."""
         symbol = _ticker(unit)
@@ -293,6 +317,7 @@ class Yahoo:
             raise EmptyAnswer(f"Yahoo told neither name, exchange nor type of {symbol}.")
         return frame_of([row])
 
+    @_readable
     def ratings(self, unit: Unit) -> pd.DataFrame:
         """Return the rating events of a ticker; a target of 0 is Yahoo's way to tell of none."""
         symbol = _ticker(unit)
@@ -316,6 +341,7 @@ class Yahoo:
             )
         return frame_of(frame.to_dict("records"))
 
+    @_readable
     def consensus(self, unit: Unit) -> pd.DataFrame:
         """Return the vendor's snapshot: counts of four months, targets and mean of the current."""
         symbol = _ticker(unit)
@@ -359,6 +385,7 @@ class Yahoo:
             raise EmptyAnswer(f"Yahoo tells of no analysts for {symbol}.")
         return frame_of(rows)
 
+    @_readable
     def valuations(self, unit: Unit) -> pd.DataFrame:
         """Return today's multiples as told, and the month-ends before where they are new."""
         symbol = _ticker(unit)
@@ -403,6 +430,7 @@ class Yahoo:
                     )
         return frame_of(rows)
 
+    @_readable
     def estimates(self, unit: Unit) -> pd.DataFrame:
         """Return expected earnings and revenue of this and the next quarter and year."""
         symbol = _ticker(unit)
@@ -444,6 +472,7 @@ class Yahoo:
             raise EmptyAnswer(f"Yahoo tells of no estimates for {symbol}.")
         return frame_of(rows)
 
+    @_readable
     def earnings(self, unit: Unit) -> pd.DataFrame:
         """Return the results of the last quarters beside what was expected."""
         symbol = _ticker(unit)
@@ -469,6 +498,7 @@ class Yahoo:
             ]
         return frame_of(rows)
 
+    @_readable
     def earnings_dates(self, unit: Unit) -> pd.DataFrame:
         """Return the range in which the next results are expected, from all that was told of it.
 
@@ -509,6 +539,7 @@ class Yahoo:
             ]
         )
 
+    @_readable
     def short_interest(self, unit: Unit) -> pd.DataFrame:
         """Return the newest settlement's short interest, dated by its settlement."""
         symbol = _ticker(unit)
@@ -530,6 +561,7 @@ class Yahoo:
             ]
         )
 
+    @_readable
     def news(self, unit: Unit) -> pd.DataFrame:
         """Return the items of both tabs, each once; the client would remember the first tab."""
         symbol = _ticker(unit)

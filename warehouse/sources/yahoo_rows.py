@@ -87,8 +87,11 @@ def is_blank(value: Any) -> bool:
 
 
 def moment_of(stamp: Any) -> datetime:
-    """Return the moment of a Unix time stamp."""
-    return datetime.fromtimestamp(float(stamp), UTC)
+    """Return the moment of a Unix time stamp; raises `ValueError` where it is of no year."""
+    try:
+        return datetime.fromtimestamp(float(stamp), UTC)
+    except (OverflowError, OSError) as error:
+        raise ValueError(f"{stamp!r} is no moment") from error
 
 
 def zone_of(name: Any) -> ZoneInfo:
