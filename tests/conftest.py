@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import shutil
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -48,14 +51,25 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A home with the simulated sample, built and published once for a session."""
+    """A home with the simulated sample, built and published once for all workers of a session.
+
+    Tests read it, and have past moments built beside it; they change a copy.
+    """
     from orchestration import run
 
-    home = Home(tmp_path_factory.mktemp("sample") / "home")
-    run.prepare(home)
-    assert run.run_ingest(home, "sample").success
-    outcome = run.run_refresh(home)
-    assert outcome.success, outcome.failures
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    home, built = Home(folder / "sample"), folder / "sample.built"
+    with (folder / "sample.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not built.exists():
+            shutil.rmtree(home.path, ignore_errors=True)
+            run.prepare(home)
+            assert run.run_ingest(home, "sample").success
+            outcome = run.run_refresh(home)
+            assert outcome.success, outcome.failures
+            built.touch()
     return home
 
 

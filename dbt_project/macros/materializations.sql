@@ -30,17 +30,19 @@ ask for what else there is, rename twice and drop, which costs more than most mo
     {{ return(duckdb__replace_relation("view")) }}
 {% endmaterialization %}
 
-{#- Every seed declares its columns' types, so nothing of its content has to be guessed before it is read. -#}
+{#- Our seeds declare their columns' types, so nothing of their content has to be guessed before it is read. -#}
 {% materialization seed, adapter = "duckdb" %}
     {%- set target = this.incorporate(type="table") -%}
+    {%- set path = adapter.get_seed_file_path(model) | replace("'", "''") -%}
+    {%- set types = config.get("column_types") | tojson | replace('"', "'") -%}
+    {%- set dialect = "header = true, delim = ',', quote = '\"', escape = '\"'" -%}
+    {%- set declared = ", types = " ~ types if config.get("column_types") else "" -%}
     {%- do duckdb__drop_of_other_kind(target) -%}
     {{ run_hooks(pre_hooks, inside_transaction=true) }}
     {%- call statement("main") -%}
         create or replace table {{ target }} as
         from read_csv(
-            '{{ adapter.get_seed_file_path(model) | replace("'", "''") }}',
-            header = true, delim = ',', quote = '"', escape = '"',
-            types = {{ config.get("column_types") | tojson | replace('"', "'") }}
+            '{{ path }}', {{ dialect }}{{ declared }}
         )
     {%- endcall -%}
     {%- do store_result("agate_table", response="OK") -%}  {#- dbt shows its head when asked to -#}
