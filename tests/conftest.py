@@ -20,6 +20,30 @@ if TYPE_CHECKING:
     from tests.yahoo_emulator import Emulator
 
 
+# The files that take longest, by processor time. They are begun first, so that no worker is left
+# with one of them when the others are done.
+LONGEST = (
+    "test_real_data.py",
+    "test_readme.py",
+    "test_consensus_history.py",
+    "test_cli.py",
+    "test_faults.py",
+    "test_rebuild.py",
+    "test_builds.py",
+    "test_risk_flags.py",
+    "test_flags_incremental.py",
+    "test_as_of.py",
+    "test_momentum.py",
+    "test_consensus.py",
+    "test_daemon.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
+
+
 class Clock:
     """A clock that tells what it was set to, a microsecond later at every look."""
 
