@@ -159,7 +159,7 @@ def described() -> Described:
     sources: dict[str, dict[str, Any]] = {}
     unit_tested = set()
     for path in [*MODELS.rglob("*.yml"), *SEEDS.rglob("*.yml")]:
-        told = yaml.safe_load(path.read_text()) or {}
+        told = yaml.load(path.read_text(), yaml.CSafeLoader) or {}
         models |= {model["name"]: model for model in told.get("models", [])}
         seeds |= {seed["name"]: seed for seed in told.get("seeds", [])}
         for source in told.get("sources", []):
