@@ -75,25 +75,25 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A home with the simulated sample, built and published once for all workers of a session.
-
-    Tests read it, and have past moments built beside it; they change a copy.
-    """
+    """A home with the simulated sample, built and published once; each worker has a copy."""
     from orchestration import run
 
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
-    home, built = Home(folder / "sample"), folder / "sample.built"
+    first, built = Home(folder / "sample"), folder / "sample.built"
     with (folder / "sample.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not built.exists():
-            shutil.rmtree(home.path, ignore_errors=True)
-            run.prepare(home)
-            assert run.run_ingest(home, "sample").success
-            outcome = run.run_refresh(home)
+            shutil.rmtree(first.path, ignore_errors=True)
+            run.prepare(first)
+            assert run.run_ingest(first, "sample").success
+            outcome = run.run_refresh(first)
             assert outcome.success, outcome.failures
             built.touch()
+    # Tests have past moments built in it, and look at which there are.
+    home = Home(tmp_path_factory.mktemp("sample") / "home")
+    shutil.copytree(first.path, home.path, symlinks=True)
     return home
 
 
