@@ -36,7 +36,7 @@ ui: setup  ## Start the Dagster UI on 127.0.0.1 (DEMO=1: on the demo's home).
 	@$(BIN)/bellwether ui $(HOME_FLAG) --port $(PORT)
 
 test: setup  ## Run all tests.
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 bench: $(VENV)/.bench  ## Measure ours beside its peers (TICKERS=10000: 25.2 million rows).
 	@$(BIN)/python -m bench.momentum --tickers $(TICKERS) --twice

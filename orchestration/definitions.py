@@ -7,12 +7,15 @@ the same from the command line.
 
 import dagster as dg
 
+from orchestration import engines
 from orchestration.assets import IngestSettings, raw_assets, raw_logs
 from orchestration.automation import ingest, new_data, new_files, refresh, resume, weekday_ingest
 from orchestration.housekeeping import daily_digest, daily_housekeeping, housekeeping, records
 from orchestration.lock import Writer
 from orchestration.models import models
 from orchestration.pages import site
+
+engines.keep()
 
 
 def definitions() -> dg.Definitions:

@@ -23,6 +23,7 @@ from dagster._core.instance.ref import InstanceRef
 from dagster._core.utils import make_new_run_id
 from sqlalchemy.exc import DBAPIError
 
+from orchestration import engines
 from orchestration.assets import IngestSettings, raw_assets
 from orchestration.automation import ingest, refresh, settings_of, with_followers
 from orchestration.dbt import environment, prepare_manifest
@@ -39,6 +40,7 @@ from warehouse.store import Counts, schema
 # With less than this a disk counts as full: Dagster's own records need more.
 _FULL_BYTES = 10_000_000
 HOST = "127.0.0.1"
+engines.keep()
 _DAGSTER_YAML = Path(__file__).with_name("dagster.yaml")
 # A command line writes its own output; Dagster would print every event, and redirect what we print.
 _QUIET: Mapping[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

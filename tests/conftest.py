@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import shutil
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,6 +18,30 @@ from warehouse.store import Warehouse
 
 if TYPE_CHECKING:
     from tests.yahoo_emulator import Emulator
+
+
+# The files that take longest, by processor time. They are begun first, so that no worker is left
+# with one of them when the others are done.
+LONGEST = (
+    "test_real_data.py",
+    "test_readme.py",
+    "test_consensus_history.py",
+    "test_cli.py",
+    "test_faults.py",
+    "test_rebuild.py",
+    "test_builds.py",
+    "test_risk_flags.py",
+    "test_flags_incremental.py",
+    "test_as_of.py",
+    "test_momentum.py",
+    "test_consensus.py",
+    "test_daemon.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
 
 
 class Clock:
@@ -48,14 +75,25 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A home with the simulated sample, built and published once for a session."""
+    """A home with the simulated sample, built and published once; each worker has a copy."""
     from orchestration import run
 
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    first, built = Home(folder / "sample"), folder / "sample.built"
+    with (folder / "sample.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not built.exists():
+            shutil.rmtree(first.path, ignore_errors=True)
+            run.prepare(first)
+            assert run.run_ingest(first, "sample").success
+            outcome = run.run_refresh(first)
+            assert outcome.success, outcome.failures
+            built.touch()
+    # Tests have past moments built in it, and look at which there are.
     home = Home(tmp_path_factory.mktemp("sample") / "home")
-    run.prepare(home)
-    assert run.run_ingest(home, "sample").success
-    outcome = run.run_refresh(home)
-    assert outcome.success, outcome.failures
+    shutil.copytree(first.path, home.path, symlinks=True)
     return home
 
 

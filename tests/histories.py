@@ -18,8 +18,9 @@ import duckdb
 import pandas as pd
 import pytest
 
+from tests.dbt_project import invoke
 from warehouse import store
-from warehouse.settings import DATABASE, DBT_PROJECT
+from warehouse.settings import DATABASE
 from warehouse.store import Warehouse, keys, schema
 
 # Neither is in the files dbt writes, apart from the compiled SQL.
@@ -107,27 +108,10 @@ class Models:
 
 def build(home: Path, *select: str) -> Path:
     """Have dbt build the models selected, as of the end, with their tests; return its target."""
-    from dbt.cli.main import dbtRunner
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BELLWETHER_BUILD", str(home / DATABASE))
-        result = dbtRunner().invoke(
-            [
-                "build",
-                f"--project-dir={DBT_PROJECT}",
-                f"--profiles-dir={DBT_PROJECT}",
-                f"--target-path={home / 'target'}",
-                f"--log-path={home / 'log'}",
-                "--quiet",
-                "--exclude-resource-type=unit_test",
-                *(["--select", *select] if select else []),
-                f"--vars={{as_of: '{END}'}}",
-            ]
-        )
-    if result.exception:
-        raise result.exception
-    failed = [r for r in result.result.results if r.status not in ("success", "pass")]
-    assert result.success, [(r.node.name, r.message) for r in failed]
+    selected = ["--select", *select] if select else []
+    without = "--exclude-resource-type=unit_test"
+    as_of = f"--vars={{as_of: '{END}'}}"
+    invoke("build", home / DATABASE, home / "target", without, *selected, as_of)
     return home / "target"
 
 

@@ -18,6 +18,7 @@ import duckdb
 import pytest
 import yaml
 
+from tests.dbt_project import invoke
 from warehouse.settings import DATABASE, DBT_PROJECT, PROJECT, SEEDS
 from warehouse.store import Warehouse
 
@@ -158,7 +159,7 @@ def described() -> Described:
     sources: dict[str, dict[str, Any]] = {}
     unit_tested = set()
     for path in [*MODELS.rglob("*.yml"), *SEEDS.rglob("*.yml")]:
-        told = yaml.safe_load(path.read_text()) or {}
+        told = yaml.load(path.read_text(), yaml.CSafeLoader) or {}
         models |= {model["name"]: model for model in told.get("models", [])}
         seeds |= {seed["name"]: seed for seed in told.get("seeds", [])}
         for source in told.get("sources", []):
@@ -246,29 +247,12 @@ class Built:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    from dbt.cli.main import dbtRunner
-
     folder = tmp_path_factory.mktemp("project")
     with Warehouse(folder / DATABASE):
         pass
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BELLWETHER_BUILD", str(folder / DATABASE))
-        result = dbtRunner().invoke(
-            [
-                "build",
-                f"--project-dir={DBT_PROJECT}",
-                f"--profiles-dir={DBT_PROJECT}",
-                f"--target-path={folder / 'target'}",
-                f"--log-path={folder / 'log'}",
-                "--quiet",
-                "--exclude-resource-type=test",
-                "--exclude-resource-type=unit_test",
-            ]
-        )
-    if result.exception:
-        raise result.exception
-    failed = [(r.node.name, r.message) for r in result.result.results if r.status != "success"]
-    assert failed == []
+    without = ("--exclude-resource-type=test", "--exclude-resource-type=unit_test")
+    results = invoke("build", folder / DATABASE, folder / "target", *without)
+    assert [(r.node.name, r.message) for r in results if r.status != "success"] == []
     compiled = {
         path.stem: path.read_text()
         for path in (folder / "target" / "compiled" / "bellwether" / "models").rglob("*.sql")

@@ -19,6 +19,7 @@ import pandas as pd
 import pytest
 
 from orchestration import dbt
+from tests.dbt_project import part
 from warehouse import store as store_module
 from warehouse.settings import Home
 from warehouse.store import Warehouse
@@ -196,6 +197,17 @@ class Teller:
     def __init__(self, patch: pytest.MonkeyPatch, home: Home, tale: Story) -> None:
         self.patch, self.home, self.tale = patch, home, tale
 
+    def as_now(self, path: Path) -> Home:
+        """Another home that was told the same so far, and never built."""
+        other = Home(path)
+        other.build.parent.mkdir(parents=True)
+        shutil.copyfile(self.home.build, other.build)
+        with duckdb.connect(str(other.build)) as con:
+            con.execute("delete from raw.builds")
+            for schema in ("rules", "staging", "marts"):
+                con.execute(f"drop schema if exists {schema} cascade")
+        return other
+
     def tell(self, days: list[date]) -> None:
         with Warehouse(self.home.build) as warehouse:
             for day in days:
@@ -230,9 +242,16 @@ def tell(patch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) ->
     return told
 
 
-def build(home: Home, as_of: datetime) -> None:
-    """Build all models, going on from the last build where that fits."""
-    built = dbt.build(dbt.prepare_manifest(), home, as_of=as_of)
+@pytest.fixture(scope="module")
+def part_of_consensus(tmp_path_factory: pytest.TempPathFactory) -> dbt.Manifest:
+    """The tables compared and what they are made of, in place of all models."""
+    models = [table.split(".")[1] for table in PARTS + MARTS]
+    return part(tmp_path_factory.mktemp("consensus") / "part", models)
+
+
+def build(home: Home, as_of: datetime, manifest: dbt.Manifest | None = None) -> None:
+    """Build the models, going on from the last build where that fits."""
+    built = dbt.build(manifest or dbt.prepare_manifest(), home, as_of=as_of)
     bad = [(node.name, node.message) for node in built if not node.is_good]
     assert not bad, bad
 
@@ -265,15 +284,31 @@ SEEDS = [20240607, 7]
 DAYS = [date(2024, 2, 9), date(2024, 5, 27)]
 
 
+@dataclass(frozen=True)
+class Told:
+    """A story told to its end and built then, and homes that were told it up to some days."""
+
+    home: Home
+    until: dict[date, Home]
+
+
 @pytest.fixture(scope="module", params=SEEDS, ids=str)
-def whole(request: pytest.FixtureRequest, tell: Callable[..., Any]) -> Teller:
-    """A story told to its end, and built then."""
-    teller: Teller = tell(story(request.param), LOADED)
+def whole(
+    request: pytest.FixtureRequest,
+    tell: Callable[..., Any],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Told:
+    teller: Teller = tell(story(request.param), [])
+    until: dict[date, Home] = {}
+    for day in DAYS:
+        teller.tell([d for d in LOADED if max(until, default=date.min) < d <= day])
+        until[day] = teller.as_now(tmp_path_factory.mktemp("until") / "home")
+    teller.tell([d for d in LOADED if d > DAYS[-1]])
     build(teller.home, before_open_after(LAST))
-    return teller
+    return Told(teller.home, until)
 
 
-def test_a_story_has_what_it_should(whole: Teller) -> None:
+def test_a_story_has_what_it_should(whole: Told) -> None:
     with duckdb.connect(str(whole.home.build), read_only=True) as con:
         count = lambda sql: con.execute(f"select count(*) from {sql}").fetchall()[0][0]  # noqa: E731
         assert count("staging.stg_ratings_history where known_to is not null") > 5
@@ -288,21 +323,21 @@ def test_a_story_has_what_it_should(whole: Teller) -> None:
 
 @pytest.mark.parametrize("day", DAYS, ids=str)
 def test_what_a_day_knew_is_what_it_knew(
-    whole: Teller, tell: Callable[..., Any], tmp_path: Path, day: date
+    whole: Told, part_of_consensus: dbt.Manifest, tmp_path: Path, day: date
 ) -> None:
     """As of a day, the whole store shows what that day's store showed; so does the history."""
-    then: Teller = tell(whole.tale, [d for d in LOADED if d <= day])
-    build(then.home, before_open_after(day))
+    then = whole.until[day]
+    build(then, before_open_after(day), part_of_consensus)
     now = Home(tmp_path / "now")
     now.build.parent.mkdir(parents=True)
     shutil.copy(whole.home.build, now.build)
-    build(now, before_open_after(day))
-    assert differences(now.build, then.home.build) == []
+    build(now, before_open_after(day), part_of_consensus)
+    assert differences(now.build, then.build) == []
     # The session's row of a later history is the consensus of its day. Where the day's bar had not
     # come yet, that was counted at a session after the newest bar's; where the shares were split
     # since, the history is on the later basis.
     with duckdb.connect() as con:
-        con.execute(f"attach '{then.home.build}' as past (read_only)")
+        con.execute(f"attach '{then.build}' as past (read_only)")
         con.execute(f"attach '{whole.home.build}' as later (read_only)")
         names = [row[0] for row in con.execute("describe past.marts.consensus").fetchall()]
         pairs = con.execute(
@@ -325,7 +360,7 @@ def test_what_a_day_knew_is_what_it_knew(
     assert odd == []
 
 
-def test_the_newest_row_of_the_history_is_the_consensus(whole: Teller) -> None:
+def test_the_newest_row_of_the_history_is_the_consensus(whole: Told) -> None:
     with duckdb.connect(str(whole.home.build), read_only=True) as con:
         newest = """
             select h.* from marts.consensus_history h join (
@@ -340,27 +375,27 @@ def test_the_newest_row_of_the_history_is_the_consensus(whole: Teller) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_going_on_from_a_build_gives_what_a_new_one_gives(
-    tell: Callable[..., Any], seed: int
+    tell: Callable[..., Any], part_of_consensus: dbt.Manifest, tmp_path: Path, seed: int
 ) -> None:
     """Built on some evenings and gone on from, the tables are those of one build at the end."""
-    tale = with_stated(story(seed), seed)
-    whole: Teller = tell(tale, LOADED)
-    build(whole.home, before_open_after(LAST))
     evenings = [*LOADED[20:90:10], LOADED[-3], LOADED[-2]]
-    going: Teller = tell(tale, [])
+    going: Teller = tell(with_stated(story(seed), seed), [])
     last: date | None = None
     for evening in [*evenings, LAST]:
         going.tell([d for d in LOADED if (last is None or d > last) and d <= evening])
         moment = datetime.combine(evening, time(22, 30))
-        build(going.home, before_open_after(LAST) if evening == LAST else moment)
+        moment = before_open_after(LAST) if evening == LAST else moment
+        build(going.home, moment, part_of_consensus)
         last = evening
-    assert differences(going.home.build, whole.home.build, PARTS + MARTS) == []
+    whole = going.as_now(tmp_path / "whole")
+    build(whole, before_open_after(LAST), part_of_consensus)
+    assert differences(going.home.build, whole.build, PARTS + MARTS) == []
     with duckdb.connect(str(going.home.build), read_only=True) as con:
         notes = con.execute("select model from raw.builds").fetchall()
         assert ("consensus_history",) in notes
 
 
-def test_every_blank_of_the_consensus_has_one_reason(whole: Teller) -> None:
+def test_every_blank_of_the_consensus_has_one_reason(whole: Told) -> None:
     with duckdb.connect(str(whole.home.build), read_only=True) as con:
         assert_every_blank_is_explained(con)
 
@@ -450,7 +485,7 @@ def test_awkward_facts_have_a_row_and_every_blank_its_reason(
 
 
 def test_a_call_in_the_news_gives_way_to_the_feed(
-    tell: Callable[..., Any], patch: pytest.MonkeyPatch
+    tell: Callable[..., Any], part_of_consensus: dbt.Manifest, patch: pytest.MonkeyPatch
 ) -> None:
     """The news tells first and counts until the feed tells the same call; soft ones never do."""
     tale = Story()
@@ -477,7 +512,7 @@ def test_a_call_in_the_news_gives_way_to_the_feed(
     teller: Teller = tell(tale, [FIRST, monday, tuesday])
     seen = {}
     for day in (monday, tuesday):
-        build(teller.home, before_open_after(day))
+        build(teller.home, before_open_after(day), part_of_consensus)
         with duckdb.connect(str(teller.home.build), read_only=True) as con:
             votes = con.execute(
                 "select firm, grade, target, table_name, row_id from marts.votes "

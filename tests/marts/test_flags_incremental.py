@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from orchestration import dbt
+from tests.dbt_project import part
 from tests.marts.test_momentum_incremental import EVENTS, Story, differences, story
-from warehouse import settings
+from warehouse.settings import DBT_PROJECT
 
 __all__ = ["story"]
 
@@ -34,41 +33,24 @@ ABSENT = {
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The dbt project with staging, momentum and the flags of prices, in place of the whole."""
-    folder = tmp_path_factory.mktemp("flags") / "dbt_project"
-    kept = ("stg_", "_s", "momentum", "_momentum", "benchmark_levels", "known_", "dollar_rates")
-    kept += ("flag_changes", "flag_metrics", "flag_observations", "flag_episodes")
-
-    def others(path: str, names: list[str]) -> list[str]:
-        files = [name for name in names if name.endswith((".sql", ".yml"))]
-        ours = Path(path).parent.name == "models"
-        return [
-            "target",
-            "logs",
-            *(n for n in files if ours and (not n.startswith(kept) or n == "_scorecard.yml")),
-        ]
-
-    shutil.copytree(settings.DBT_PROJECT, folder, ignore=others)
-    flags = folder / "models" / "intermediate" / "flag_metrics.sql"
+def project(tmp_path_factory: pytest.TempPathFactory) -> dbt.Manifest:
+    """The flags of prices and what they are made of, in place of all models."""
     columns = {"string": ["ticker", "metric", "table_name", "row_id", "column_name", "pit_quality"]}
     columns["double"] = ["value", "sample_count", "qualifier", "evidence_value"]
     columns["double"] += ["momentum_percentile", "analyst_count", "firm_count", "target_count"]
-    text = flags.read_text()
+    text = (DBT_PROJECT / "models" / "intermediate" / "flag_metrics.sql").read_text()
     listed = text[text.index("set of_consensus") :]
     of_consensus = [
         line.split('"')[1] for line in listed.split("] -%}")[0].splitlines()[1:] if '"' in line
     ]
     columns["double"] += [*of_consensus, "target_changes_30d"]
+    absent = {}
     for name, days in ABSENT.items():
         empty = [f"cast(null as {kind}) as {c}" for kind, of in columns.items() for c in of]
         empty += [f"cast(null as date) as {day}" for day in days]
-        (flags.parent / f"{name}.sql").write_text(f"select {', '.join(empty)} where 1 = 0")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(settings, "DBT_PROJECT", folder)
-        manifest = dbt.prepare_manifest()
-        (manifest.folder / "unit_tested").touch()
-        yield
+        absent[name] = f"select {', '.join(empty)} where 1 = 0"
+    models = [table.split(".")[1] for table in TABLES]
+    return part(tmp_path_factory.mktemp("flags") / "part", models, absent)
 
 
 @pytest.mark.parametrize("story", [3, 4], indirect=True)

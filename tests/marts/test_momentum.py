@@ -41,10 +41,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import talib
-from dbt.cli.main import dbtRunner
 from numpy.lib.stride_tricks import sliding_window_view
 
-from warehouse.settings import DBT_PROJECT
+from tests.dbt_project import invoke
 from warehouse.store import Counts, Warehouse
 
 REAL_PRICES = Path(__file__).parents[2].parent / "shared" / "data" / "prices" / "us_98_5y.parquet"
@@ -393,30 +392,8 @@ def marts(tmp_path_factory: pytest.TempPathFactory) -> Marts:
     if REAL_PRICES.exists():
         frames["real, known"], frames["real, unknown"] = real()
     retold = store(path, frames, schedule)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BELLWETHER_BUILD", str(path))
-        result = dbtRunner().invoke(
-            [
-                "--quiet",
-                "build",
-                *("--project-dir", str(DBT_PROJECT)),
-                *("--profiles-dir", str(DBT_PROJECT)),
-                *("--target-path", str(folder / "target")),
-                *("--log-path", str(folder / "logs")),
-                *(
-                    "--select",
-                    "+momentum",
-                    "+momentum_ranks",
-                    "+momentum_blanks",
-                    "+missing_sessions",
-                ),
-            ]
-        )
-    assert result.success, result.exception or [
-        f"{node.node.name}: {node.message}"
-        for node in result.result
-        if node.status not in ("pass", "success")
-    ]
+    models = ("+momentum", "+momentum_ranks", "+momentum_blanks", "+missing_sessions")
+    invoke("build", path, folder / "dbt", "--select", *models)
     with duckdb.connect(str(path), read_only=True) as con:
         return Marts(
             history=con.sql("select * from marts.momentum_history").df(),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 
 from orchestration import dbt
 from tests.conftest import Clock
-from warehouse import settings
+from tests.dbt_project import part
 from warehouse.settings import Home
 from warehouse.store import Warehouse
 
@@ -34,32 +33,17 @@ TICKERS = ["BENCH", "AAA", "BBB", "CCC", "DDD"]
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The dbt project with staging and momentum alone, in place of the whole."""
-    folder = tmp_path_factory.mktemp("momentum") / "dbt_project"
-    kept = ("stg_", "_s", "momentum", "_momentum", "benchmark_levels")
-
-    def others(path: str, names: list[str]) -> list[str]:
-        files = [name for name in names if name.endswith((".sql", ".yml"))]
-        ours = Path(path).parent.name == "models"
-        return [
-            "target",
-            "logs",
-            *(n for n in files if ours and (not n.startswith(kept) or n == "_scorecard.yml")),
-        ]
-
-    shutil.copytree(settings.DBT_PROJECT, folder, ignore=others)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(settings, "DBT_PROJECT", folder)
-        manifest = dbt.prepare_manifest()
-        (manifest.folder / "unit_tested").touch()
-        yield
+def project(tmp_path_factory: pytest.TempPathFactory) -> dbt.Manifest:
+    """Momentum and what it is made of, in place of all models."""
+    models = [table.split(".")[1] for table in TABLES]
+    return part(tmp_path_factory.mktemp("momentum") / "part", models)
 
 
 @dataclass
 class Story:
     """A store that is told more and more, and what the last build showed."""
 
+    project: dbt.Manifest
     home: Home
     clock: Clock
     random: np.random.Generator
@@ -136,7 +120,7 @@ class Story:
     def build(self, home: Home | None = None) -> set[str]:
         """Build what is to be built, and say which models that was."""
         as_of = self.clock.now + timedelta(hours=1)
-        built = dbt.build(dbt.prepare_manifest(), home or self.home, as_of=as_of)
+        built = dbt.build(self.project, home or self.home, as_of=as_of)
         assert [(node.name, node.message) for node in built if not node.is_good] == []
         return {node.name for node in built if node.kind == "model"}
 
@@ -196,8 +180,8 @@ def made(home: Home) -> dict[str, int]:
 
 
 @pytest.fixture
-def story(project: None, home: Home, clock: Clock, request: pytest.FixtureRequest) -> Story:
-    story = Story(home, clock, np.random.default_rng(getattr(request, "param", 0)))
+def story(project: dbt.Manifest, home: Home, clock: Clock, request: pytest.FixtureRequest) -> Story:
+    story = Story(project, home, clock, np.random.default_rng(getattr(request, "param", 0)))
     clock.now = DAYS[FIRST - 1].to_pydatetime() + timedelta(hours=22)
     benchmarks = [{"ticker": t, "benchmark": "BENCH"} for t in (*TICKERS[1:], "NEW")]
     story.tell("universe", benchmarks)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -15,10 +14,9 @@ import exchange_calendars
 import numpy as np
 import pandas as pd
 import pytest
-from dbt.cli.main import dbtRunner
 
+from tests.dbt_project import invoke
 from warehouse import store
-from warehouse.settings import DBT_PROJECT
 from warehouse.sources import Unit
 from warehouse.sources.calendars import Calendars
 from warehouse.store import Warehouse
@@ -181,18 +179,9 @@ def build(path: Path, bars: pd.DataFrame | str | Restless) -> duckdb.DuckDBPyCon
         )
         warehouse.append("sessions", Calendars(warehouse.con).sessions(Unit("XNYS")), source="x")
         warehouse.append("sessions", Calendars(warehouse.con).sessions(Unit("XHKG")), source="x")
-    os.environ["BELLWETHER_BUILD"] = str(path)
-    folder = str(path.parent / "dbt")
-    project = ["--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
-    paths = ["--target-path", folder, "--log-path", folder]
     models = ["--select", "+risk_flags", "+flag_evidence", "+flag_quality"]
     as_of = ["--vars", json.dumps({"as_of": str(AS_OF)})]
-    done = dbtRunner().invoke(
-        ["build", "-q", *project, *paths, *as_of, *models, "--exclude", "test_type:unit"]
-    )
-    assert done.success, done.exception or [
-        (r.node.name, r.message) for r in done.result if r.status in ("error", "fail")
-    ]
+    invoke("build", path, path.parent / "dbt", *as_of, *models, "--exclude", "test_type:unit")
     return duckdb.connect(str(path), read_only=True)
 
 
