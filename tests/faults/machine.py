@@ -55,7 +55,7 @@ def told_well(log: Path, exit_code: int | None, words: tuple[str, ...]) -> None:
 FULL = ("no space left", "disk is full", "disk full", "could not write", "i/o error", "disk i/o")
 
 
-@fault(PART, "disk full during ingest and refresh", quick=0, full=30)
+@fault(PART, "disk full during ingest and refresh", quick=1, full=30)
 def disk_full(place: Path, seed: int, count: int) -> Outcome:
     project, log, chance = make_small_project(place / "dbt"), place / "log", random.Random(seed)
     home, quiet = Home(place / "disk" / "home"), Home(place / "undisturbed")
@@ -70,10 +70,9 @@ def disk_full(place: Path, seed: int, count: int) -> Outcome:
                 drop(home, number, seed)
                 for words in (command, ("refresh",)):
                     free = chance.randint(0, 3_000_000)
-                    with balloon.open("wb") as file, contextlib.suppress(OSError):
+                    with contextlib.suppress(OSError), balloon.open("wb", buffering=0) as file:
                         while True:
                             file.write(b"\0" * 65536)
-                            file.flush()
                     with balloon.open("r+b") as file:
                         file.truncate(max(0, balloon.stat().st_size - free))
                     process = bellwether(home.path, project, log, *words)
