@@ -5,6 +5,7 @@ know what was done.
 """
 
 import contextlib
+import itertools
 import os
 import re
 import signal
@@ -40,6 +41,8 @@ from warehouse.store import Counts, schema
 # With less than this a disk counts as full: Dagster's own records need more.
 _FULL_BYTES = 10_000_000
 HOST = "127.0.0.1"
+# Of runs that failed one after the other no more are counted, of their reasons no more is told.
+_MOST_FAILED, _REASON_LENGTH = 25, 300
 engines.keep()
 _DAGSTER_YAML = Path(__file__).with_name("dagster.yaml")
 # A command line writes its own output; Dagster would print every event, and redirect what we print.
@@ -208,6 +211,53 @@ def failed_runs_of(home: Home, since: datetime) -> list[str]:
     """Return a sentence for each run of `home` that failed after `since` (UTC)."""
     with _instance(home) as instance:
         return failed_runs(instance, since)
+
+
+def failing_jobs_of(home: Home) -> list[str]:
+    """Return a sentence for each job, ingest and refresh, whose newest finished run failed.
+
+    A refresh that failed before something was published since does not count. Where the records
+    cannot be read, the only sentence says so.
+    """
+    if not (home.dagster / _DAGSTER_YAML.name).exists():
+        return []
+    try:
+        with _instance(home) as instance:
+            found = [_failing(instance, job, home) for job in (ingest.name, refresh.name)]
+    except BellwetherError as error:
+        return [f"How runs ended is not known: {error}"]
+    return [sentence for sentence in found if sentence]
+
+
+def _failing(instance: dg.DagsterInstance, job: str, home: Home) -> str | None:
+    finished = dg.RunsFilter(
+        job_name=job, statuses=[dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+    )
+    records = instance.get_run_records(finished, limit=_MOST_FAILED)
+    failed = list(
+        itertools.takewhile(
+            lambda record: record.dagster_run.status is dg.DagsterRunStatus.FAILURE, records
+        )
+    )
+    if not failed:
+        return None
+    run_id = failed[0].dagster_run.run_id
+    ended = datetime.fromtimestamp(failed[0].end_time or 0, UTC).replace(tzinfo=None)
+    made = newest(home) if job == refresh.name else None
+    if made is not None and datetime.fromisoformat(made.published_at) > ended:
+        return None
+    logged = instance.all_logs(
+        run_id, of_type={dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
+    )
+    reasons = _failures([entry.dagster_event for entry in logged if entry.dagster_event])
+    count = f"{len(failed)} times in a row" if len(failed) > 1 else "once"
+    if len(failed) == _MOST_FAILED:
+        count = f"at least {_MOST_FAILED} times in a row"
+    why = " ".join(" ".join(reasons).split())
+    return (
+        f"{job} failed {count}, last at {ended:%Y-%m-%d %H:%M} UTC (run {run_id}): "
+        f"{why[:_REASON_LENGTH]}{'…' if len(why) > _REASON_LENGTH else ''}"
+    )
 
 
 def serve(home: Home, port: int) -> NoReturn:

@@ -18,7 +18,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import quick
 from tests.warehouse.test_migrations import FIRST, made_with
+from tests.yahoo_emulator import Emulator
 from warehouse.errors import Throttled
 from warehouse.publish import newest, publish
 from warehouse.settings import Home
@@ -203,6 +205,37 @@ def test_status_says_when_yahoo_is_asked_again(home: Path) -> None:
     done = bellwether("doctor", "--home", str(home))
     assert done.returncode == 1
     assert "left alone until" in " ".join(done.stdout.split())
+
+
+def test_an_ingest_in_which_every_request_fails_is_seen_by_all_who_look(
+    home: Path, authority: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was stored, so what is published stays; the attempts are told of all the same."""
+    published = newest(Home(home))
+    # An earlier test may have left a cool-down, in which nobody is asked.
+    shutil.rmtree(home / "yahoo", ignore_errors=True)
+    with Emulator(authority, patience=1.5) as emulator:
+        emulator.faults = {"*": "500"}
+        for name, value in {**quick(), **emulator.environment}.items():
+            monkeypatch.setenv(name, value)
+        asked = ("ingest", "prices", "--source", "yahoo", "--tickers", "AAA,BBB")
+        assert bellwether(*asked, "--home", str(home)).returncode == 1
+    refreshed = bellwether("refresh", "--home", str(home), "--json")
+    assert json.loads(refreshed.stdout)["skipped"] and newest(Home(home)) == published
+
+    def said(*command: str) -> str:
+        done = bellwether(*command, "--home", str(home))
+        assert done.returncode == 0, done.stderr
+        return " ".join(done.stdout.split())
+
+    reason = "Yahoo answered with an error of its own (500). (AAA, BBB)"
+    assert f"2 prices: failed, {reason}" in said("status")
+    doctor = json.loads(said("doctor", "--offline", "--json"))
+    attempts = {check["name"]: check["finding"] for check in doctor if check["status"] == "warn"}
+    assert attempts["attempts"] == f"2 newest attempts failed: prices: failed, {reason}"
+    assert "in vain" in attempts["last run"] and "prices (never)" in attempts["last run"]
+    digest = json.loads(said("digest", "--json"))
+    assert digest["failures"] == [{"what": f"prices: failed, {reason}", "count": 2}]
 
 
 def test_an_empty_home_is_named(tmp_path: Path) -> None:

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 FAILED, WRONG_USE, NOTHING_THERE = 1, 2, 3
 # Rows of a table that `sql` prints where nobody says how many.
 MOST_ROWS = 50
+# Findings of one kind that `status` prints.
+MOST_FINDINGS = 5
 PAST_NOTE = "It shows a past moment; `bellwether refresh` brings it up to now."
 
 app = typer.Typer(
@@ -208,9 +210,13 @@ def ingest(
             out.print(
                 f"Drop files into {escape(str(place.inbox))}/<table>/, or ask --source yahoo."
             )
-        for ingested in outcome.tables.values():
-            for failure in (*ingested.failures, *ingested.warnings):
-                err.print(f"[yellow]{escape(failure)}[/yellow]", highlight=False)
+        told = [
+            failure
+            for ingested in outcome.tables.values()
+            for failure in (*ingested.failures, *ingested.warnings)
+        ]
+        for failure in dict.fromkeys(told):
+            err.print(f"[yellow]{escape(failure)}[/yellow]", highlight=False)
         requests = sum(ingested.requests for ingested in outcome.tables.values())
         if requests:
             out.print(f"{requests:,} requests sent to Yahoo")
@@ -280,10 +286,12 @@ def refresh(
 @app.command()
 def status(home: HomeOption = None, demo: DemoOption = False, as_json: JsonOption = False) -> None:
     """Say what is published, how fresh every table is, and what was refused."""
+    from orchestration.run import failing_jobs_of
+    from warehouse.brief.facts import clean
     from warehouse.status import report as status_of
 
     place = _home_with_data(home, demo)
-    report = status_of(place)
+    report = status_of(place, datetime.now(UTC).replace(tzinfo=None), failing_jobs_of(place))
     if as_json:
         print_json(report)
         return
@@ -323,15 +331,26 @@ def status(home: HomeOption = None, demo: DemoOption = False, as_json: JsonOptio
                 f"{row['rejected']:,}" if row["rejected"] else "",
             )
     out.print(grid)
-    for title, key in (("Rejected rows", "rejects"), ("Attempts that failed", "failures")):
+    for failing in report["failing_jobs"]:
+        out.print(f"[red]Failing[/red]  {escape(failing)}", highlight=False)
+    if made and not report["attempts_are_live"]:
+        out.print(
+            "[yellow]What failed since it was published is not known[/yellow]: the next "
+            "`bellwether ingest` tells."
+        )
+    for title, key in (
+        ("Rejected rows, 30 days", "rejects"),
+        ("Attempts that failed", "failures"),
+        ("Attempts that found nothing", "empties"),
+        ("Changed format, 30 days", "drifts"),
+        ("Grades no row of rules.rating_grades knows (no vote)", "unknown_grades"),
+    ):
         if report[key]:
             out.print(f"[yellow]{title}[/yellow]")
-            for row in report[key]:
-                out.print(f"  {row['count']:>6,}  {escape(row['what'])}", highlight=False)
-    if report["unknown_grades"]:
-        out.print("[yellow]Grades no row of rules.rating_grades knows (no vote)[/yellow]")
-        for row in report["unknown_grades"]:
-            out.print(f"  {row['count']:>6,}  {escape(row['what'])}", highlight=False)
+            for row in report[key][:MOST_FINDINGS]:
+                out.print(f"  {row['count']:>6,}  {escape(clean(row['what']))}", highlight=False)
+            if (more := len(report[key]) - MOST_FINDINGS) > 0:
+                out.print(f"          and {more} more kinds: `bellwether status --json`")
     quality = report["data_quality"]
     if quality:
         out.print(
@@ -349,11 +368,7 @@ def status(home: HomeOption = None, demo: DemoOption = False, as_json: JsonOptio
         out.print(f"  {escape(yahoo['cause'] or '')}", highlight=False)
     if report["throttled"]:
         out.print(f"[yellow]Throttled[/yellow]: {report['throttled']:,} attempts in 24 hours")
-    for title, key in (
-        ("Late", "late"),
-        ("Fell silent", "silent"),
-        ("Changed format", "drifts"),
-    ):
+    for title, key in (("Late", "late"), ("Fell silent", "silent")):
         for row in report[key]:
             out.print(f"[yellow]{title}[/yellow]  {escape(row)}", highlight=False)
     size = report["size"]
@@ -386,10 +401,11 @@ def doctor(
 
     Nothing is stored. It sends some 15 requests, at the usual pace: half a minute.
     """
+    from orchestration.run import failing_jobs_of
     from warehouse.doctor import examine, inspect
 
     place = Home.find(home, demo=demo)
-    checks = inspect(place)
+    checks = inspect(place, failing_jobs_of(place))
     if rebuild:
         from orchestration.rebuild import check as compare
 

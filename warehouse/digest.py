@@ -42,7 +42,7 @@ def compose(home: Home, now: datetime, failed_runs: Sequence[str] = ()) -> dict[
     """
     before, start = _last(home, now), since(home, now)
     made = publish.newest(home)
-    with publish.reading(home) as con:
+    with publish.reading(home) as con, publish.reading_attempts(home) as (attempts, _):
         assert made is not None
         simulated = con.execute(
             "select count(*) > 0 from raw.batches where source = ?", [SIMULATED]
@@ -61,29 +61,11 @@ def compose(home: Home, now: datetime, failed_runs: Sequence[str] = ()) -> dict[
             "is_simulated": bool(simulated and simulated[0]),
             "published": asdict(made),
             "failed_runs": list(failed_runs),
-            "silent": [str(found) for found in health.silences(con)],
-            "late": [str(found) for found in health.late(con, now)],
-            "failures": _rows(
-                con,
-                "select table_name || ' ' || coalesce(ticker, file, '') || ': ' || outcome || ', ' "
-                "|| coalesce(reason, '') as what, count(*) as count from raw.fetches "
-                "where outcome not in ('ok', 'empty') and fetched_at > ? "
-                "group by all order by count desc, what limit ?",
-                [start, MOST_LINES],
-            ),
-            "rejected": _rows(
-                con,
-                "select table_name || ': ' || reason as what, count(*) as count from raw.rejects "
-                "where rejected_at > ? group by all order by count desc, what limit ?",
-                [start, MOST_LINES],
-            ),
-            "drifts": _rows(
-                con,
-                "select table_name || ' ' || field || ': ' || found || ', not ' || expected "
-                "as what, count(*) as count from raw.drifts where seen_at > ? "
-                "group by all order by count desc, what limit ?",
-                [start, MOST_LINES],
-            ),
+            "silent": [str(found) for found in health.silences(attempts, now)],
+            "late": health.in_sentences(health.late(attempts, now)),
+            "failures": _found(health.failures(attempts, start, now)),
+            "rejected": _found(health.rejected(attempts, start)),
+            "drifts": _found(health.drifted(attempts, start)),
             "size": {**asdict(size), "total_bytes": size.total_bytes, "is_over": size.is_over},
         }
     known = {_key(flag): flag for flag in before["flags"]["open"]} if before else {}
@@ -138,7 +120,7 @@ def markdown(digest: dict[str, Any]) -> str:
     for title, rows in (
         ("Runs that failed", digest["failed_runs"]),
         ("Feeds that fell silent", digest["silent"]),
-        ("Not asked for", digest["late"]),
+        ("Late", digest["late"]),
         ("Attempts that failed", _counted(digest["failures"])),
         ("Rejected rows", _counted(digest["rejected"])),
         ("Changed formats", _counted(digest["drifts"])),
@@ -202,12 +184,14 @@ def _last(home: Home, now: datetime) -> dict[str, Any] | None:
     return None
 
 
-def _rows(
-    con: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[Any] = ()
-) -> list[dict[str, Any]]:
-    cursor = con.execute(query, list(parameters))
+def _rows(con: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
+    cursor = con.execute(query)
     names = [column[0] for column in cursor.description]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _found(findings: list[health.Finding]) -> list[dict[str, Any]]:
+    return [{"what": str(found), "count": found.count} for found in findings[:MOST_LINES]]
 
 
 def _key(flag: dict[str, Any]) -> tuple[str, ...]:

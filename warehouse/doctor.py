@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
@@ -34,6 +34,11 @@ CLIENT = "yfinance"
 FEWEST_FREE_BYTES = 1_000_000_000
 LATER = "Wait. What is asked for before only makes it longer; the schedule goes on by itself."
 
+CLOCK_ADVICE = (
+    "Set the clock right (`timedatectl`). If it was ahead when rows were stored, wait until that "
+    "moment, or `bellwether restore` a backup made before it into a new home and ingest again."
+)
+
 
 @dataclass(frozen=True)
 class Check:
@@ -46,9 +51,21 @@ class Check:
     requests: int = 0
 
 
-def inspect(home: Home) -> list[Check]:
-    """Look at the home alone, without any request: folders, room, what is published and missed."""
-    return [_folder(home), _room(home), *_published(home)]
+def inspect(home: Home, failing_jobs: Sequence[str] = ()) -> list[Check]:
+    """Look at the home alone, without any request: folders, room, what is published and missed.
+
+    `failing_jobs` says of which jobs the newest run failed.
+    """
+    runs = [
+        Check(
+            "runs",
+            "fail",
+            failing,
+            "Mend what it names and run it again; `bellwether ui` shows the whole log of the run.",
+        )
+        for failing in failing_jobs
+    ]
+    return [_folder(home), _room(home), *_published(home), *runs]
 
 
 def examine(
@@ -119,8 +136,12 @@ def _published(home: Home) -> list[Check]:
     now = datetime.now(UTC).replace(tzinfo=None)
     try:
         with publish.reading(home) as con:
+            clock = health.ahead(con, now)
+        with publish.reading_attempts(home) as (con, is_live):
             late = [] if made.is_simulated else health.late(con, now)
-            silences = health.silences(con)
+            silences = health.silences(con, now)
+            failures = health.failures(con, now - health.RECENT, now)
+            clock = health.ahead(con, now) or clock
     except duckdb.Error as error:
         return [
             Check(
@@ -131,19 +152,42 @@ def _published(home: Home) -> list[Check]:
             )
         ]
     checks = [Check("published", "ok", f"{made.version}, as of {made.as_of[:16]} UTC")]
-    if late:
+    if not is_live:
         checks.append(
             Check(
-                "last run",
+                "attempts",
                 "warn",
-                f"{len(late)} tables were not asked for since the session of "
-                f"{late[0].closed_at:%Y-%m-%d} closed: {', '.join(one.table for one in late)}",
-                "Keep `bellwether ui` running (`bellwether service` prints units), or run "
-                "`bellwether ingest --source yahoo` and `bellwether refresh`.",
+                f"no ingest has written {home.attempts.name} yet, or it cannot be read; what "
+                "follows goes by what was published",
+                "The next `bellwether ingest` writes it anew.",
             )
         )
-    else:
+    checks += [
+        Check(
+            "last run",
+            "warn",
+            sentence,
+            "Keep `bellwether ui` running (`bellwether service` prints units), or run "
+            "`bellwether ingest --source yahoo` and `bellwether refresh`; `bellwether status` says "
+            "what came instead of answers.",
+        )
+        for sentence in health.in_sentences(late)
+    ]
+    if not late:
         checks.append(Check("last run", "ok", "no session was missed"))
+    if failures:
+        others = len(failures) - 1
+        checks.append(
+            Check(
+                "attempts",
+                "warn",
+                f"{sum(found.count for found in failures):,} newest attempts failed: {failures[0]}"
+                + (f" and {others} other reasons" if others else ""),
+                "`bellwether status` names each reason.",
+            )
+        )
+    if clock is not None:
+        checks.append(Check("clock", "warn", clock, CLOCK_ADVICE))
     checks += [
         Check("feed", "warn", str(found), "Nothing to do: Yahoo usually back-fills.")
         for found in silences

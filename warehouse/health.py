@@ -1,9 +1,15 @@
-"""Whether a home is well: feeds that fell silent, tables nobody asked for, room on the disk."""
+"""Whether a home is well: attempts that failed, silent feeds, late tables, the clock, the disk.
+
+How attempts ended is asked of a connection with the tables `raw.fetches`, `raw.rejects` and
+`raw.drifts`, be it the build file, the published one or what `keep_attempts` made of them.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -13,6 +19,7 @@ import exchange_calendars
 import pandas as pd
 
 from warehouse.errors import HomeError
+from warehouse.publish import sync
 from warehouse.settings import Home
 from warehouse.sources.calendars import REFERENCE, calendar_of, last_close, last_closed_session
 from warehouse.sources.drift import declared
@@ -46,6 +53,10 @@ FEEDS = {
     ),
     "estimates": _CHANGES.format(table="estimates", values="eps_mean, revenue_mean"),
 }
+_KEPT = (
+    "select 1 from duckdb_tables() "
+    "where database_name = current_database() and table_name = 'events'"
+)
 # Exchanges close on days of their own, so each is watched by its own calendar; what goes on
 # elsewhere says nothing of it. One of fewer tickers is watched with the reference's.
 BY_EXCHANGE, FEWEST_TICKERS = ("prices",), 3
@@ -60,6 +71,12 @@ MOST_REGULAR = 0.95
 USUAL_SESSIONS, FEWEST_SESSIONS = 60, 20
 # The schedule asks two and a half hours after the close, and may have to wait and resume.
 GRACE = timedelta(hours=6)
+# What ended longer ago says nothing of how the home stands, whatever was not asked for again.
+RECENT = timedelta(days=30)
+# Clocks of one machine differ by less.
+AHEAD = timedelta(hours=1)
+EXAMPLES = 3
+_REASON_LENGTH = 200
 BUDGET_VARIABLE = "BELLWETHER_SIZE_BUDGET_GB"
 BUDGET_GB = 50.0
 
@@ -92,19 +109,41 @@ class Silence:
 
 @dataclass(frozen=True)
 class Late:
-    """A table that was not asked for since a session closed; `asked_at` (UTC) is the last time."""
+    """A table of which nothing was told since a session closed.
+
+    `answered_at` (UTC) is when it was last told of, `tried_at` when it was last asked for.
+    """
 
     table: str
-    asked_at: datetime | None
+    answered_at: datetime | None
+    tried_at: datetime | None
     closed_at: datetime
 
+    @property
+    def was_tried(self) -> bool:
+        """Whether it was asked for since the session closed, in vain."""
+        return self.tried_at is not None and self.tried_at >= self.closed_at
+
     def __str__(self) -> str:
-        """Say it in a sentence."""
-        last = f"{self.asked_at:%Y-%m-%d %H:%M}" if self.asked_at else "never"
-        return (
-            f"{self.table}: not asked for since the session of {self.closed_at:%Y-%m-%d} closed "
-            f"(last: {last} UTC)"
-        )
+        """Name it, and its last answer."""
+        last = f"{self.answered_at:%Y-%m-%d %H:%M}" if self.answered_at else "never"
+        return f"{self.table} ({last})"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Things of one kind: what it is, how many there are, and some of those it happened to."""
+
+    what: str
+    count: int
+    examples: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Say it in a line, without the count."""
+        if not self.examples:
+            return self.what
+        more = ", …" if self.count > len(self.examples) else ""
+        return f"{self.what} ({', '.join(self.examples)}{more})"
 
 
 @dataclass(frozen=True)
@@ -127,44 +166,56 @@ class Size:
         return self.total_bytes > self.budget_bytes
 
 
-def silence(con: duckdb.DuckDBPyConnection, table: str) -> Silence | None:
+def silence(con: duckdb.DuckDBPyConnection, table: str, now: datetime) -> Silence | None:
     """Return the longest silence of a feed that chance hardly explains.
 
-    What nobody asked for is not silent, and of a feed known for less than `FEWEST_SESSIONS`
-    nobody knows what is usual.
+    What nobody asked for by `now` (UTC) is not silent, and of a feed known for less than
+    `FEWEST_SESSIONS` nobody knows what is usual.
     """
-    return max(_silences(con, table), key=lambda found: found.sessions, default=None)
+    return max(_silences(con, table, now), key=lambda found: found.sessions, default=None)
 
 
-def silences(con: duckdb.DuckDBPyConnection) -> list[Silence]:
-    """Return the feeds, by exchange where they are watched so, that have fallen silent."""
-    return [found for table in FEEDS for found in _silences(con, table)]
+def silences(con: duckdb.DuckDBPyConnection, now: datetime) -> list[Silence]:
+    """Return the feeds, by exchange where watched so, that have fallen silent by `now` (UTC)."""
+    return [found for table in FEEDS for found in _silences(con, table, now)]
 
 
-def _silences(con: duckdb.DuckDBPyConnection, table: str) -> list[Silence]:
+def _silences(con: duckdb.DuckDBPyConnection, table: str, now: datetime) -> list[Silence]:
     [(asked,)] = con.execute(
         "select max(fetched_at) from raw.fetches "
-        "where source = ? and table_name = ? and outcome in ('ok', 'empty')",
-        [ASKED_OF, table],
+        "where source = ? and table_name = ? and outcome in ('ok', 'empty') and fetched_at <= ?",
+        [ASKED_OF, table, now],
     ).fetchall()
     if asked is None:
         return []
-    since = (asked - 3 * timedelta(days=USUAL_SESSIONS)).date()
+    counts = _events(con, table, (asked - 3 * timedelta(days=USUAL_SESSIONS)).date())
+    found = [_silence(table, exchange, told, asked) for exchange, told in sorted(counts.items())]
+    several = len(counts) > 1
+    return [replace(one, exchange=one.exchange if several else "") for one in found if one]
+
+
+def _events(con: duckdb.DuckDBPyConnection, table: str, since: date) -> dict[str, Counter[date]]:
+    """Return how many events of a feed each day had, by exchange; also from what `keep` kept."""
     counts: dict[str, Counter[date]] = defaultdict(Counter)
+    if con.execute(_KEPT).fetchone():
+        for exchange, day, count in con.execute(
+            "select exchange, day, event_count from raw.events where table_name = ? and day >= ?",
+            [table, since],
+        ).fetchall():
+            counts[exchange][day] = count
+        return counts
     tickers: dict[str, set[str]] = defaultdict(set)
     for ticker, day, count in con.execute(
         f"select ticker, day, count(*) from ({FEEDS[table]}) group by all",
         {"source": ASKED_OF, "since": since},
     ).fetchall():
-        exchange = calendar_of(ticker) if table in BY_EXCHANGE else None
-        tickers[exchange or REFERENCE].add(ticker)
-        counts[exchange or REFERENCE][day] += count
+        exchange = (calendar_of(ticker) if table in BY_EXCHANGE else None) or REFERENCE
+        tickers[exchange].add(ticker)
+        counts[exchange][day] += count
     for exchange in [name for name, members in tickers.items() if len(members) < FEWEST_TICKERS]:
         if exchange != REFERENCE:
             counts[REFERENCE] += counts.pop(exchange)
-    found = [_silence(table, exchange, told, asked) for exchange, told in sorted(counts.items())]
-    several = len(counts) > 1
-    return [replace(one, exchange=one.exchange if several else "") for one in found if one]
+    return counts
 
 
 def _silence(table: str, exchange: str, counts: Counter[date], asked: datetime) -> Silence | None:
@@ -190,26 +241,214 @@ def _silence(table: str, exchange: str, counts: Counter[date], asked: datetime) 
 
 
 def late(con: duckdb.DuckDBPyConnection, now: datetime) -> list[Late]:
-    """Return the tables that the schedule should have asked for by `now` (UTC) and did not.
+    """Return the tables that the schedule should have been told of by `now` (UTC) and was not.
 
     By the exchange's calendar: nothing is late on a weekend or a holiday. A home that never asked
-    any source has nothing that could be late.
+    any source has nothing that could be late. What a clock that was ahead once recorded as later
+    than `now` does not count.
     """
     closed = last_close(REFERENCE, now - GRACE)
-    asked = dict(
-        con.execute(
-            "select table_name, max(fetched_at) from raw.fetches "
-            "where source = ? and outcome in ('ok', 'empty') group by all",
-            [ASKED_OF],
+    asked = {
+        table: (answered_at, tried_at)
+        for table, answered_at, tried_at in con.execute(
+            "select table_name, max(fetched_at) filter (outcome in ('ok', 'empty')), "
+            "max(fetched_at) from raw.fetches where source = ? and fetched_at <= ? group by all",
+            [ASKED_OF, now],
         ).fetchall()
-    )
+    }
     if not asked:
         return []
-    return [
-        Late(table, asked.get(table), closed)
-        for table in schema()
-        if declared(table) and (table not in asked or asked[table] < closed)
+    found = []
+    for table in filter(declared, schema()):
+        answered_at, tried_at = asked.get(table, (None, None))
+        if answered_at is None or answered_at < closed:
+            found.append(Late(table, answered_at, tried_at, closed))
+    return found
+
+
+def in_sentences(found: Sequence[Late]) -> list[str]:
+    """Say of late tables in a sentence which nobody asked for, and in one which in vain."""
+    told = []
+    for was_tried, what in ((False, "not asked for"), (True, "asked for in vain")):
+        tables = [one for one in found if one.was_tried == was_tried]
+        if tables:
+            told.append(
+                f"{len(tables)} of the raw tables {what} since the session of "
+                f"{tables[0].closed_at:%Y-%m-%d} closed (last answer, UTC): "
+                f"{', '.join(map(str, tables))}"
+            )
+    return told
+
+
+def failures(con: duckdb.DuckDBPyConnection, since: datetime, now: datetime) -> list[Finding]:
+    """Return which tickers and files ended their newest attempt of a table with an error, and why.
+
+    Of the attempts from `since` to `now` (UTC), so what was well since is not told. Those with the
+    same reason but for their own name and for numbers are one finding, the most frequent first.
+    """
+    return _grouped(con, since, now, "outcome not in ('ok', 'empty')")
+
+
+def empties(con: duckdb.DuckDBPyConnection, since: datetime, now: datetime) -> list[Finding]:
+    """Return of which tickers and files the newest attempt of a table was answered with nothing."""
+    return _grouped(con, since, now, "outcome = 'empty'")
+
+
+def _grouped(
+    con: duckdb.DuckDBPyConnection, since: datetime, now: datetime, condition: str
+) -> list[Finding]:
+    newest = con.execute(
+        f"""
+        with
+            newest as (
+                select table_name, coalesce(ticker, file) as unit, outcome, reason
+                from raw.fetches where fetched_at > ? and fetched_at <= ?
+                -- What bears neither name, as an exchange's sessions, has but its load in common.
+                window by_unit as (
+                    partition by source, table_name, ticker, file order by fetched_at desc
+                )
+                qualify row_number() over by_unit = 1
+                    or (unit is null and load_id = first_value(load_id) over by_unit)
+            )
+        select table_name, unit, outcome, coalesce(reason, '') from newest
+        where {condition} order by all
+        """,
+        [since, now],
+    ).fetchall()
+    kinds: dict[tuple[str, ...], tuple[str, list[str]]] = {}
+    for table, unit, outcome, reason in newest:
+        masked = re.sub(rf"(?<!\w){re.escape(unit)}(?!\w)", "…", reason) if unit else reason
+        kind = (table, outcome, re.sub(r"\b\d[\d.,:]*\b", "#", masked))
+        shown = reason if len(reason) <= _REASON_LENGTH else f"{reason[:_REASON_LENGTH]}…"
+        kinds.setdefault(kind, (f"{table}: {outcome}, {shown}", []))[1].append(unit or "")
+    found = [
+        Finding(what, len(units), tuple(filter(None, units[:EXAMPLES])))
+        for what, units in kinds.values()
     ]
+    return sorted(found, key=lambda one: (-one.count, one.what))
+
+
+def rejected(con: duckdb.DuckDBPyConnection, since: datetime) -> list[Finding]:
+    """Return why rows were refused since a moment (UTC), the most frequent reason first."""
+    rows = con.execute(
+        "select table_name || ': ' || reason as what, count(*) as rows from raw.rejects "
+        "where rejected_at > ? group by what order by rows desc, what",
+        [since],
+    ).fetchall()
+    return [Finding(*row) for row in rows]
+
+
+def drifted(con: duckdb.DuckDBPyConnection, since: datetime) -> list[Finding]:
+    """Return which fields of answers were not as declared since a moment (UTC)."""
+    rows = con.execute(
+        "select table_name || ' ' || field || ': ' || found || ', not ' || expected as what, "
+        "count(*) as times, list(distinct ticker order by ticker)[:?] from raw.drifts "
+        "where seen_at > ? group by what order by times desc, what",
+        [EXAMPLES, since],
+    ).fetchall()
+    return [Finding(what, times, tuple(tickers or ())) for what, times, tickers in rows]
+
+
+def throttled(con: duckdb.DuckDBPyConnection, now: datetime) -> int:
+    """Return how many attempts of the day before `now` (UTC) a source put off."""
+    [(count,)] = con.execute(
+        "select count(*) from raw.fetches "
+        "where outcome = 'throttled' and fetched_at > ? and fetched_at <= ?",
+        [now - timedelta(days=1), now],
+    ).fetchall()
+    return int(count)
+
+
+def ahead(con: duckdb.DuckDBPyConnection, now: datetime) -> str | None:
+    """Say that the newest batch was stored much later than `now` (UTC), and what comes of it."""
+    [(newest,)] = con.execute("select max(finished_at) from raw.batches").fetchall()
+    if newest is None or newest - now <= AHEAD:
+        return None
+    return (
+        f"The clock says {now:%Y-%m-%d %H:%M} UTC, but the newest row was stored at "
+        f"{newest:%Y-%m-%d %H:%M}: it is behind now, or was ahead then. What is stored from now on "
+        "counts as known from that moment on only, and the marts do not show it earlier."
+    )
+
+
+def keep_attempts(home: Home, con: duckdb.DuckDBPyConnection, now: datetime) -> None:
+    """Replace `home.attempts` by what is asked of the recent attempts recorded in `con`.
+
+    The build file is the pipeline's alone, and what is published stays as it is where an ingest
+    stored nothing: of neither would a reader learn that every request failed. The tables bear the
+    names of the raw store. `raw.fetches` holds the recent attempts that did not end well, each
+    unit's newest and each table's last answer; the feeds hold but the days they told of.
+    """
+    since = now - RECENT
+    unfinished = home.attempts.with_name(f".{home.attempts.name}")
+    for left_behind in (unfinished, unfinished.with_name(f"{unfinished.name}.wal")):
+        left_behind.unlink(missing_ok=True)
+    quoted = str(unfinished).replace("'", "''")
+    con.execute(f"attach '{quoted}' as kept")
+    try:
+        con.execute("create schema kept.raw")
+        con.execute(
+            """
+            create table kept.raw.fetches as
+            with
+                ranked as (
+                    select
+                        source, table_name, ticker, file, load_id, outcome, reason, fetched_at,
+                        row_number() over (
+                            partition by source, table_name, ticker, file order by fetched_at desc
+                        ) as age
+                    from raw.fetches where fetched_at > $since and fetched_at <= $now
+                ),
+                answered as (
+                    select
+                        source, table_name, null as ticker, null as file,
+                        arg_max(load_id, fetched_at) as load_id,
+                        'ok' as outcome, null as reason,
+                        max(fetched_at) as fetched_at
+                    from raw.fetches
+                    where outcome in ('ok', 'empty') and fetched_at <= $now
+                    group by source, table_name
+                )
+            select * exclude (age) from ranked where outcome <> 'ok' or age = 1
+            union all
+            select * from answered
+            """,
+            {"since": since, "now": now},
+        )
+        for table, columns, moment in (
+            ("rejects", "table_name, reason, rejected_at", "rejected_at"),
+            ("drifts", "table_name, ticker, field, expected, found, seen_at", "seen_at"),
+        ):
+            con.execute(
+                f"create table kept.raw.{table} as "
+                f"select {columns} from raw.{table} where {moment} > ?",
+                [since],
+            )
+        con.execute(
+            "create table kept.raw.batches as select max(finished_at) as finished_at "
+            "from raw.batches"
+        )
+        con.execute(
+            "create table kept.raw.events (table_name varchar, exchange varchar, day date, "
+            "event_count bigint)"
+        )
+        first_day = (now - timedelta(days=SESSIONS_A_YEAR)).date()
+        events = pd.DataFrame(
+            [
+                (table, exchange, day, count)
+                for table in FEEDS
+                for exchange, counts in _events(con, table, first_day).items()
+                for day, count in counts.items()
+            ],
+            columns=["table_name", "exchange", "day", "event_count"],
+        )
+        if len(events):
+            con.execute("insert into kept.raw.events from events")
+        con.execute("checkpoint kept")
+    finally:
+        con.execute("detach kept")
+    sync(unfinished)
+    unfinished.replace(home.attempts)
 
 
 def size(home: Home, con: duckdb.DuckDBPyConnection, now: datetime) -> Size:

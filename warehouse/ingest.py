@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 
 from warehouse.errors import EmptyAnswer, Failed, Malformed, SourceError
-from warehouse.health import FEEDS, Silence, silence
+from warehouse.health import FEEDS, Silence, ahead, keep_attempts, silence
 from warehouse.news import SCORED_TABLES
 from warehouse.news.scorer import NewsScorer
 from warehouse.settings import Home
@@ -60,10 +60,12 @@ def ingest(
     A unit that fails is recorded in `raw.fetches` and never stops the others; a table the source
     does not know of is left as it is. `raw.sessions` always comes from exchange_calendars,
     `raw.universe` from universe.csv unless the source is the sample, and the stored news are scored
-    whatever the source.
+    whatever the source. How the attempts ended is kept beside the published file, too, which stays
+    as it is where nothing was stored.
     """
     done = Ingested(table)
     with Warehouse(home.build) as warehouse:
+        clock = ahead(warehouse.con, warehouse.now())
         told_by: Source
         if table == "sessions":
             told_by = Calendars(warehouse.con)
@@ -75,9 +77,14 @@ def ingest(
             _ingest_units(warehouse, told_by, table, load_id, tickers, done)
         if table in SCORED_TABLES:
             _ingest_units(warehouse, NewsScorer(warehouse.con), table, load_id, (), done)
-        if table in FEEDS and (found := silence(warehouse.con, table)) is not None:
+        now = warehouse.now()
+        if table in FEEDS and (found := silence(warehouse.con, table, now)) is not None:
             done.silence = found
             done.warnings.append(str(found))
+        if clock is not None and done.outcomes:
+            done.warnings.append(clock)
+        if done.outcomes or not home.attempts.exists():
+            keep_attempts(home, warehouse.con, now)
         done.data_version = warehouse.data_version(table)
         row = warehouse.con.execute(f"select count(*) from raw.{table}").fetchone()
         done.row_count = row[0] if row else 0

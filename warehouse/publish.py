@@ -212,6 +212,22 @@ def reading_build(home: Home):  # type: ignore[no-untyped-def]
         con.close()
 
 
+@contextlib.contextmanager
+def reading_attempts(home: Home):  # type: ignore[no-untyped-def]
+    """Open what the last ingest of `home` told of recent attempts, for reading only.
+
+    Yields the connection, and whether it is that: where no ingest has written it yet, or it cannot
+    be read, it is what the published file held of them when it was made, else what the build does.
+    """
+    with contextlib.ExitStack() as opened:
+        try:
+            con, is_live = opened.enter_context(reading(home, home.attempts)), True
+        except duckdb.Error:
+            kept = reading(home) if newest(home) else reading_build(home)
+            con, is_live = opened.enter_context(kept), False
+        yield con, is_live
+
+
 def _settle_build(build: Path) -> tuple[bool, float]:
     """Write the build's log into its file; say if it is simulated and how much of it is dead."""
     if not build.is_file():

@@ -66,6 +66,11 @@ class Home:
         return self.path / "published"
 
     @property
+    def attempts(self) -> Path:
+        """The small database of how recent attempts ended, which every ingest replaces."""
+        return self.path / "attempts.duckdb"
+
+    @property
     def site(self) -> Path:
         """The folder of the static site."""
         return self.path / "site"

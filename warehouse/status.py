@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,16 @@ from warehouse.sources.governor import standing
 from warehouse.sources.inbox import strays, waiting
 from warehouse.store import SIMULATED, keys, schema
 
+# Of findings of one kind no more are told of.
+MOST = 100
 
-def report(home: Home) -> dict[str, Any]:
+
+def report(home: Home, now: datetime, failing_jobs: Sequence[str] = ()) -> dict[str, Any]:
     """Return what is published, stored, late, silent, refused, due and how large, as plain values.
 
-    Before the first refresh it looks into the build database, for a moment.
+    What was refused, failed or drifted is that of the 30 days before `now` (UTC), by the last
+    ingest; `failing_jobs` says of which jobs the newest run failed. Before the first refresh it
+    looks into the build database, for a moment.
     """
     made = publish.newest(home)
     tables = []
@@ -32,47 +38,27 @@ def report(home: Home) -> dict[str, Any]:
             distinct = "count(distinct ticker)" if "ticker" in names else "null"
             row = con.execute(
                 f"""
-                select count(*), {distinct}, {newest}, max(stored_at),
-                    (select count(*) from raw.rejects where table_name = ?)
-                from raw.{table}
-                """,
-                [table],
+                select count(*), {distinct}, {newest}, max(stored_at) from raw.{table}
+                """
             ).fetchone()
             assert row is not None
-            names_ = ("rows", "tickers", "newest", "last_stored", "rejected")
+            names_ = ("rows", "tickers", "newest", "last_stored")
             tables.append({"table": table, **dict(zip(names_, row, strict=True))})
-        rejects = con.execute(
-            """
-            select table_name || ': ' || reason as what, count(*) as count
-            from raw.rejects group by all order by count desc, what limit 20
-            """
-        ).fetchall()
-        failures = con.execute(
-            """
-            select table_name || ' ' || coalesce(ticker, file, '') || ': ' || outcome || ', '
-                || coalesce(reason, '') as what, count(*) as count
-            from raw.fetches where outcome <> 'ok' group by all
-            order by max(fetched_at) desc limit 20
-            """
-        ).fetchall()
         simulated = con.execute(
             "select count(*) > 0 from raw.batches where source = ?", [SIMULATED]
         ).fetchone()
-        now = datetime.now(UTC).replace(tzinfo=None)
         size = health.size(home, con, now)
-        throttled = con.execute(
-            "select count(*) from raw.fetches where outcome = 'throttled' and fetched_at > ?",
-            [now - timedelta(days=1)],
-        ).fetchone()
-        well = {
-            "late": [str(found) for found in health.late(con, now)],
-            "silent": [str(found) for found in health.silences(con)],
-            "throttled": throttled[0] if throttled else 0,
-            "size": {**asdict(size), "total_bytes": size.total_bytes, "is_over": size.is_over},
-        }
-        of_marts = (
-            _of_marts(con) if made else {"data_quality": {}, "drifts": [], "unknown_grades": []}
+        of_marts = _of_marts(con) if made else {"data_quality": {}, "unknown_grades": []}
+    with publish.reading_attempts(home) as (con, is_live):
+        attempts = _of_attempts(con, now)
+        rejected = dict(
+            con.execute(
+                "select table_name, count(*) from raw.rejects where rejected_at > ? group by all",
+                [now - health.RECENT],
+            ).fetchall()
         )
+    for row in tables:
+        row["rejected"] = rejected.get(row["table"], 0)
     failed = home.inbox / ".failed"
     return {
         "home": str(home.path),
@@ -80,27 +66,39 @@ def report(home: Home) -> dict[str, Any]:
         "shows_the_past": bool(made and not made.is_simulated and made.shows_the_past),
         "is_simulated": bool(simulated and simulated[0]),
         "tables": tables,
-        "rejects": [{"what": what, "count": count} for what, count in rejects],
-        "failures": [{"what": what, "count": count} for what, count in failures],
+        "failing_jobs": list(failing_jobs),
+        "attempts_are_live": is_live,
+        **attempts,
         **of_marts,
-        **well,
+        "size": {**asdict(size), "total_bytes": size.total_bytes, "is_over": size.is_over},
         "inbox": {
             "waiting": len(waiting(home.inbox)),
             "failed": sum(not _is_note(f) for f in failed.glob("*/*")),
             "never_read": strays(home.inbox),
         },
         "yahoo": _yahoo(home),
-        "next_scheduled_ingest": _next_ingest(),
+        "next_scheduled_ingest": _next_ingest(now),
+    }
+
+
+def _of_attempts(con: duckdb.DuckDBPyConnection, now: datetime) -> dict[str, Any]:
+    since = now - health.RECENT
+
+    def told(findings: list[health.Finding]) -> list[dict[str, Any]]:
+        return [{"what": str(found), "count": found.count} for found in findings[:MOST]]
+
+    return {
+        "failures": told(health.failures(con, since, now)),
+        "empties": told(health.empties(con, since, now)),
+        "rejects": told(health.rejected(con, since)),
+        "drifts": told(health.drifted(con, since)),
+        "late": health.in_sentences(health.late(con, now)),
+        "silent": [str(found) for found in health.silences(con, now)],
+        "throttled": health.throttled(con, now),
     }
 
 
 def _of_marts(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-    drifts = con.execute(
-        """
-        select check_name || ': ' || reason from marts.data_quality
-        where check_name like 'schema_drift%' order by 1
-        """
-    ).fetchall()
     grades = con.execute(
         """
         select case grade when '' then '(blank)' else grade end as what, event_count as count
@@ -110,7 +108,6 @@ def _of_marts(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     quality = con.execute("select status, count(*) from marts.data_quality group by all").fetchall()
     return {
         "data_quality": dict(quality),
-        "drifts": [row[0] for row in drifts],
         "unknown_grades": [{"what": what, "count": count} for what, count in grades],
     }
 
@@ -126,7 +123,7 @@ def _yahoo(home: Home) -> dict[str, Any]:
     return {name: str(v) if isinstance(v, datetime) else v for name, v in stands.items()}
 
 
-def _next_ingest() -> str:
+def _next_ingest(now: datetime) -> str:
     from orchestration.automation import next_scheduled_ingest
 
-    return next_scheduled_ingest(datetime.now(UTC)).strftime("%Y-%m-%d %H:%M %Z")
+    return next_scheduled_ingest(now.replace(tzinfo=UTC)).strftime("%Y-%m-%d %H:%M %Z")

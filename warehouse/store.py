@@ -245,6 +245,10 @@ class Warehouse:
             ],
         )
 
+    def now(self) -> datetime:
+        """The clock (UTC) that what is stored is stamped by."""
+        return _utc_now()
+
     def has_file(self, table: str, file_hash: str) -> bool:
         """Whether a file of this content was already stored in `table`, or some of its rows."""
         row = self.con.execute(

@@ -6,7 +6,11 @@ smallest forms stand in `tests/warehouse/test_yahoo.py` and `tests/orchestration
 
 from __future__ import annotations
 
+import contextlib
+import io
+import json
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,15 +28,20 @@ from tests.faults.processes import bellwether, ended
 from tests.faults.registry import Outcome, fault
 from tests.orchestration.conftest import make_small_project
 from tests.yahoo_emulator import Emulator, scaled
-from warehouse import status
+from warehouse import cli
 from warehouse import store as store_module
 from warehouse.ingest import Ingested, ingest
-from warehouse.publish import reading
+from warehouse.publish import newest, reading
 from warehouse.settings import Home
 from warehouse.sources import governor, yahoo
 from warehouse.store import Warehouse
 
 PART = "upstream"
+# What of the marts `status` reads, in the small project.
+STATUS_READS = {
+    "marts/data_quality.sql": "'' as status",
+    "staging/unknown_grades.sql": "'' as grade, 1 as event_count",
+}
 FRIDAY = datetime(2025, 11, 21, 23, 30)
 
 
@@ -76,23 +85,66 @@ class Desk:
         )
         return {ticker: (count, newest) for ticker, count, newest in rows}
 
-    def shown(self) -> dict[str, tuple[int, date]]:
-        """The same of the mart that a refresh publishes."""
+    def publish(self) -> None:
         log = self.place / "log"
         ended(bellwether(self.home.path, self.project(), log, "refresh"), log)
+
+    def shown(self) -> dict[str, tuple[int, date]]:
+        """The same of the mart that a refresh publishes."""
+        self.publish()
         with reading(self.home) as con:
             rows = con.sql("select ticker, bar_count, session_date from marts.closes").fetchall()
         return {ticker: (count, newest) for ticker, count, newest in rows}
 
     def project(self) -> Path:
         project = self.place / "dbt_project"
-        return project if project.exists() else make_small_project(project)
+        if not project.exists():
+            make_small_project(project)
+            for path, columns in STATUS_READS.items():
+                (project / "models" / path).write_text(
+                    f"select {columns} from (select 1) where 1 = 0"
+                )
+        return project
 
-    def status_failures(self) -> str:
-        return " ".join(failure["what"] for failure in status.report(self.home)["failures"])
+    def status(self, *arguments: str) -> str:
+        """What `bellwether status` prints of the published home, at the desk's time."""
+        assert newest(self.home) is not None, "nothing is published"
+        told = io.StringIO()
+        command = ["bellwether", "status", "--home", str(self.home.path), *arguments]
+        with (
+            mock.patch.object(sys, "argv", command),
+            mock.patch.object(cli, "datetime", clock_of(self)),
+            contextlib.redirect_stdout(told),
+            contextlib.redirect_stderr(told),
+        ):
+            try:
+                cli.main()
+            except SystemExit as ending:
+                assert not ending.code, f"exit {ending.code}: {told.getvalue()[-1500:]}"
+        return told.getvalue()
+
+    def report(self) -> dict[str, Any]:
+        report: dict[str, Any] = json.loads(self.status("--json"))
+        return report
+
+    def failing(self, told: str, kind: str = "failures") -> int:
+        """How many newest attempts `bellwether status` counts that ended with what is `told`."""
+        assert told in " ".join(self.status().split()), f"`status` does not say: {told}"
+        return sum(found["count"] for found in self.report()[kind] if told in found["what"])
 
     def said(self) -> str:
         return " ".join(w for done in self.done for w in (*done.failures, *done.warnings))
+
+
+def clock_of(desk: Desk) -> type[datetime]:
+    """The class `datetime`, but that now is the desk's time."""
+
+    class Shown(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
+            return desk.now.replace(tzinfo=tz)
+
+    return Shown
 
 
 @contextmanager
@@ -104,17 +156,12 @@ def desk(place: Path, **manners: str) -> Iterator[Desk]:
         made = Desk(place, emulator)
         made.at(FRIDAY)
 
-        class Shown(datetime):
-            @classmethod
-            def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
-                return made.now.replace(tzinfo=tz)
-
         with (
             mock.patch.dict(os.environ, told),
             mock.patch.object(store_module, "_utc_now", made.tick),
             mock.patch.object(yahoo, "_utc_now", lambda: made.now),
             mock.patch.object(governor, "_utc_now", lambda: made.now),
-            mock.patch.object(pybreaker, "datetime", Shown),
+            mock.patch.object(pybreaker, "datetime", clock_of(made)),
         ):
             yield made
     forget_client()
@@ -134,17 +181,20 @@ def lasting(name: str, word: str, outcome: str, told: str) -> None:
         with desk(place) as made:
             made.load(*order)
             before = made.newest_bars()
+            made.publish()
             made.at(MONDAY)
             made.emulator.faults = {f"{ticker}:chart": word for ticker in bad}
             done = made.load(*order)
             assert done.outcomes == {"ok": count, outcome: count}, f"{done.outcomes}"
             assert told in made.said(), f"it says: {made.said()[:300]}"
-            assert told in made.status_failures(), "`status` does not say so"
+            kind = "empties" if outcome == "empty" else "failures"
+            assert made.failing(told, kind) == count, f"{made.report()[kind]}"
             during = made.newest_bars()
             made.at(TUESDAY)
             made.emulator.faults = {}
             made.load(*order)
             after = made.newest_bars()
+            assert made.report()[kind] == [], "`status` goes on complaining"
         assert all(during[ticker] == before[ticker] for ticker in bad), "a bad answer was stored"
         assert all(during[ticker][1] == MONDAY.date() for ticker in good), "good ones did not come"
         assert all(newest == TUESDAY.date() for _, newest in after.values()), "the rest did not"
@@ -179,6 +229,7 @@ def storm(name: str, word: str, outcome: str, told: str, most: int) -> None:
         with desk(place) as made:
             made.load(*tickers)
             before = made.newest_bars()
+            made.publish()
             made.at(MONDAY)
             made.emulator.faults = {"*:chart": word}
             made.emulator.forget()
@@ -187,7 +238,8 @@ def storm(name: str, word: str, outcome: str, told: str, most: int) -> None:
                 assert done.outcomes == {outcome: 1}, f"{done.outcomes}"
                 assert done.resume_at is not None, "the source is not left alone"
                 assert made.newest_bars() == before, "what was stored changed"
-                assert told in status.report(made.home)["yahoo"]["cause"], "`status` is silent"
+                assert told in made.report()["yahoo"]["cause"], "`status` is silent"
+                assert made.failing(told), "`status` names no attempt"
                 made.at(made.now + timedelta(minutes=30))
             asked = made.emulator.counts()["chart"]
             assert 0 < asked <= most, f"it was asked {asked} times"
@@ -281,6 +333,7 @@ def hundredfold(made: Desk, tickers: list[str]) -> str:
     """Half of them in the newest two bars alone, half in all."""
     made.load(*tickers, "GOOD")
     [(bars,)] = made.ask("select count(*) from raw.prices")
+    made.publish()
     made.at(MONDAY)
     for number, ticker in enumerate(tickers):
         told = scaled(made.emulator, ticker, 100.0, None if number % 2 else 2)
@@ -288,7 +341,7 @@ def hundredfold(made: Desk, tickers: list[str]) -> str:
     done = made.load(*tickers, "GOOD")
     assert done.outcomes == {"ok": 1, "malformed": len(tickers)}, f"{done.outcomes}"
     assert all("is its unit another" in failure for failure in done.failures)
-    assert "is its unit another" in made.status_failures()
+    assert made.failing("is its unit another") == len(tickers)
     [(now,)] = made.ask("select count(*) from raw.prices")
     assert now == bars + 1, "only the good ticker's new bar is stored"
     made.emulator.answers = {}
@@ -322,12 +375,14 @@ def doubled(made: Desk, tickers: list[str]) -> str:
 def delisted(made: Desk, tickers: list[str]) -> str:
     made.load(*tickers, "GOOD")
     before = made.newest_bars()
+    made.publish()
     made.at(MONDAY)
     made.emulator.unknown = set(tickers)
     made.emulator.forget()
     done = made.load(*tickers, "GOOD")
     assert done.outcomes == {"not_found": len(tickers), "ok": 1}, f"{done.outcomes}"
-    assert all(f"does not know {ticker}" in made.status_failures() for ticker in tickers)
+    assert made.failing(f"({', '.join(tickers)})") == len(tickers)
+    assert made.failing("does not know") == len(tickers)
     asked = made.emulator.forget()
     made.load(*tickers, "GOOD")
     made.load(*tickers, table="ratings")
@@ -345,6 +400,7 @@ def renamed(made: Desk, tickers: list[str]) -> str:
     """The old name is unknown for half of them, and answered with the new one's for half."""
     made.load(*tickers, "GOOD")
     before = made.newest_bars()
+    made.publish()
     made.at(MONDAY)
     names = {ticker: f"NEW{ticker}" for ticker in tickers}
     for ticker in tickers[1::2]:
@@ -355,9 +411,8 @@ def renamed(made: Desk, tickers: list[str]) -> str:
     half = len(tickers) // 2
     expected = {"not_found": len(tickers) - half, "malformed": half, "ok": len(tickers) + 1}
     assert done.outcomes == expected, f"{done.outcomes}"
-    told = made.status_failures()
-    assert all(f"does not know {ticker}" in told for ticker in tickers[::2])
-    assert all(f"chart is of {names[ticker]}" in told for ticker in tickers[1::2])
+    assert made.failing("does not know") == len(tickers) - half
+    assert all(made.failing(f"chart is of {names[ticker]}") == 1 for ticker in tickers[1::2])
     now = made.shown()
     whole = (before["GOOD"][0] + 1, MONDAY.date())
     assert now == {**before, **dict.fromkeys((*names.values(), "GOOD"), whole)}, f"shown: {now}"
@@ -372,13 +427,14 @@ def renamed(made: Desk, tickers: list[str]) -> str:
 def half(made: Desk, tickers: list[str]) -> str:
     made.load(*tickers)
     before = made.newest_bars()
+    made.publish()
     made.at(MONDAY)
     bad = tickers[::2]
     made.emulator.faults = {f"{t}:chart": "500" for t in bad}
     done = made.load(*tickers)
     assert done.outcomes == {"ok": len(tickers) - len(bad), "failed": len(bad)}, f"{done.outcomes}"
     whole = (before[tickers[0]][0] + 1, MONDAY.date())
-    assert "an error of its own (500)" in made.status_failures()
+    assert made.failing("an error of its own (500)") == len(bad)
     shown = made.shown()
     assert shown == {t: before[t] if t in bad else whole for t in tickers}, f"shown: {shown}"
     made.emulator.faults = {}
@@ -449,7 +505,9 @@ def frozen(place: Path, seed: int, count: int) -> Outcome:
             done = evening(days[number])
             alarms.append(done.silence is not None)
             checks.append(not assets._CHECKS[assets.ALIVE_CHECK](done).passed)
-            statuses.append(bool(status.report(made.home)["silent"]))
+            if number == -9:
+                made.publish()
+            statuses.append(bool(made.report()["silent"]))
         late = made.ask(
             f"select count(*) from raw.ratings where graded_on between '{days[-8]}' and "
             f"'{days[-3]}' and cast(known_at as date) = '{days[-2]}'"

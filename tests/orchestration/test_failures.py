@@ -59,12 +59,23 @@ def test_a_failing_test_leaves_the_published_file_as_it_was(
     [record] = instance.event_log_storage.get_asset_check_execution_history(check, limit=9)
     assert record.status.value == "FAILED"
 
+    # It is told of until one succeeds, whatever else runs.
+    [told] = run.failing_jobs_of(home)
+    assert told.startswith("refresh failed once, last at ") and "no_ticker_is_abc" in told
+    assert not run.run_refresh(home, force=True).success
+    assert run.run_ingest(home, "inbox", tables=["prices"]).success
+    [told] = run.failing_jobs_of(home)
+    assert told.startswith("refresh failed 2 times in a row") and done.run_id not in told
+
     # The same inputs would fail again; a changed test is a new input.
     failed = instance.get_run_record_by_id(done.run_id)
     assert failed and FAULT in failed.dagster_run.tags
     with dg.build_sensor_context(instance=instance) as context:
         assert isinstance(new_data(context), dg.SkipReason)
     (own_project / "tests" / "no_ticker_is_abc.sql").write_text("select 1 where 1 = 0\n")
+    assert run.run_refresh(home).success
+    assert run.failing_jobs_of(home) == []
+    (own_project / "tests" / "no_ticker_is_abc.sql").write_text("select 2 where 1 = 0\n")
     with dg.build_sensor_context(instance=instance) as context:
         assert isinstance(new_data(context), dg.RunRequest)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import email.policy
 import http.server
+import itertools
 import json
 import socket
 import threading
@@ -15,6 +16,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import exchange_calendars
 import pandas as pd
 import pytest
@@ -24,8 +26,10 @@ from tests.conftest import Clock
 from warehouse import digest, doctor, health
 from warehouse.errors import HomeError
 from warehouse.health import late, silence, size
-from warehouse.publish import publish
+from warehouse.ingest import ingest
+from warehouse.publish import publish, reading_attempts
 from warehouse.settings import Home
+from warehouse.sources import Drift
 from warehouse.store import Warehouse
 
 SESSIONS = [
@@ -52,7 +56,7 @@ def told(store: Warehouse, days: list[date], source: str = "yahoo") -> None:
 
 def asked(store: Warehouse, clock: Clock, day: date, outcome: str = "ok") -> None:
     clock.now = datetime(day.year, day.month, day.day, 23, 30)
-    store.record_fetch(load_id="l", source="yahoo", table="ratings", outcome=outcome)
+    store.record_fetch(load_id=str(day), source="yahoo", table="ratings", outcome=outcome)
 
 
 def test_a_feed_that_freezes_for_six_sessions_raises_an_alarm_until_it_back_fills(
@@ -64,14 +68,14 @@ def test_a_feed_that_freezes_for_six_sessions_raises_an_alarm_until_it_back_fill
     alarms = []
     for day in (SESSIONS[-9], *frozen):
         asked(store, clock, day)
-        alarms.append(silence(store.con, "ratings"))
+        alarms.append(silence(store.con, "ratings", clock.now))
     # One silent session may be chance even where there never was one.
     assert [found is not None for found in alarms] == [False, False] + [True] * 5
     assert alarms[-1] == health.Silence("ratings", SESSIONS[-9], 6, 1.0)
     assert "for 6 sessions, though the source answers" in str(alarms[-1])
     told(store, [*frozen, *after])
     asked(store, clock, after[-1])
-    assert silence(store.con, "ratings") is None
+    assert silence(store.con, "ratings", clock.now) is None
 
 
 @pytest.mark.parametrize(
@@ -90,7 +94,7 @@ def test_a_feed_that_is_often_silent_needs_longer(
     alarms = []
     for day in SESSIONS[-20:]:
         asked(store, clock, day)
-        alarms.append(silence(store.con, "ratings") is not None)
+        alarms.append(silence(store.con, "ratings", clock.now) is not None)
     assert alarms == [False] * (sessions - 1) + [True] * (21 - sessions)
 
 
@@ -122,7 +126,7 @@ def test_what_goes_on_elsewhere_does_not_hide_a_frozen_feed(store: Warehouse, cl
     ):
         store.append(table, told_rows, source="yahoo")
         store.record_fetch(load_id="l", source="yahoo", table=table, outcome="ok")
-    found = health.silences(store.con)
+    found = health.silences(store.con, clock.now)
     assert [(one.table, one.exchange, one.newest, one.sessions) for one in found] == [
         ("prices", "XNYS", SESSIONS[-11], 10),
         ("ratings", "", SESSIONS[-11], 10),
@@ -138,7 +142,7 @@ def test_what_nobody_can_know_is_no_alarm(store: Warehouse, clock: Clock, case: 
     told(store, days, "inbox" if case == "other source" else "yahoo")
     if case != "not asked":
         asked(store, clock, SESSIONS[-1], "throttled" if case == "only throttled" else "ok")
-    assert silence(store.con, "ratings") is None
+    assert silence(store.con, "ratings", clock.now) is None
 
 
 def test_what_is_late_follows_the_exchanges_calendar(store: Warehouse, clock: Clock) -> None:
@@ -158,6 +162,158 @@ def test_what_is_late_follows_the_exchanges_calendar(store: Warehouse, clock: Cl
     store.record_fetch(load_id="l", source="yahoo", table="prices", outcome="empty")
     store.record_fetch(load_id="l", source="yahoo", table="ratings", outcome="throttled")
     assert names(2025, 12, 1, 12) == {"ratings"}
+    told = " ".join(health.in_sentences(late(store.con, datetime(2025, 12, 1, 12))))
+    assert "1 of the raw tables asked for in vain since the session of 2025-11-28" in told
+    assert told.endswith("ratings (2025-11-26 23:30)") and "securities (never)" in told
+    assert "8 of the raw tables not asked for" in told
+
+
+def test_what_a_clock_that_was_ahead_recorded_hides_neither_lateness_nor_failures(
+    store: Warehouse, clock: Clock
+) -> None:
+    clock.now = datetime(2025, 12, 12, 23)
+    told(store, SESSIONS[:-8])
+    asked(store, clock, date(2027, 12, 31))
+    for day in SESSIONS[-10:]:
+        asked(store, clock, day, "ok" if day < SESSIONS[-3] else "failed")
+    now = datetime(2025, 12, 13, 12)
+    [ratings] = [one for one in late(store.con, now) if one.table == "ratings"]
+    assert ratings.was_tried and ratings.answered_at is not None
+    assert ratings.answered_at.date() == SESSIONS[-4]
+    assert [found.count for found in health.failures(store.con, now - health.RECENT, now)] == [1]
+    found = silence(store.con, "ratings", now)
+    assert found is not None and found.sessions == 5
+
+
+# How attempts ended
+
+
+def test_each_tickers_newest_attempt_alone_counts_and_reasons_are_grouped(
+    store: Warehouse, clock: Clock
+) -> None:
+    def attempt(day: date, ticker: str | None, outcome: str, reason: str | None = None) -> None:
+        clock.now = datetime(day.year, day.month, day.day, 22)
+        given = {"ticker": ticker, "outcome": outcome, "reason": reason}
+        store.record_fetch(load_id=str(day), source="yahoo", table="prices", **given)  # type: ignore[arg-type]
+
+    long_ago, yesterday, today = date(2025, 2, 3), date(2025, 12, 11), date(2025, 12, 12)
+    for number in range(25):
+        attempt(long_ago, f"T{number}", "failed", "an error of its own (500)")
+        attempt(today, f"T{number}", "ok")
+        attempt(long_ago, f"GONE{number}", "failed", "never asked for again")
+        attempt(yesterday, f"WELL{number}", "failed", "well since")
+        attempt(today, f"WELL{number}", "ok")
+    now = datetime(2025, 12, 12, 23)
+    assert health.failures(store.con, now - health.RECENT, now) == []
+
+    for number in range(25):
+        attempt(today, f"A{number}", "malformed", f"A{number} moved by {number}.5, not by 1.")
+    attempt(today, "A", "not_found", "Yahoo does not know A. AA may be a name of A.")
+    attempt(today, "A.B", "not_found", "Yahoo does not know A.B. AA may be a name of A.B.")
+    attempt(today, "E", "empty", "Yahoo told nothing of E.")
+    for exchange in ("XNYS", "XLON"):  # of one load, and neither bears a ticker
+        attempt(today, None, "failed", f"No sessions of {exchange}.")
+    found = health.failures(store.con, now - health.RECENT, now)
+    assert [(one.count, str(one)) for one in found] == [
+        (25, "prices: malformed, A0 moved by 0.5, not by 1. (A0, A1, A10, …)"),
+        (2, "prices: not_found, Yahoo does not know A. AA may be a name of A. (A, A.B)"),
+        (1, "prices: failed, No sessions of XLON."),
+        (1, "prices: failed, No sessions of XNYS."),
+    ]
+    [empty] = health.empties(store.con, now - health.RECENT, now)
+    assert str(empty) == "prices: empty, Yahoo told nothing of E. (E)"
+
+
+def kept(home: Home) -> None:
+    with Warehouse(home.build) as store:
+        health.keep_attempts(home, store.con, store.now())
+
+
+def test_a_feed_that_freezes_is_seen_though_nothing_is_published_any_more(
+    home: Home, clock: Clock
+) -> None:
+    clock.now = datetime(2025, 12, 12, 23)
+    with Warehouse(home.build) as store:
+        told(store, SESSIONS[:-8])
+        asked(store, clock, SESSIONS[-9])
+    published(home, [])
+    with Warehouse(home.build) as store:
+        for day in SESSIONS[-8:]:
+            asked(store, clock, day)
+    kept(home)
+    [silent] = digest.compose(home, clock.now)["silent"]
+    assert f"nothing newer than {SESSIONS[-9]}, for 8 sessions" in silent.replace(
+        "no ticker has anything", "nothing"
+    )
+
+
+def test_who_reads_of_attempts_and_who_ingests_do_not_meet(home: Home, clock: Clock) -> None:
+    """Nobody opens the build file to look, and a look keeps nobody from replacing what it sees."""
+    published(home, [])
+    with reading_attempts(home) as (con, is_live):
+        assert not is_live and health.failures(con, datetime(2025, 1, 1), clock()) == []
+    with Warehouse(home.build) as store:
+        asked(store, clock, date(2025, 12, 2), "failed")
+    kept(home)
+    with reading_attempts(home) as (con, is_live), Warehouse(home.build) as store:
+        assert is_live
+        asked(store, clock, date(2025, 12, 3), "throttled")
+        health.keep_attempts(home, store.con, clock())
+        [before] = health.failures(con, datetime(2025, 1, 1), clock())
+    with Warehouse(home.build), reading_attempts(home) as (con, _):
+        [after] = health.failures(con, datetime(2025, 1, 1), clock())
+    assert [before.what, after.what] == ["ratings: failed, ", "ratings: throttled, "]
+    assert {path.name for path in home.path.iterdir()} == {
+        *("attempts.duckdb", "bellwether.duckdb", "build", "published")
+    }
+    # A damaged one is no reason to fail.
+    home.attempts.write_bytes(b"no database")
+    with reading_attempts(home) as (con, is_live):
+        assert not is_live and health.failures(con, datetime(2025, 1, 1), clock()) == []
+    with Warehouse(home.build) as store, reading_attempts(home) as (_, is_live):
+        assert not is_live
+    kept(home)
+    with reading_attempts(home) as (_, is_live):
+        assert is_live
+
+
+def test_what_is_kept_of_attempts_tells_what_the_build_file_would(
+    home: Home, store: Warehouse, clock: Clock
+) -> None:
+    clock.now = datetime(2025, 12, 12, 23)
+    told(store, SESSIONS[:-8])
+    for number, day in enumerate(SESSIONS[-60:]):
+        asked(store, clock, day, ("ok", "empty", "failed", "throttled")[number % 4])
+    store.record_fetch(load_id="f", source="inbox", table="prices", file="a.csv", outcome="failed")
+    store.record_drift(
+        load_id="l",
+        source="yahoo",
+        table="ratings",
+        drift=Drift("history[].firm", "text", "missing", "T1"),
+    )
+    bad = pd.DataFrame({"ticker": ["A"], "session_date": ["2025-11-28"], "close": [-1]})
+    store.append("prices", bad, source="yahoo")
+    now = clock.now + timedelta(days=1)
+    health.keep_attempts(home, store.con, now)
+
+    def looked(con: duckdb.DuckDBPyConnection) -> list[object]:
+        since = now - health.RECENT
+        return [
+            health.failures(con, since, now),
+            health.failures(con, now - timedelta(days=5), now),
+            health.empties(con, since, now),
+            health.rejected(con, since),
+            health.drifted(con, since),
+            health.late(con, now),
+            health.silences(con, now),
+            health.throttled(con, now),
+            health.ahead(con, now - timedelta(days=9)),
+        ]
+
+    with duckdb.connect(str(home.attempts), read_only=True) as con:
+        seen = looked(con)
+    assert seen == looked(store.con)
+    assert all(seen[:1] + seen[3:7] + seen[8:])
 
 
 def test_a_home_knows_its_size_and_its_budget(
@@ -379,6 +535,19 @@ def test_the_doctor_looks_at_the_home_and_at_what_was_missed(
     monkeypatch.setattr(doctor, "FEWEST_FREE_BYTES", 10**18)
     assert {c.name: c.status for c in doctor.inspect(home)}["disk"] == "warn"
     monkeypatch.undo()
+    found = {check.name: check for check in doctor.inspect(home, ["refresh failed once: why"])}
+    assert (found["runs"].status, found["runs"].finding) == ("fail", "refresh failed once: why")
+    # Asked for since in vain, which nothing published tells of.
+    clock.now = datetime.now(UTC).replace(tzinfo=None) - timedelta(minutes=1)
+    with Warehouse(home.build) as store:
+        given = {"outcome": "failed", "reason": "no answer"}
+        store.record_fetch(load_id="m", source="yahoo", table="prices", ticker="A", **given)  # type: ignore[arg-type]
+    assert found["attempts"].finding.startswith("no ingest has written attempts.duckdb")
+    kept(home)
+    told = {(check.name, check.finding) for check in doctor.inspect(home)}
+    assert ("attempts", "1 newest attempts failed: prices: failed, no answer (A)") in told
+    [vain] = [finding for name, finding in told if name == "last run" and "in vain" in finding]
+    assert "prices (" in vain
     target = home.published.resolve()
     target.chmod(0o644)
     target.write_bytes(b"no database")
@@ -386,3 +555,34 @@ def test_the_doctor_looks_at_the_home_and_at_what_was_missed(
     assert found["published"].status == "fail" and "--force" in found["published"].advice
     blocked = Home(Path("/dev/null/home"))
     assert doctor.inspect(blocked)[0].status == "fail"
+
+
+def test_a_clock_that_was_ahead_is_said_by_the_ingest_and_by_the_doctor(
+    home: Home, clock: Clock
+) -> None:
+    now = datetime.now(UTC).replace(tzinfo=None)
+
+    prices = itertools.count(1)
+
+    def ingested() -> list[str]:
+        (home.inbox / "prices").mkdir(parents=True, exist_ok=True)
+        bars = f"ticker,session_date,close\nABC,2025-01-02,{next(prices)}\n"
+        (home.inbox / "prices" / "a.csv").write_text(bars)
+        done = ingest(home, "prices", "inbox", load_id="l")
+        assert (done.counts.stored, done.failures) == (1, [])  # nothing is refused
+        return done.warnings
+
+    clock.now = now + timedelta(minutes=50)
+    assert ingested() == []
+    clock.now = now
+    assert ingested() == []
+    published(home, [])
+    assert "clock" not in {check.name for check in doctor.inspect(home)}
+    clock.now = now + timedelta(days=400)
+    assert ingested() == []
+    clock.now = now
+    [warning] = ingested()
+    assert f"was stored at {now + timedelta(days=400):%Y-%m-%d}" in warning
+    [check] = [check for check in doctor.inspect(home) if check.name == "clock"]
+    assert check.status == "warn" and "restore" in check.advice
+    assert check.finding.startswith("The clock says")

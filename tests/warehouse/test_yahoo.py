@@ -308,6 +308,16 @@ def test_a_volume_not_told_is_unknown_and_a_price_of_zero_is_no_price(
     assert ask("select reason from raw.rejects") == [("the bar has no close",)]
 
 
+def test_what_was_asked_under_a_clock_that_was_ahead_is_asked_for_again(
+    load: Load, at: Callable[[str], None]
+) -> None:
+    outcomes = []
+    for moment in ("2026-12-01T23:30", "2025-11-24T23:30", "2025-11-24T23:40"):
+        at(moment)
+        outcomes.append(dict(load("BABA", tables=("securities",))["securities"].outcomes))
+    assert outcomes == [{"ok": 1}, {"ok": 1}, {}]
+
+
 TRANSIENT = ["429", "500", "timeout", "drip", "reset", "short", "cut", "junk", "401", "other"]
 
 

@@ -219,7 +219,8 @@ class Yahoo:
         An answer is known whether it held something, nothing, or that Yahoo knows no such ticker.
         Tickers that failed last time come last, so that one that always fails stops no other.
         """
-        listings = coverage.listings(self.con, self.name, self.covered, _utc_now().date())
+        now = _utc_now()
+        listings = coverage.listings(self.con, self.name, self.covered, now.date())
         attempts = {
             ticker: (known_at, failed_at)
             for ticker, known_at, failed_at in self.con.execute(
@@ -234,12 +235,13 @@ class Yahoo:
                         outcome not in ('ok', 'empty', 'not_found')
                         and table_name = $table_name and requests > 0
                     )
-                from raw.fetches where source = $source and ticker is not null group by ticker
+                from raw.fetches
+                where source = $source and ticker is not null and fetched_at <= $now
+                group by ticker
                 """,
-                {"table_name": table, "source": self.name},
+                {"table_name": table, "source": self.name, "now": now},
             ).fetchall()
         }
-        now = _utc_now()
         waiting = []
         for ticker in tickers or listings:
             if table not in _REFERENCE_TABLES and self._kind(ticker) not in (None, "EQUITY"):
