@@ -242,9 +242,7 @@ def test_a_feed_that_freezes_is_seen_though_nothing_is_published_any_more(
             asked(store, clock, day)
     kept(home)
     [silent] = digest.compose(home, clock.now)["silent"]
-    assert f"nothing newer than {SESSIONS[-9]}, for 8 sessions" in silent.replace(
-        "no ticker has anything", "nothing"
-    )
+    assert f"has anything newer than {SESSIONS[-9]}, for 8 sessions" in silent
 
 
 def test_who_reads_of_attempts_and_who_ingests_do_not_meet(home: Home, clock: Clock) -> None:
