@@ -390,28 +390,24 @@ def keep_attempts(home: Home, con: duckdb.DuckDBPyConnection, now: datetime) -> 
         con.execute(
             """
             create table kept.raw.fetches as
-            with
-                ranked as (
-                    select
-                        source, table_name, ticker, file, load_id, outcome, reason, fetched_at,
-                        row_number() over (
-                            partition by source, table_name, ticker, file order by fetched_at desc
-                        ) as age
-                    from raw.fetches where fetched_at > $since and fetched_at <= $now
-                ),
-                answered as (
-                    select
-                        source, table_name, null as ticker, null as file,
-                        arg_max(load_id, fetched_at) as load_id,
-                        'ok' as outcome, null as reason,
-                        max(fetched_at) as fetched_at
-                    from raw.fetches
-                    where outcome in ('ok', 'empty') and fetched_at <= $now
-                    group by source, table_name
-                )
-            select * exclude (age) from ranked where outcome <> 'ok' or age = 1
+            select
+                source, table_name, ticker, file, load_id, outcome, reason, fetched_at
+            from raw.fetches
+            where outcome <> 'ok' and fetched_at > $since and fetched_at <= $now
             union all
-            select * from answered
+            select
+                source, table_name, ticker, file,
+                arg_max(load_id, fetched_at), 'ok', null, max(fetched_at)
+            from raw.fetches
+            where outcome = 'ok' and fetched_at > $since and fetched_at <= $now
+            group by source, table_name, ticker, file
+            union all
+            select
+                source, table_name, null, null,
+                arg_max(load_id, fetched_at), 'ok', null, max(fetched_at)
+            from raw.fetches
+            where outcome in ('ok', 'empty') and fetched_at <= $now
+            group by source, table_name
             """,
             {"since": since, "now": now},
         )
