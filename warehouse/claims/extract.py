@@ -87,6 +87,9 @@ _OF_ANY_TENSE = ("earnings_date", "upside", "target_average", "target_extreme", 
 # Kinds that read a date of their own; what others tell is of the article's day.
 _DATED = frozenset(("move", "factor", "price", "versus_market", *CALL_KINDS))
 
+# "Nearly doubled" is a factor.
+_TIMES = frozenset(("doubled", "tripled", "quadrupled", "halved"))
+
 # Kinds that tell how much something is, which says nothing of how it changed.
 _LEVELS = frozenset(
     ("short_interest", "market_cap", "multiple", "target_average", "target_extreme",
@@ -560,6 +563,8 @@ class _Part:
         if details is None:
             return None
         second, prior = self._second(hit, kind, used), None
+        if kind == "moving_average" and second is not None and second.unit == "fraction":
+            operator = self._operator(hit.start - 1)
         if kind == "earnings_surprise":
             second, prior = self._result(hit, used)
         if second is None and kind == "moving_average" and argument == "level":
@@ -768,6 +773,7 @@ class _Part:
             place for claim, read in zip(found, reads, strict=True)
             if claim.kind not in _LEVELS for place in range(read.low, read.high)
         }  # fmt: skip
+        covered = {place for read in reads for place in range(read.low, read.high)}
         kept = []
         for claim, read in zip(found, reads, strict=True):
             low, high = self._clause(read, claim.kind)
@@ -839,10 +845,24 @@ class _Part:
                     claim.kind in _LEVELS and place not in moved
                     and _in(word_set("rose") | word_set("fell") | word_set("changed"), form)
                 )  # fmt: skip
+                is_telling |= (
+                    (
+                        claim.kind not in ("beta", "analyst_count")
+                        and form in word_set("comparing")
+                        and place not in covered
+                        and not any(
+                            t.shape.startswith("#") for t in self.tokens[place + 1 : place + 3]
+                        )
+                        and not set(self.forms[place + 1 : place + 2]) & _TIMES
+                    )
+                    or (form in word_set("lessening") and claim.kind == "news_event")
+                    or (claim.kind in CALL_KINDS and form in word_set("unread_of_calls"))
+                )
                 if claim.kind == "earnings_surprise" and form == "quarterly":
                     continue
                 if is_telling and place not in numbers | spans:
                     left.add(place)
+            left |= self._conceded(high, covered, numbers) | self._of_another(claim, low, high)
             if claim.kind in CALL_KINDS:
                 left |= self._grades_left(claim, low, high)
             elif not any(c.kind in CALL_KINDS for c in found):
@@ -864,11 +884,66 @@ class _Part:
                 left |= names
             base = self.sentence.start
             if claim.kind == "news_event":
-                left = {p for p in left if not (
+                left = {p for p in left if self.forms[p] in word_set("lessening") or not (
                     claim.start <= base + self.tokens[p].word.start < claim.end
                 )}  # fmt: skip
             kept.append(replace(claim, left=self._told_at(left), day=day, firm=claim.firm or firm))
         return kept
+
+    def _of_another(self, claim: Claim, low: int, high: int) -> set[int]:
+        """Places of words by which a figure is that of something else than its kind's."""
+        words: frozenset[str] | set[str] = set()
+        if claim.kind == "upside":
+            words = {f"{end}{target}" for end in ("", "street-") for target in ("high", "low")}
+            words |= {"highest", "lowest"}
+        elif claim.kind in ("multiple", "factor"):
+            words = word_set("peers") | {"peer", "median"}
+        elif claim.kind == "price" and claim.stated_on is None and claim.day is None:
+            words = {"record", "all-time"}
+        elif claim.kind == "record" and claim.second is not None and not any(
+            _in(word_set("reached") - {"near"}, form) for form in self.forms[low:high]
+        ):  # fmt: skip
+            words = {"record"}
+        left = {
+            p
+            for p in range(low, high)
+            if self.forms[p] in words
+            and (
+                claim.kind not in ("multiple", "factor")
+                or self.sentence.start + self.tokens[p].word.start < claim.start
+            )
+        }
+        if claim.kind == "versus_market":
+            days = ("date", "weekday", "yesterday")
+            left |= {w.start for w in self.windows if w.label[1] in days and low <= w.start < high}
+        if claim.kind == "versus_market":
+            left |= {
+                p
+                for p in range(low, high)
+                if self.tokens[p].shape == "#%"
+                and self.sentence.start + self.tokens[p].word.start >= claim.end
+            }
+        if claim.kind in CALL_KINDS:
+            last = zip(self.forms[low:high], self.forms[low + 1 : high], strict=False)
+            left |= {low + p for p, pair in enumerate(last) if pair == ("last", "year")}
+        return left
+
+    def _conceded(self, high: int, covered: set[int], numbers: frozenset[int]) -> set[int]:
+        """Places of what is said behind a "despite" or "although" and is no claim of its own."""
+        first = next(
+            (p for p in range(high, len(self.forms)) if self.forms[p] in word_set("conceding")),
+            len(self.forms),
+        )
+        return {
+            p
+            for p in range(first + 1, len(self.forms))
+            if p not in covered | numbers
+            and (
+                self.forms[p] in word_set("comparing") | word_set("qualifier")
+                or self.tokens[p].shape.startswith("#")
+                or _in(word_set("rose") | word_set("fell") | word_set("changed"), self.forms[p])
+            )
+        }
 
     def _of_other_figures(self, read: _Read) -> set[int]:
         """Places of words that make a result one of another figure: "missed delivery estimates"."""

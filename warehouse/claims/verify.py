@@ -1482,10 +1482,18 @@ def _moving_average(facts: Facts, claim: Claim) -> Verdict:
     if claim.second is not None:
         half = claim.second_step / 2 + 1e-9
         if claim.second_unit == "fraction":
-            stated = claim.second if up else -claim.second
+            stated, sign = claim.second, 1 if up else -1
+
+            def fits(value: float) -> bool:
+                if claim.operator == "over":
+                    return bool(sign * value > stated - half)
+                if claim.operator == "under":
+                    return bool(0 < sign * value < stated + half)
+                return bool(abs(sign * value - stated) <= half)
+
             return _weigh(
                 claim, [Basis(f"close over sma_{days}", ratio - 1, evidence)],
-                fits=lambda v: bool(abs(v - stated) <= half), note=facts.day_note,
+                fits=fits, note=facts.day_note,
             )  # fmt: skip
         level = average.value * facts.price_factor
         if claim.second_unit != facts.currency:
