@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
 import shutil
 import sys
@@ -476,13 +475,13 @@ def sql(
     if as_json:
         print_json(records(columns, shown))
     elif as_csv:
-        written = io.StringIO()
-        writer = csv.writer(written)
+        # A file gets what is stored to the letter, a screen nothing that steers it.
+        if sys.stdout.isatty():
+            columns = [printable(name) for name in columns]
+            shown = [tuple(printable(v) if isinstance(v, str) else v for v in row) for row in shown]
+        writer = csv.writer(sys.stdout)
         writer.writerow(columns)
         writer.writerows(shown)
-        # A file gets what is stored to the letter, a screen nothing that steers it.
-        text = written.getvalue()
-        sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
     elif columns:
         print_rows(columns, shown)
     if len(shown) < len(told):

@@ -898,7 +898,7 @@ class _Part:
             words |= {"highest", "lowest"}
         elif claim.kind in ("multiple", "factor"):
             words = word_set("peers") | {"peer", "median"}
-        elif claim.kind == "price" and claim.stated_on is None and claim.day is None:
+        elif claim.kind == "price" and claim.stated_on is None:
             words = {"record", "all-time"}
         elif claim.kind == "record" and claim.second is not None and not any(
             _in(word_set("reached") - {"near"}, form) for form in self.forms[low:high]
