@@ -30,7 +30,8 @@ owner started, where it is kept. `changes`: SQL by which only the versions of ch
             from {{ source("raw", "batches") }}
             where asset = 'raw/{{ table }}'
         ),
-        -- A key told once needs no window, and windows over wide rows are the most of what this costs.
+        -- A key told once needs no window, and windows over wide rows are the most of what this
+        -- costs.
         contested as (
             select {{ key | join(", ") }}
             from {{ told }} as v
@@ -140,9 +141,7 @@ owner started, where it is kept. `changes`: SQL by which only the versions of ch
             select
                 row_id,
                 row_number() over (
-                    partition by
-                        {{ key | join(", ") }}
-                        {% if every %}, known_from{% endif %}
+                    partition by {{ key | join(", ") }} {% if every %}, known_from{% endif %}
                     order by source_priority asc nulls last, source asc nulls last
                 ) as source_rank
             from visible
