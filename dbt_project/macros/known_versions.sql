@@ -20,16 +20,27 @@ owner started, where it is kept. `changes`: SQL by which only the versions of ch
     first_loads=none,
     changes=none
 ) %}
+    {%- set told = source("raw", table) -%}
+    {%- if changes -%}
+        {%- set told = "(select v.* from " ~ told ~ " as v " ~ changes ~ ")" -%}
+    {%- endif %}
     with
         loads as (
             select batch_id, min(started_at) over (partition by load_id) as load_started_at
             from {{ source("raw", "batches") }}
             where asset = 'raw/{{ table }}'
         ),
-        versions as (
+        -- A key told once needs no window, and windows over wide rows are the most of what this
+        -- costs.
+        contested as (
+            select {{ key | join(", ") }}
+            from {{ told }} as v
+            group by {{ key | join(", ") }}
+            having count(*) > 1
+        ),
+        numbered as (
             select
-                v.*,
-                loads.load_started_at,
+                v.row_id,
                 row_number() over (
                     partition by v.source, v.{{ key | join(", v.") }}
                     order by v.known_at asc nulls last
@@ -38,12 +49,24 @@ owner started, where it is kept. `changes`: SQL by which only the versions of ch
                     partition by v.source, v.{{ key | join(", v.") }}
                     order by v.known_at asc nulls last
                 ) as superseded_at
-            from
-                {% if changes %}
-                    (select v.* from {{ source("raw", table) }} as v {{ changes }}) as v
-                {% else %} {{ source("raw", table) }} as v
-                {% endif %}
+            from {{ told }} as v
+            inner join
+                contested
+                on {% for column in key -%}
+                    contested.{{ column }} = v.{{ column }} {{- " and " if not loop.last }}
+                {%- endfor %}
             inner join loads on loads.batch_id = v.batch_id
+        ),
+        versions as (
+            select
+                v.*,
+                loads.load_started_at,
+                numbered.row_id is not null as is_contested,
+                coalesce(numbered.version_number, 1) as version_number,
+                numbered.superseded_at
+            from {{ told }} as v
+            inner join loads on loads.batch_id = v.batch_id
+            left join numbered on numbered.row_id = v.row_id
         ),
         first_loads as (
             {% if first_loads %}
@@ -98,8 +121,16 @@ owner started, where it is kept. `changes`: SQL by which only the versions of ch
             from judged
         ),
         visible as (
-            select *
+            select dated.*, coalesce(own.priority, general.priority) as source_priority
             from dated
+            left join
+                {{ ref("source_priority") }} as own
+                on own.source = dated.source
+                and own.table_name = '{{ table }}'
+            left join
+                {{ ref("source_priority") }} as general
+                on general.source = dated.source
+                and general.table_name = '*'
             where
                 known_from <= {{ as_of() }}
                 {% if not every %}
@@ -108,27 +139,16 @@ owner started, where it is kept. `changes`: SQL by which only the versions of ch
         ),
         ranked as (
             select
-                visible.*,
-                coalesce(own.priority, general.priority) as source_priority,
+                row_id,
                 row_number() over (
-                    partition by
-                        visible.{{ key | join(", visible.") }}
-                        {% if every %}, visible.known_from{% endif %}
-                    order by
-                        coalesce(own.priority, general.priority) asc nulls last,
-                        visible.source asc nulls last
+                    partition by {{ key | join(", ") }} {% if every %}, known_from{% endif %}
+                    order by source_priority asc nulls last, source asc nulls last
                 ) as source_rank
             from visible
-            left join
-                {{ ref("source_priority") }} as own
-                on own.source = visible.source
-                and own.table_name = '{{ table }}'
-            left join
-                {{ ref("source_priority") }} as general
-                on general.source = visible.source
-                and general.table_name = '*'
+            where is_contested
         )
-    select *
-    from ranked
-    where source_rank = 1
+    select visible.*
+    from visible
+    left join ranked on ranked.row_id = visible.row_id
+    where coalesce(ranked.source_rank, 1) = 1
 {% endmacro %}
