@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, time, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,7 @@ def score(word: str | None) -> int | None:
     return int(entry["score"]) if entry and entry["score"] else None
 
 
+@cache
 def alias(firm: str, day: date) -> dict[str, str] | None:
     for row in ALIASES:
         if (
@@ -513,6 +515,7 @@ def expected(
 class Marts:
     votes: dict[tuple[str, str], tuple[Any, ...]]
     consensus: dict[str, dict[str, Any]]
+    path: Path
 
 
 DBT = ("-q", "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT))
@@ -546,7 +549,7 @@ def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any]
 @pytest.fixture(scope="module")
 def build(dbt: Callable[..., Any]) -> Build:
     def built(path: Path, as_of: datetime, *, unit_tests: bool = False) -> Marts:
-        chosen = ["--select", "+votes", "+consensus"]
+        chosen = ["--select", "+votes", "+consensus_history"]
         dbt(
             "build",
             *("--vars", json.dumps({"as_of": str(as_of)})),
@@ -567,7 +570,8 @@ def build(dbt: Callable[..., Any]) -> Build:
             consensus = con.sql("select * from marts.consensus")
             names = consensus.columns
             rows = [dict(zip(names, row, strict=True)) for row in consensus.fetchall()]
-        return Marts({row[:2]: row[2:] for row in votes}, {row.pop("ticker"): row for row in rows})
+        by_firm = {row[:2]: row[2:] for row in votes}
+        return Marts(by_firm, {row.pop("ticker"): row for row in rows}, path)
 
     return built
 
@@ -1147,6 +1151,41 @@ def test_real_events(real: tuple[Marts, list[Event], Any]) -> None:
     votes, rows = expected(events, quotes, [], REAL_AS_OF, REAL_COUNTED_ON, openings)
     assert len(votes) > 2000
     assert_equal(marts, votes, rows)
+
+
+@needs_real_data
+def test_real_sessions_of_the_past(real: tuple[Marts, list[Event], Any]) -> None:
+    """Any session, and those with next to no votes, as of the moment before the next one opens."""
+    marts, events, (_, openings) = real
+    with duckdb.connect(str(marts.path), read_only=True) as con:
+        history = con.sql(
+            f"""
+            with past as (
+                select *, row_number() over (order by hash(ticker, session_date)) as place,
+                    row_number() over (
+                        partition by firm_count > 2 order by hash(ticker, session_date)
+                    ) as place_of_kind
+                from marts.consensus_history
+                where session_date < date '{REAL_COUNTED_ON}' and ticker in (
+                    select ticker from raw.ratings
+                    where target is null group by 1 having count(*) > 200
+                )
+            )
+            select * exclude (place, place_of_kind) from past
+            where place <= 200 or firm_count <= 2 and place_of_kind <= 200
+            """
+        )
+        rows = [dict(zip(history.columns, row, strict=True)) for row in history.fetchall()]
+    assert sum(row["firm_count"] == 0 for row in rows) > 50
+    told = {row["ticker"]: [e for e in events if e.ticker == row["ticker"]] for row in rows}
+    for row in rows:
+        ticker, on = row.pop("ticker"), row["session_date"]
+        as_of = openings[bisect_left(openings, datetime.combine(on + timedelta(days=1), time()))]
+        quality = row["close"] and "reconstructed"
+        quotes = {ticker: Quote(on, row["close"], "USD", quality)}
+        cut_off = as_of - timedelta(microseconds=1)
+        _, wanted = expected(told[ticker], quotes, [], cut_off, on, openings)
+        assert_equal(Marts({}, {ticker: row}, marts.path), {}, wanted)
 
 
 @needs_real_data
