@@ -531,11 +531,11 @@ session, so what happened in them is counted session by session.
         placed as (
             select
                 sessions.*,
-                {{ greatest_so_far("vote_counts.point_key", "by_session") }} as point_key,
+                {{ greatest_so_far("dated_points.point_key", "by_session") }} as point_key,
                 {{ greatest_so_far("revision_counts.point_key", "by_session") }} as revision_key,
                 {{ greatest_so_far("told.told_from", "by_session") }} as told_from
             from sessions
-            left join vote_counts on vote_counts.point_key = sessions.session_key
+            left join dated_points on dated_points.point_key = sessions.session_key
             left join revision_counts on revision_counts.session_key = sessions.session_key
             left join
                 told

@@ -439,6 +439,7 @@ def test_awkward_facts_have_a_row_and_every_blank_its_reason(
             "ratings": [
                 {"ticker": "BLANK", "to_grade": "", **on},
                 {"ticker": "WORD", "to_grade": "Moonshot", **on},
+                {"ticker": "WORD", "to_grade": "N/A", **on},
                 {"ticker": "SHUT", "to_grade": "Suspended", **on},
                 {"ticker": "SMALL", "to_grade": "Buy", "target": 0.5, **on},
                 {"ticker": "FOREIGN", "to_grade": "Buy", "target": 9.0, **on}
@@ -465,7 +466,7 @@ def test_awkward_facts_have_a_row_and_every_blank_its_reason(
             ).fetchall()
         )
         unknown = con.execute("select grade, event_count from staging.unknown_grades order by 1")
-        assert unknown.fetchall() == [("", 1), ("Moonshot", 1)]
+        assert unknown.fetchall() == [("", 1), ("Moonshot", 1), ("N/A", 1)]
     for cell, wanted in {
         "PRICED consensus_mean_score": "no rating is known",
         "WORD consensus_mean_score": "no rating has a grade that is a vote",

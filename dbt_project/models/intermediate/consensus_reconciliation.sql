@@ -1,6 +1,6 @@
 {#- A check, and its value in the event layer and in the snapshot. -#}
 {%- set gaps = [
-    ("firm_count", "firm_count", "analyst_count"),
+    ("firm_count", "firm_count", "nullif(analyst_count, 0)"),
     (
         "buy_share",
         "1.0 * firm_buy_count / nullif(firm_count, 0)",
@@ -27,6 +27,7 @@
 
 with
     consensus as (select * from {{ ref("consensus") }}),
+    votes as (select * from {{ ref("votes") }}),
     tolerances as (select * from {{ ref("consensus_tolerances") }}),
     snapshots as (select * from {{ ref("snapshot_history") }} where to_number > {{ newest() }}),
     events as (select * from {{ ref("rating_events") }} where to_number > {{ newest() }}),
@@ -38,7 +39,7 @@ with
                 {{ as_number | format(named) }} as observed_value,
                 {{ as_number | format(told) }} as expected_value
             from consensus
-            where firm_count > 0 and analyst_count > 0
+            where firm_count > 0
             {% if not loop.last %}
                 union all
             {% endif %}
@@ -225,6 +226,42 @@ with
         from missed
         where age_rank = 1
     ),
+    -- Another unit, currency, split basis or ratio of depositary receipts.
+    suspected as (
+        select
+            votes.ticker,
+            votes.firm,
+            votes.table_name,
+            votes.row_id,
+            row_number() over (
+                partition by votes.ticker
+                order by votes.graded_on desc nulls last, votes.row_id asc nulls last
+            ) as age_rank,
+            count(*) over (partition by votes.ticker) as suspect_count
+        from votes
+        inner join consensus on consensus.ticker = votes.ticker
+        where
+            (votes.target_currency is null or votes.target_currency = consensus.currency)
+            and (
+                votes.target / nullif(consensus.close, 0) < 0.2
+                or votes.target / nullif(consensus.close, 0) > 5
+            )
+    ),
+    suspects as (
+        select
+            'target_to_close' as check_name,
+            ticker,
+            'warn' as status,
+            {{ as_number | format("suspect_count") }} as observed_value,
+            {{ as_number | format("0") }} as expected_value,
+            concat(
+                'live targets below a fifth or above five times the close, the newest of ', firm
+            ) as reason,
+            table_name,
+            row_id
+        from suspected
+        where age_rank = 1
+    ),
     judged as (
         select
             *,
@@ -263,6 +300,7 @@ with
             "exchanged_share",
             "conflicts",
             "missed_calls",
+            "suspects",
             "bases",
         ] %}
             select

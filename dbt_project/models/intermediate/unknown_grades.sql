@@ -1,5 +1,10 @@
 with
-    ratings as (select * from {{ ref("stg_ratings") }}),
+    -- News may tell a target and no grade: that is not a blank one.
+    ratings as (
+        select *
+        from {{ ref("stg_ratings") }}
+        where table_name = 'raw.ratings' or to_grade is not null
+    ),
     grades as (select grade from {{ ref("rating_grades") }}),
     words as (select distinct to_grade from ratings),
     unknown as (

@@ -4,6 +4,7 @@ with
     methods as (select * from {{ ref("house_methods") }}),
     labels as (select * from {{ ref("house_labels") }}),
     grades as (select * from {{ ref("rating_grades") }}),
+    firm_scales as (select firm, grade, ibes_score from {{ ref("firm_scales") }}),
     votes as (select * from {{ ref("votes") }}),
     tickers as (select ticker from {{ ref("consensus") }}),
     quotes as (select ticker, counted_on from {{ ref("quotes") }}),
@@ -65,7 +66,7 @@ with
             case
                 windows.scale
                 when 'ibes_score'
-                then graded.ibes_score
+                then coalesce(firm_scales.ibes_score, graded.ibes_score)
                 when 'factset_score'
                 then graded.factset_score
                 when 'bucket'
@@ -78,6 +79,7 @@ with
             on votes.ticker = windows.ticker
             and votes.graded_on + windows.days > windows.counted_on
         inner join graded on graded.spelling = votes.grade
+        left join firm_scales on firm_scales.firm = votes.firm and firm_scales.grade = graded.grade
         where not windows.needs_target or votes.target is not null
     ),
     numbers as (
