@@ -116,6 +116,12 @@ def bar_digests(marts: Marts) -> dict[str, str]:
     return {row["row_id"]: row["digest"] for row in found}
 
 
+def rules_of(marts: Marts) -> str | None:
+    """Return what identifies the project that built the marts; None where it was not noted."""
+    found = marts.rows("select code_version from raw.builds where model = '*'")
+    return str(found[0]["code_version"])[:16] if found else None
+
+
 class _Composer:
     def __init__(self, marts: Marts, as_of: str) -> None:
         self.marts, self.as_of, self.ticker = marts, as_of, marts.ticker
@@ -154,6 +160,7 @@ class _Composer:
             as_of=self.as_of,
             is_simulated=bool(self.card["is_simulated"]),
             sections=tuple(Section(title, tuple(said)) for title, said in sections),
+            rules=rules_of(self.marts),
             bars=bar_digests(self.marts),
         )
 

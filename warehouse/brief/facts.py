@@ -97,7 +97,7 @@ class Section:
 class Brief:
     """What is said of one ticker as of a moment (UTC).
 
-    `bars` are digests of the bars its figures may rest on, of which sentences name only some.
+    `rules` identifies the project that built the marts. `bars` are digests of the bars its figures may rest on, of which sentences name only some.
     """
 
     ticker: str
@@ -105,6 +105,7 @@ class Brief:
     as_of: str
     is_simulated: bool
     sections: tuple[Section, ...]
+    rules: str | None = None
     bars: Mapping[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
@@ -112,6 +113,7 @@ class Brief:
         return {
             "ticker": self.ticker,
             "as_of": self.as_of,
+            "rules": self.rules,
             "sections": [
                 {"title": part.title, "sentences": [one.as_json() for one in part.sentences]}
                 for part in self.sections

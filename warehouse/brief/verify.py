@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 
-from warehouse.brief.compose import Marts, bar_digests, compose
+from warehouse.brief.compose import Marts, bar_digests, compose, rules_of
 from warehouse.brief.facts import plain
 from warehouse.errors import UsageError
 from warehouse.store import quoted
@@ -68,6 +68,8 @@ def verify(told: Mapping[str, Any], con: duckdb.DuckDBPyConnection, moment: str)
         again = {part.title: [one.text for one in part.sentences] for part in composed.sections}
     everywhere = {text for texts in again.values() for text in texts}
     bars = _changed_bars(con, told)
+    rules = rules_of(Marts(con, str(told["ticker"])))
+    is_of_others = None not in (told.get("rules"), rules) and told["rules"] != rules
     verdicts = []
     for section in told["sections"]:
         for sentence in section["sentences"]:
@@ -79,10 +81,15 @@ def verify(told: Mapping[str, Any], con: duckdb.DuckDBPyConnection, moment: str)
             if not sentence["evidence"]:
                 reasons.append("it carries no evidence")
             if sentence["text"] not in everywhere:
-                reasons.append("from the raw rows of now the rules do not compose this sentence")
+                reasons.append("from the raw rows of now, the rules of now do not compose this sentence")
             # A figure of a window names few of its bars: say which of the others changed.
             if reasons and not any(reason.startswith("raw.") for reason in reasons):
                 reasons += bars
+                if is_of_others:
+                    reasons.append(
+                        f"its marts were built by other rules ({told['rules']}) than those of "
+                        f"now ({rules}): so it may differ without any change of raw rows"
+                    )
             verdicts.append(
                 Verdict(section["title"], sentence["text"], not reasons, tuple(reasons))
             )

@@ -25,7 +25,7 @@ def test_a_brief_in_four_formats(sample: Home, tmp_path: Path) -> None:
     assert "raw.prices" in ask(sample, "brief", "BABA", "--evidence")
     assert ask(sample, "brief", "BABA", "--format", "markdown").startswith("# Alibaba")
     told = json.loads(ask(sample, "brief", "BABA", "--json"))
-    assert set(told) == {"ticker", "as_of", "sections", "bars", "answered_by"}
+    assert set(told) == {"ticker", "as_of", "rules", "sections", "bars", "answered_by"}
     assert len(told["sections"]) == 6 and told["answered_by"]["way"] == "published"
     file = tmp_path / "brief.html"
     assert ask(sample, "brief", "BABA", "--format", "html", "--output", str(file)) == ""

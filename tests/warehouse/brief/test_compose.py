@@ -38,7 +38,7 @@ def texts(brief: dict[str, Any]) -> list[str]:
 
 
 def test_a_brief_has_six_sections_and_every_sentence_evidence(brief: dict[str, Any]) -> None:
-    assert set(brief) == {"ticker", "as_of", "sections", "bars"}
+    assert set(brief) == {"ticker", "as_of", "rules", "sections", "bars"}
     assert [part["title"] for part in brief["sections"]] == SECTIONS
     for part in brief["sections"]:
         assert part["sentences"]

@@ -71,6 +71,19 @@ def test_altered_raw_values_fail_their_dependants_and_no_others(
     assert not any("may rest" in reason for reason in named.reasons)
 
 
+def test_what_other_rules_composed_is_not_blamed_on_raw_rows(
+    told: dict[str, Any], marts: duckdb.DuckDBPyConnection, as_of: str
+) -> None:
+    sentence = told["sections"][0]["sentences"][1]
+    sentence["text"] = sentence["text"].replace("closed up", "ended up")
+    (told_now,) = [v for v in verify(told, marts, as_of) if not v.reproduces]
+    assert not any("other rules" in reason for reason in told_now.reasons)
+    (told_then,) = [
+        v for v in verify({**told, "rules": "0" * 16}, marts, as_of) if not v.reproduces
+    ]
+    assert any("built by other rules (0000000000000000)" in r for r in told_then.reasons)
+
+
 def test_an_untouched_brief_reproduces_and_an_edited_one_does_not(
     told: dict[str, Any], marts: duckdb.DuckDBPyConnection, as_of: str
 ) -> None:
