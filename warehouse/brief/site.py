@@ -89,7 +89,13 @@ def write_site(
         composed = compose(con, ticker, as_of)
         pictured = _pictured(con, ticker)
         # A page tells the moment it was composed for; a later one alone does not change it.
-        said = {**composed.as_json(), "as_of": None, "rules": None, "bars": None, "name": composed.name}
+        said = {
+            **composed.as_json(),
+            "as_of": None,
+            "rules": None,
+            "bars": None,
+            "name": composed.name,
+        }
         made[name] = [read, _hash(json.dumps([said, pictured, _code()], default=str))]
         if stands and former[1] == made[name][1]:
             kept += 1

@@ -81,7 +81,9 @@ def verify(told: Mapping[str, Any], con: duckdb.DuckDBPyConnection, moment: str)
             if not sentence["evidence"]:
                 reasons.append("it carries no evidence")
             if sentence["text"] not in everywhere:
-                reasons.append("from the raw rows of now, the rules of now do not compose this sentence")
+                reasons.append(
+                    "from the raw rows of now, the rules of now do not compose this sentence"
+                )
             # A figure of a window names few of its bars: say which of the others changed.
             if reasons and not any(reason.startswith("raw.") for reason in reasons):
                 reasons += bars
