@@ -97,7 +97,8 @@ class Section:
 class Brief:
     """What is said of one ticker as of a moment (UTC).
 
-    `rules` identifies the project that built the marts. `bars` are digests of the bars its figures may rest on, of which sentences name only some.
+    `rules` identifies the project that built the marts. `bars` are digests of the bars its figures
+    may rest on, of which sentences name only some.
     """
 
     ticker: str
