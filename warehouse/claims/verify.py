@@ -244,17 +244,21 @@ def judge(facts: Facts, claim: Claim) -> Verdict:
     if claim.unread:
         return _answer(claim, NOT_CHECKABLE, reason=claim.unread)
     try:
-        if claim.day and claim.kind not in _OF_A_DAY and facts.place_of(
-            replace(claim, window=claim.day[0], stated_on=claim.day[1])
-        ) != facts.last:  # fmt: skip
-            raise _NotCheckable("day_not_supported")
+        if claim.day and claim.kind not in _OF_A_DAY:
+            place = facts.place_of(replace(claim, window=claim.day[0], stated_on=claim.day[1]))
+            if place != facts.last:
+                # What names its own day is judged by what was known at that day's end.
+                facts = facts.then(place)
         told = judges[claim.kind](facts, claim)
     except _NotCheckable as reason:
         return _answer(claim, NOT_CHECKABLE, reason=str(reason))
     # What was read of a call is false whatever number stands beside it; words may change it all.
-    is_number = all(part.lstrip("$€£¥₹+-")[:1].isdigit() for part in claim.left.split(" … "))
+    is_beside = all(
+        part.lstrip("$€£¥₹+-")[:1].isdigit() or part in word_set("mood")
+        for part in claim.left.split(" … ")
+    )
     if claim.left and not (
-        told.verdict == CONTRADICTED and claim.kind in CALL_KINDS and is_number
+        told.verdict == CONTRADICTED and claim.kind in CALL_KINDS and is_beside
     ):  # fmt: skip
         return _answer(
             claim, NOT_CHECKABLE, found=told.found, basis=told.basis,
@@ -322,8 +326,12 @@ def _weigh(
     earlier: Iterable[Basis] = (),
     note: str | None = None,
     within: tuple[float, float] | None = None,
+    excluded: Sequence[Basis] = (),
 ) -> Verdict:
-    """Compare a claim with its bases, the first being what it means unless it says otherwise."""
+    """Compare a claim with its bases, the first being what it means unless it says otherwise.
+
+    Of bases its words have `excluded` the one that fits is named.
+    """
     bases = [basis for basis in bases if basis.value is not None]
     if not bases:
         raise _NotCheckable("no_data")
@@ -356,10 +364,20 @@ def _weigh(
                 evidence=(*bases[0].evidence, *former.evidence), within=within,
                 note="; ".join(filter(None, (note, told))),
             )  # fmt: skip
+    other = next((b for b in excluded if b.value is not None and fits(b.value)), None)
+    if other is not None:
+        note = "; ".join(filter(None, (note, f"it fits the {other.name}")))
     return _answer(
         claim, CONTRADICTED, found=bases[0].value, basis=bases[0].name,
         evidence=bases[0].evidence, note=note, bases=bases, within=within,
     )  # fmt: skip
+
+
+def _split_basis(claim: Claim, bases: Sequence[Basis]) -> tuple[list[Basis], list[Basis]]:
+    """Bases of the price the claim says it is of, and the others."""
+    mark = {"close": "close", "extreme": "intraday"}.get(claim.basis)
+    own = [b for b in bases if mark is None or mark in b.name]
+    return own, [b for b in bases if b not in own]
 
 
 def _shown(claim: Claim, value: Any) -> str:
@@ -528,6 +546,8 @@ class Facts:
             day = self.bars[before].session if before is not None else self.day
         elif claim.window == "on" and claim.stated_on:
             day = claim.stated_on
+        elif claim.window and claim.window.startswith(("ago ", "end ")):
+            return self._place_before(claim)
         else:
             return self.last
         place = self.at(day)
@@ -536,6 +556,64 @@ class Facts:
         if place is None or self.bars[place].session != day:
             raise _NotCheckable("no_session")
         return place
+
+    def _place_before(self, claim: Claim) -> int:
+        """Place of the newest bar up to a day counted back, or to the end of a month or year."""
+        mark, _, rest = (claim.window or "").partition(" ")
+        if mark == "ago":
+            number, _, unit = rest.partition(" ")
+            count = int(number)
+            if count > 600:
+                raise _NotCheckable("history_too_short")
+            day = (
+                self.day - timedelta(days=count * (7 if unit == "weeks" else 1))
+                if unit in ("days", "weeks")
+                else _months_before(self.day, count * (12 if unit == "years" else 1))
+            )
+        elif claim.stated_on is not None:
+            day = _period_end(claim.stated_on, rest)
+        else:
+            day = date(self.day.year - 1, 12, 31)
+        if day > self.session:
+            raise _NotCheckable("in_the_future")
+        place = self.at(day)
+        if place is None or (day - self.bars[place].session).days > 7:
+            raise _NotCheckable("history_too_short")
+        return place
+
+    def days_of(self, claim: Claim) -> tuple[date, date]:
+        """First and last day of the time a claim names: a day, a week, a month."""
+        if claim.window == "on" and claim.stated_on:
+            return claim.stated_on, claim.stated_on
+        if claim.window in ("today", "yesterday"):
+            day = self.day - timedelta(days=claim.window == "yesterday")
+            return day, day
+        if claim.window in ("week", "month"):
+            first, until = _period_begin(self.day, claim.window), self.day
+            if claim.period == "last":
+                until = first - timedelta(days=1)
+                first = _period_begin(until, claim.window)
+            return first, until
+        if (claim.window or "").startswith("in "):
+            month = int((claim.window or "")[3:])
+            first = claim.stated_on or date(self.day.year - (month > self.day.month), month, 1)
+            return first, _period_end(first, "month")
+        day = self.bars[self.place_of(claim)].session
+        return day, day
+
+    def then(self, place: int) -> Facts:
+        """What was known of the company when the session after a bar opened, or at the moment."""
+        day = self.bars[place].session
+        found = self.rows(
+            "select d.next_opens_at from staging.stg_calendar_days as d "
+            "inner join staging.stg_listings as l on l.exchange = d.exchange "
+            "where l.ticker = ? and d.day = ? and d.is_session",
+            self.ticker, day,
+        )  # fmt: skip
+        if not found or found[0][0] is None:
+            raise _NotCheckable("no_session")
+        known_by = min(self.moment, found[0][0] - timedelta(microseconds=1))
+        return Facts(self.con, self.ticker, known_by, self.past, day)
 
     @cached_property
     def day_note(self) -> str | None:
@@ -881,7 +959,12 @@ def _move(facts: Facts, claim: Claim) -> Verdict:
                 on = facts.bars[last - back].session
                 earlier.append(Basis(f"on {on}", basis.value, basis.evidence))
     note = facts.day_note if last == facts.last else None
-    found = _weigh(claim, bases, earlier=earlier, note=note)
+    bases, excluded = _split_basis(claim, bases)
+    if claim.operator in ("over", "under") and not claim.basis and claim.window != "intraday":
+        # Of several readings one is always further: a bound is of the closes.
+        excluded += [b for b in bases if not b.name.endswith(("close", "open, open"))]
+        bases = [b for b in bases if b not in excluded]
+    found = _weigh(claim, bases, earlier=earlier, note=note, excluded=excluded)
     # "The stock is up 94%" names no span.
     if found.verdict == CONTRADICTED and claim.window == "day" and (
         {"up", "down"} & set(claim.text.lower().split())
@@ -898,7 +981,7 @@ def _move(facts: Facts, claim: Claim) -> Verdict:
                 other = _fitting(facts, claim, window, down, last)
                 if other is not None and low <= other <= high:
                     note = "; ".join(filter(None, (note, f"it fits the window {window}")))
-                    return _weigh(claim, bases, earlier=earlier, note=note)
+                    return _weigh(claim, bases, earlier=earlier, note=note, excluded=excluded)
     return found
 
 
@@ -948,16 +1031,38 @@ def _period_end(first: date, precision: str) -> date:
 
 
 def _extreme(facts: Facts, claim: Claim) -> Verdict:
-    """A record, or the extreme of 52 weeks, reached on the day."""
+    """A record, or the extreme of 52 weeks, reached on the day; of a level, also set on that day.
+
+    "Hit a 52-week low of $78.62 on December 11" may be of the year to that day or to the article.
+    """
+    if claim.day is None:
+        return _extreme_at(facts, claim, facts.last)
+    window, day = claim.day
+    found = None
+    if window != "month":
+        last = facts.place_of(replace(claim, window=window, stated_on=day))
+        found = _extreme_at(facts, claim, last)
+        day = facts.bars[last].session
+        if found.verdict != CONTRADICTED or claim.second is None:
+            return found
+    assert day is not None
+    held = (day, _period_end(day, window))
+    level = _extreme_at(facts, replace(claim, period="level"), facts.last, held)
+    return level if found is None or level.verdict != CONTRADICTED else found
+
+
+def _extreme_at(
+    facts: Facts, claim: Claim, last: int, held: tuple[date, date] | None = None
+) -> Verdict:
+    """A record or an extreme by the bars up to one; a level counts if it was set in days `held`."""
     bars, high = facts.bars, claim.argument == "high"
-    last = facts.last
-    if claim.day:
-        last = facts.place_of(replace(claim, window=claim.day[0], stated_on=claim.day[1]))
     since = _months_before(bars[last].session, 12) if claim.kind == "high_52w" else date.min
     span = [bar for bar in bars[: last + 1] if bar.session >= since]
     if len(span) < 2:
         raise _NotCheckable("history_too_short")
-    bases, levels_told = [], []
+    bases: list[Basis] = []
+    levels_told: list[Basis] = []
+    set_else: list[Basis] = []
     for name, column in (("close", "close"), ("intraday", "high" if high else "low")):
         levels = [getattr(bar, column) for bar in span if getattr(bar, column) is not None]
         if not levels:
@@ -968,7 +1073,18 @@ def _extreme(facts: Facts, claim: Claim) -> Verdict:
         if now and claim.period != "level":
             pair = (_price(bars[last], column), _price(holder, column))
             bases.append(Basis(name, now / best, pair))
-        levels_told.append(Basis(name, best * facts.price_factor, (_price(holder, column),)))
+        of_days = held is None or held[0] <= holder.session <= held[1]
+        (levels_told if of_days else set_else).append(
+            Basis(name, best * facts.price_factor, (_price(holder, column),))
+        )
+        set_on = f"set on {holder.session}"
+    if held is not None and not levels_told:
+        return _answer(
+            claim, CONTRADICTED, found=set_else[0].value, basis=set_else[0].name,
+            evidence=set_else[0].evidence, note=set_on,
+        )  # fmt: skip
+    bases, excluded = _split_basis(claim, bases)
+    levels_told, other_levels = _split_basis(claim, levels_told)
     note = facts.day_note
     if claim.kind == "record":
         note = "; ".join(filter(None, (note, f"history from {bars[0].session} on")))
@@ -984,11 +1100,14 @@ def _extreme(facts: Facts, claim: Claim) -> Verdict:
             )  # fmt: skip
         half = claim.second_step / 2 + 1e-9
         at = _weigh(
-            claim, levels_told, fits=lambda v: bool(abs(v - claim.second) <= half), note=note
-        )
+            claim, levels_told, fits=lambda v: bool(abs(v - claim.second) <= half), note=note,
+            excluded=other_levels,
+        )  # fmt: skip
         if claim.period == "level" or at.verdict == CONTRADICTED:
             return at
-    return _weigh(claim, bases, fits=lambda value: abs(value - 1) < 1e-9, note=note)
+    return _weigh(
+        claim, bases, fits=lambda value: abs(value - 1) < 1e-9, note=note, excluded=excluded
+    )
 
 
 def _price_level(facts: Facts, claim: Claim) -> Verdict:
@@ -1016,7 +1135,17 @@ def _price_level(facts: Facts, claim: Claim) -> Verdict:
                 evidence=(_price(bar), _price(before)),
                 note=f"the close before was {before.close * factor:g}",
             )  # fmt: skip
-    return _weigh(claim, bases, earlier=earlier[::-1], note=note)
+    bases, excluded = _split_basis(claim, bases)
+    if claim.second is not None and at:
+        # "Gained 2.6% to $35": both numbers are of one price.
+        base, half = facts.bars[at - 1].close * factor, claim.second_step / 2 + 1e-9
+        moved = [
+            b for b in bases
+            if b.value is not None and abs(abs(b.value / base - 1) - claim.second) <= half
+        ]  # fmt: skip
+        excluded += [b for b in bases if b not in moved]
+        bases = moved or bases[:1]
+    return _weigh(claim, bases, earlier=earlier[::-1], note=note, excluded=excluded)
 
 
 def _other_currency(
@@ -1213,7 +1342,7 @@ def _way(before: float, now: float) -> str:
 
 def _call(facts: Facts, claim: Claim) -> Verdict:
     scores = _grade_scores()
-    day = facts.bars[facts.place_of(claim)].session if claim.window else None
+    days = facts.days_of(claim) if claim.window else None
 
     def grade_fits(call: dict[str, Any]) -> bool | None:
         """True for the same word, None for an equal score, False else."""
@@ -1281,7 +1410,7 @@ def _call(facts: Facts, claim: Claim) -> Verdict:
     def fits(call: dict[str, Any]) -> bool:
         return (
             grade_fits(call) is not False and target_fits(call) and currency_fits(call)
-            and change_fits(call) and (day is None or call["graded_on"] == day)
+            and change_fits(call) and (days is None or days[0] <= call["graded_on"] <= days[1])
         )  # fmt: skip
 
     def shown(call: dict[str, Any]) -> dict[str, Any]:
@@ -1334,6 +1463,9 @@ def _call(facts: Facts, claim: Claim) -> Verdict:
             if (facts.session - call["graded_on"]).days > 365:
                 break
             return supported(call, "the firm's newest call", note)
+    for call in own if days is not None else ():
+        if fits(call):
+            return supported(call, f"the firm's call of {call['graded_on']}", None)
     for call in own:
         if fits(call):
             told = f"true from {call['graded_on']}, replaced on {own[0]['graded_on']}"
@@ -1354,8 +1486,9 @@ def _call(facts: Facts, claim: Claim) -> Verdict:
                 if before is not None
                 else (f"its action was {newest_call['action']!r}")
             )
-    elif day is not None and target_fits(newest_call):
-        note = f"dated {newest_call['graded_on']}, not {day}"
+    elif days is not None and target_fits(newest_call):
+        said = days[0] if days[0] == days[1] else f"{days[0]} to {days[1]}"
+        note = f"dated {newest_call['graded_on']}, not {said}"
     if not currency_fits(own[0]) and not any(target_fits(call) for call in own):
         raise _NotCheckable("another_currency")
     if not currency_fits(own[0]):
@@ -1604,7 +1737,8 @@ def _earnings_surprise(facts: Facts, claim: Claim) -> Verdict:
         return bool(low <= abs(surprise) <= high)
 
     # A month is that of the period's end or of its results.
-    found_by = _weigh(claim, bases if claim.day else bases[:1], fits=fits, earlier=bases[1:])
+    earlier = () if claim.period == "last" else bases[1:]
+    found_by = _weigh(claim, bases if claim.day else bases[:1], fits=fits, earlier=earlier)
     if isinstance(found_by.found, tuple):
         whole = claim.second is not None or claim.prior is not None
         said = dict(zip(("surprise", "eps", "estimate"), found_by.found, strict=True))
@@ -1634,11 +1768,16 @@ def _earnings_date(facts: Facts, claim: Claim) -> Verdict:
     assert claim.stated_on is not None
     day = claim.stated_on
     found = facts.rows(
-        "select row_id, announced_from, announced_to, known_from, snapshot_date "
+        "select row_id, announced_from, announced_to, known_from, snapshot_date, timing "
         "from staging.stg_earnings_dates where ticker = ? and known_from <= ? "
         "order by snapshot_date desc, announced_from limit 12",
         facts.ticker, facts.moment,
     )  # fmt: skip
+    if claim.argument and (not found or found[0][5] is None):
+        raise _NotCheckable("hour_not_known")
+    if claim.argument and found[0][5] != claim.argument:
+        evidence = Evidence("raw.earnings_dates", found[0][0], "timing", found[0][5], found[0][3])
+        return _answer(claim, CONTRADICTED, found=found[0][5], basis="timing", evidence=(evidence,))
     told = [
         Basis(
             f"told on {row[4]}", [row[1].date(), (row[2] or row[1]).date()],
@@ -1717,18 +1856,43 @@ def _versus_market(facts: Facts, claim: Claim) -> Verdict:
     ), None)  # fmt: skip
     if index is None:
         raise _NotCheckable("no_index")
-    own = _moves(facts, claim, False, facts.last)
-    theirs = {basis.name: basis for basis in _moves(index, claim, False, index.last)}
-    bases = [
-        Basis(f"{basis.name}, less that of {index.ticker}", basis.value - other.value,
-              (*basis.evidence, *other.evidence))
-        for basis in own
-        if (other := theirs.get(basis.name)) is not None and basis.name.endswith(", close")
-    ]  # fmt: skip
-    up = claim.argument == "up"
-    return _weigh(
-        claim, bases, fits=lambda v: bool(v > 0 if up else v < 0), note=facts.day_note,
-    )  # fmt: skip
+    if claim.window is not None:
+        return _versus(facts, index, claim)
+    # Words that name no span may mean the day or the year: both must say the same.
+    told = [_versus(facts, index, replace(claim, window=window)) for window in ("day", "12m")]
+    if claim.second is not None:
+        of_day = [one for one in told if one.verdict == SUPPORTED]
+        return of_day[0] if of_day else told[0]
+    if told[0].verdict != told[1].verdict:
+        raise _NotCheckable("window_not_stated")
+    return told[0]
+
+
+def _versus(facts: Facts, index: Facts, claim: Claim) -> Verdict:
+    """Whether the close moved more than an index over a span, and that as far as is stated."""
+    at = facts.place_of(claim)
+    there = index.place_of(claim)
+    theirs = {basis.name: basis for basis in _moves(index, claim, False, there)}
+    bases, own_of = [], {}
+    for basis in _moves(facts, claim, False, at):
+        other = theirs.get(basis.name)
+        if other is not None and basis.name.endswith(", close"):
+            evidence = (*basis.evidence, *other.evidence)
+            name = f"{basis.name}, less that of {index.ticker}"
+            bases.append(Basis(name, basis.value - other.value, evidence))
+            own_of[basis.value - other.value] = other.value
+    up, half = claim.argument == "up", claim.second_step / 2 + 1e-9
+
+    def fits(value: float) -> bool:
+        if claim.second is not None and abs(own_of[value] - claim.second) > half:
+            return False
+        return bool(value > 0 if up else value < 0)
+
+    note = facts.day_note
+    if claim.second is not None:
+        said = f"{index.ticker} {100 * next(iter(own_of.values())):+.1f} %"
+        note = "; ".join(filter(None, (note, said)))
+    return _weigh(claim, bases, fits=fits, note=note)
 
 
 def _telling(text: str, ticker: str) -> set[str]:
