@@ -42,6 +42,10 @@ _UNITS = [
     "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen",
     "nineteen",
 ]  # fmt: skip
+_ORDINALS = [
+    "zeroth", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth",
+    "tenth",
+]  # fmt: skip
 _TENS = {
     "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70,
     "eighty": 80, "ninety": 90,
@@ -67,6 +71,7 @@ _JOINING = frozenset(
     (
         ",",
         "and",
+        "but",
         "while",
         "-",
         ")",
@@ -86,13 +91,33 @@ _OF_THE_PRICE = ("move", "factor", "level_since", "record", "high_52w")
 _OF_ANY_TENSE = ("earnings_date", "upside", "target_average", "target_extreme", "target_range")
 
 # Kinds that read a date of their own; what others tell is of the article's day.
-_DATED = frozenset(("move", "factor", "price", "versus_market", *CALL_KINDS))
+_DATED = frozenset(
+    ("move", "factor", "price", "versus_market", "price_change", "price_range", "session_level",
+     "streak", "shares_traded", "revision_count", *CALL_KINDS)
+)  # fmt: skip
 
 # Words of time that name one day.
 _DAYS = ("date", "weekday", "yesterday", "ago", "end")
 
 # Kinds whose month beside them is read.
-_OF_A_MONTH = frozenset(("earnings_surprise", "high_52w", "record"))
+_OF_A_MONTH = frozenset(("earnings_surprise", "eps", "high_52w", "record", "dividend"))
+
+_SURPRISES = frozenset(("short", "below", "above"))
+
+_OF_COMMON_WORDS = frozenset(
+    ("eps", "revision_count", "session_level", "price_range", "price_change", "streak",
+     "shares_traded", "target_position", "mean_score")
+)  # fmt: skip
+
+# Words for the highest and the lowest target.
+_ENDS = {
+    "high": frozenset(("high", "highest", "street-high")),
+    "low": frozenset(("low", "lowest", "street-low")),
+}
+_AVERAGE = ("average", "sma", "ema")
+
+# Kinds of two numbers of money.
+_RANGES = ("target_range", "price_range")
 
 # Words that only bound the kind's own number.
 _NONE: frozenset[str] = frozenset()
@@ -556,6 +581,8 @@ class _Part:
             key = (claim.kind, f"{claim.argument} {claim.value} {claim.window}")
             is_of_two = claim.kind in ("currency", "earnings_surprise")
             whole = (claim.kind, claim.argument if is_of_two else "")
+            if claim.kind == "target_range" and whole in told:
+                continue
             if key in told or (claim.value is None and whole in told):
                 continue
             told |= {key, whole}
@@ -612,7 +639,12 @@ class _Part:
         ]
         need = _NEEDS.get(kind, "")
         places = [place for place in places if self._fits(place, need)]
-        if need and len(places) < (2 if kind == "target_range" else 1):
+        if need and len(places) < (2 if kind in _RANGES else 1):
+            return None
+        if any(
+            w.label[1] == "date" and w.start <= hit.start < w.end and kind != "earnings_date"
+            for w in self.windows
+        ):  # fmt: skip
             return None
         ticker, end, period = self._whose(hit, subject), self.tokens[hit.end - 1].end, ""
         if argument == "more":
@@ -622,7 +654,7 @@ class _Part:
             argument, ticker = self.moves[-1].argument, self.moves[-1].ticker
         elif kind in ("high_52w", "record") and self._is_level(hit, kind):
             period = "level"
-        elif kind in _OF_THE_PRICE:
+        elif kind in (*_OF_THE_PRICE, "price_change", "streak"):
             whose = self._price_subject(hit, kind, subject, spoken)
             if whose is None:
                 return None
@@ -632,7 +664,7 @@ class _Part:
         value, high, step, unit, window, stated_on = None, None, 1.0, "", None, None
         unread = None
         operator = "equal"
-        if kind == "target_range":
+        if kind in _RANGES:
             first, last = self.tokens[places[-2]], self.tokens[places[-1]]
             value, high, step, unit = first.value, last.value, first.step, first.unit
             operator = "about"
@@ -649,7 +681,7 @@ class _Part:
             operator = "equal" if kind == "moving_average" else self._operator(place)
             end = max(end, token.end)
             used.add(place)
-            taken.update(places[:1] if kind != "target_range" else places)
+            taken.update(places[:1])
         details = _details(self, hit, kind, argument, value)
         if details is None:
             return None
@@ -678,7 +710,13 @@ class _Part:
             if numbered is not None and kind != "moving_average":
                 operator = self._operator(numbered)
         if stated_on is not None:
-            used.update(range(hit.start, min(hit.end + 4, len(self.tokens))))
+            until = hit.end
+            while until < min(hit.end + 4, len(self.tokens)) and (
+                self.tokens[until].shape.startswith("#")
+                or self.forms[until] in ("the", ",", "early", "late", "of", *_MONTHS)
+            ):  # fmt: skip
+                until += 1
+            used.update(range(hit.start, until))
         if kind == "factor":
             value, unit, step, operator = float(argument), "x", 0.1, self._operator(hit.start)
             if self.forms[hit.start - 1 : hit.start] == ["than"]:
@@ -696,8 +734,41 @@ class _Part:
             window = window or "day"
         basis = self._basis(hit, kind, window)
         change = ""
+        if kind == "risk_flag" and {"closed", "cleared"} & set(self.forms[hit.end : hit.end + 3]):
+            change = "closed"
+        if period == "level" and word_set("set_on") & set(self.forms[hit.end :]):
+            change = "set"
+        if kind == "earnings_date" and {
+            "reported", "released", "published", "posted", "announced", "was"
+        } & set(self.forms[: hit.end]):  # fmt: skip
+            change = "past"
+        if kind == "upside":
+            grade = self._target_meant(hit)
         if kind == "price" and _in(word_set("rose") | word_set("fell"), self.forms[hit.start]):
             change = "up" if _in(word_set("rose"), self.forms[hit.start]) else "down"
+        if kind in ("streak", "price_change"):
+            change = "up" if _in(word_set("rose"), self.forms[hit.start]) else "down"
+            argument = argument or change
+        if kind == "streak":
+            used.update(range(hit.start, hit.end))
+        if kind in ("price_change", "price_range", "session_level", "streak", "shares_traded",
+                    "target_position"):  # fmt: skip
+            span = self._window(hit)
+            window, stated_on = span.name, span.stated_on
+
+            is_inside = kind == "streak" and hit.start < span.end <= hit.end
+            unread = (
+                None if self._is_dated(span) or (is_inside and span.is_read) or argument == "52w"
+                or (span.is_read and span.name == "intraday")
+                else "window_not_supported"
+            )  # fmt: skip
+            window = None if window in ("day", "intraday") or kind == "streak" else window
+        if kind == "revision_count":
+            span = self._window(hit)
+            window, period = span.name, span.period
+            unread = None if span.is_read and span.name else "window_not_stated"
+            if span.end:
+                end = max(end, self.tokens[span.end - 1].end)
         if kind == "price":
             span = self._window(hit)
             window, stated_on = span.name, span.stated_on
@@ -758,10 +829,13 @@ class _Part:
         while low and hit.start - low < 8 and not self._parts(low - 1):
             low -= 1
         forms = self.forms[low : hit.end]
-        if kind == "record" and self.forms[hit.end - 1] == "close":
+        if kind == "record" and "close" in self.forms[hit.end - 1 : hit.end + 1]:
             return "close"
         if kind not in ("move", "price", "high_52w", "record") or window in ("intraday", "open"):
             return ""
+        # "Gained $12.10 or 8%": both are of one price.
+        if kind == "move" and any(t.shape == "#$" for t in self.tokens[hit.start : hit.end]):
+            return "close"
         said = self.forms[max(low, hit.start - 2) : hit.end + 2]
         if kind in ("high_52w", "record"):
             return "extreme" if "intraday" in said else "close" if "closing" in said else ""
@@ -779,6 +853,14 @@ class _Part:
                     return self.tokens[place]
                 if self.forms[place] not in word_set("level_word"):
                     break
+        if kind == "rating_count" and self.forms[hit.start + 1 : hit.start + 2] == ["of"]:
+            whole = next((p for p in range(hit.start + 2, hit.start + 4)
+                          if self.tokens[p].shape == "#"), hit.start)  # fmt: skip
+            if self.forms[whole + 1 : whole + 2] in (["firms"], ["brokerages"]):
+                used.add(whole)
+                return self.tokens[whole]
+        if kind == "upside":
+            return None
         if kind == "price":
             return next((t for t in self.tokens[hit.start : hit.end] if t.shape == "#%"), None)
         if kind == "versus_market":
@@ -790,6 +872,17 @@ class _Part:
             used.add(hit.start - 1)
             return self.tokens[hit.start - 1]
         return None
+
+    def _target_meant(self, hit: Hit[tuple[str, str]]) -> str | None:
+        """Whether an upside is to the highest or the lowest target, by the words of its clause."""
+        low, high = self._clause(_Read(hit.start, hit.end, frozenset()), "upside")
+        said = set(self.forms[low:high])
+        if not word_set("target") & said:
+            return None
+        if "median" in said:
+            return "median"
+        ends = [end for end, names in _ENDS.items() if names & said]
+        return ends[0] if len(ends) == 1 else None
 
     def _move_of_the_index(self, hit: Hit[tuple[str, str]], used: set[int]) -> Token | None:
         """What an index did, where a clause behind it says so: ", which fell 0.3%"."""
@@ -815,7 +908,7 @@ class _Part:
         self, hit: Hit[tuple[str, str]], used: set[int]
     ) -> tuple[Token | None, Token | None]:
         """Earnings per share reported, and those expected, where the words give them."""
-        acts = word_set("surprising")
+        acts = word_set("surprising") | _SURPRISES
         verb = next((p for p in range(hit.start, hit.end) if self.forms[p] in acts), hit.start)
         told: list[Token | None] = []
         for places in (
@@ -858,6 +951,10 @@ class _Part:
             if self.tokens[place].value is not None
             and self.tokens[place].shape in ("#$", "#")
             and self.tokens[place].value in (call.value, call.prior)
+        ) | frozenset(
+            place for place, token in enumerate(self.tokens)
+            if call.second is not None and token.value == call.second
+            and token.unit == call.second_unit
         )  # fmt: skip
         return _Read(low, high, used)
 
@@ -934,9 +1031,12 @@ class _Part:
                         first -= 1
                     places = set(range(first, max(window.end, self._span(window).end)))
                     spans |= places
-                    if self._is_inert(window.start) or places & read.used:
+                    is_day = window.label[1] in _DAYS
+                    if (self._is_inert(window.start) and not is_day) or places & read.used:
                         continue
-                    if claim.kind in ("move", "price") and window.label[1] == "since":
+                    if claim.kind in ("move", "price") and window.label[1] not in (
+                        "day", "open", "intraday", *_DAYS
+                    ):  # fmt: skip
                         # "Rose 8%, its best day since March" says more than the move.
                         at = self.sentence.start + self.tokens[window.start].word.start
                         if at >= claim.end and not any(c.start <= at < c.end for c in found):
@@ -1006,8 +1106,19 @@ class _Part:
                         and form in word_set("unread_of_calls") | word_set("mood")
                     )
                 )
+                if claim.kind == "target_range" and read.low <= place < read.high:
+                    continue
+
                 if claim.kind == "earnings_surprise" and (
                     form == "quarterly" or self.forms[place : place + 2] == ["most", "recent"]
+                ):  # fmt: skip
+                    continue
+                if claim.kind == "upside" and form in _ENDS.get(claim.grade or "", _NONE):
+                    continue
+                if claim.kind == "risk_flag" and form in ("open", "closed"):
+                    continue
+                if claim.kind == "earnings_date" and claim.argument and form in (
+                    "before", "after", "open", "close", "bell"
                 ):  # fmt: skip
                     continue
                 if is_telling and place not in numbers | spans:
@@ -1016,6 +1127,7 @@ class _Part:
                 claim, found, low, high
             )
             left |= self._unread_clauses(claim, high, covered)
+            left |= self._words_beside(claim, low, high, covered | numbers, spans)
             if claim.kind in CALL_KINDS:
                 left |= self._grades_left(claim, low, high)
             elif not any(c.kind in CALL_KINDS for c in found):
@@ -1024,6 +1136,9 @@ class _Part:
                     if self.forms[p] in word_set("label") and self.tokens[p].word.is_capital
                     and not any(r.low <= p <= r.high for r in reads)
                 }  # fmt: skip
+            if claim.kind == "price":
+                left |= {p for p in range(low, high) if self.forms[p] in _AVERAGE
+                         and p not in covered}  # fmt: skip
             if claim.kind == "peers":
                 left |= {p for p in range(low, high) if self.forms[p] in word_set("not_price")
                          and self.forms[p] not in ("earnings", "eps", "profit")}  # fmt: skip
@@ -1046,7 +1161,7 @@ class _Part:
     def _of_another(self, claim: Claim, found: Sequence[Claim], low: int, high: int) -> set[int]:
         """Places of words by which a figure is that of something else than its kind's."""
         words: frozenset[str] | set[str] = set()
-        if claim.kind == "upside":
+        if claim.kind == "upside" and claim.grade is None:
             words = {f"{end}{target}" for end in ("", "street-") for target in ("high", "low")}
             words |= {"highest", "lowest"}
         elif claim.kind in ("multiple", "factor"):
@@ -1096,6 +1211,27 @@ class _Part:
                 or _in(word_set("rose") | word_set("fell") | word_set("changed"), self.forms[p])
             )
         }
+
+    def _words_beside(
+        self, claim: Claim, low: int, high: int, read: set[int] | frozenset[int], spans: set[int]
+    ) -> set[int]:
+        """Places in the clause of words that do more than lead to what was read.
+
+        Only of kinds whose words are so common that any other beside them may change the sense.
+        """
+        is_flag = claim.kind == "risk_flag" and any(f.startswith("flag") for f in self.forms)
+        is_past = claim.kind == "earnings_date" and claim.change == "past"
+        if claim.kind not in _OF_COMMON_WORDS and not is_flag and not is_past:
+            return set()
+        own = [m for m in self.mentions if m.name == claim.ticker]
+        known = set(read) | (set() if claim.argument == "52w" else spans)
+        return {
+            p for p in range(low, high)
+            if p not in known and self.forms[p][0].isalpha()
+            and self.forms[p] not in word_set("leading_on")
+            and not (is_flag and self.forms[p] in ("open", "closed"))
+            and not any(m.start <= self.tokens[p].word.start < m.end for m in own)
+        }  # fmt: skip
 
     def _unread_clauses(self, claim: Claim, high: int, covered: set[int]) -> set[int]:
         """Places of what stands behind a claim's clause, up to the next that a rule has read.
@@ -1153,7 +1289,7 @@ class _Part:
 
     def _of_other_figures(self, read: _Read) -> set[int]:
         """Places of words that make a result one of another figure: "missed delivery estimates"."""
-        acts = word_set("surprising") | {"short"}
+        acts = word_set("surprising") | _SURPRISES
         verb = next((p for p in range(read.low, read.high) if self.forms[p] in acts), read.low)
         left = {
             p for p in range(verb + 1, read.high - 1)
@@ -1183,7 +1319,7 @@ class _Part:
         if self.forms[place - 1 : place] and self.forms[place - 1] in word_set("index_name"):
             return True
         behind = self.forms[place + 1 : place + 6]
-        if self.tokens[place].value == 14 and "rsi" in behind[:2]:
+        if self.tokens[place].value == 14 and {"rsi", "relative"} & set(behind[:2]):
             return True
         if "volume" in self.forms:
             # The mart's is the median of 60 sessions.
@@ -1208,6 +1344,8 @@ class _Part:
     def _is_no_time(self, window: Hit[tuple[str, str]], kind: str) -> bool:
         """Whether words of time say no more than what is meant anyhow."""
         name = window.label[1]
+        if kind in ("risk_flag", "earnings_date") and name == "open":
+            return True
         said = self.forms[window.start : window.end]
         if name == "day" or (name == "open" and said != ["open"]):
             return True
@@ -1353,7 +1491,9 @@ class _Part:
             self.forms
         ):
             return True
-        if kind == "risk_flag" and word_set("solicited") & set(self.forms):
+        if kind == "risk_flag" and (
+            word_set("solicited") & set(self.forms) or {"no", "without", "not"} & set(before)
+        ):  # fmt: skip
             return True
         # What one person sees coming is no fact.
         if kind in ("move", "factor") and word_set("said") & set(self.forms) and (
@@ -1561,7 +1701,8 @@ class _Part:
                 return self._named(place, subject)
             if form == "," or kind != "move":
                 return self._spoken_of(hit, subject)
-            return self._spoken_of(hit, subject) if form == "and" else None
+            goes_on = form == "and" or self.forms[place - 1 : place + 1] == [",", "but"]
+            return self._spoken_of(hit, subject) if goes_on else None
         if form in word_set("not_price") | word_set("not_company"):
             return None
         # "Profits at Bristol Myers down 47%" is of profits.
@@ -1774,6 +1915,10 @@ class _Part:
             ):  # fmt: skip
                 end += 1
             is_read = not lead or lead[-1] not in word_set("not_on")
+        elif name == "years":
+            name = f"{12 * number} months"
+        elif name == "quarter":
+            name = f"quarter {_ORDINALS.index(token.word.form)}"
         elif name == "ago":
             unit = {"day": "days", "week": "weeks", "month": "months", "year": "years"}[
                 self.forms[end - 2].rstrip("s")
@@ -1901,7 +2046,7 @@ class _Part:
                 (t for t in own or self.tokens if t.shape == "#$" and t.value == call.target), None
             )
             unit = call.target_currency or (amount.unit if amount else "USD")
-            if call.grade is None and {"rate", "rates", "rated"} & set(self.forms) and (
+            if call.grade is None and word_set("keeping") & set(self.forms) and (
                 len({m.name for m in self.mentions if m.name.startswith(FIRM)}) == 1
             ):  # fmt: skip
                 printed = self._grades_between(0, len(self.text))
@@ -1913,16 +2058,27 @@ class _Part:
             )  # fmt: skip
             step = amount.step if amount else 1.0
             start, end = self._said_by(call.firm, amount)
+            by = self._changed_by(firms=len({m.name for m in raters}))
             found.append(
                 Claim(
                     kind, call.ticker, call.action or "", "equal", call.target, None, step, unit,
                     None, None, "", self.sentence.number, start, end,
                     firm=call.firm, grade=call.grade, prior=call.prior_target,
                     prior_grade=call.prior_grade, change=self._change_of_target(call),
+                    second=by.value if by else None, second_unit=by.unit if by else "",
+                    second_step=by.step if by else 1.0,
                 )
             )  # fmt: skip
         found += self._of_a_list(found, raters, by_firm, subject)
         return found
+
+    def _changed_by(self, firms: int) -> Token | None:
+        """By how much a sentence of one firm says its target changed: "by $28", "by 6%"."""
+        told = [
+            token for place, token in enumerate(self.tokens)
+            if token.shape in ("#$", "#%") and self.forms[place - 1 : place] == ["by"]
+        ]  # fmt: skip
+        return told[0] if firms == 1 and len(told) == 1 else None
 
     def _change_of_target(self, call: broker_calls.Call) -> str:
         """The way a target went by the words: up, down or same; "" where they do not say."""
@@ -2044,6 +2200,8 @@ _NEEDS = {
     "upside": "pct", "market_cap": "money", "multiple": "num", "dividend_yield": "pct",
     "dividend": "money", "volatility": "pct", "beta": "num", "rsi": "num", "drawdown": "pct",
     "moving_average": "num", "analyst_count": "count", "price": "money", "move": "pct",
+    "price_range": "money", "session_level": "money", "price_change": "money",
+    "shares_traded": "count", "mean_score": "num", "eps": "money",
 }  # fmt: skip
 
 _Details = tuple[str, float | None, str, date | None, str | None]
@@ -2075,6 +2233,9 @@ def _details(
                  "underweight"}  # fmt: skip
         return (named, None, "label", None, named) if named in known else None
     if kind == "rating_count":
+        # "48 rate it a buy and six a hold" has two numbers.
+        if "and" in forms[1:]:
+            return None
         # The second number of "48 of 54 analysts".
         if part.forms[hit.start - 1 : hit.start] == ["of"] and inside[0].shape == "#":
             return None
@@ -2093,11 +2254,36 @@ def _details(
         return None if value is None or value > 200 or is_of_some else ()
     if kind == "short_interest":
         return _numbered(inside, "pct" if argument == "short_share_of_float" else "num", argument)
+    if kind == "streak":
+        ordinal = next((f for f in forms if f in _ORDINALS), None)
+        if ordinal:
+            return argument, float(_ORDINALS.index(ordinal)), "ordinal", None, None
+        days = next((t.value for t in inside if t.shape == "#"), None)
+        return (argument, days, "count", None, None) if days else None
+    if kind == "price_change":
+        return None if (value or 0) > 1e5 else ()
+    if kind == "revision_count":
+        acts = next((t.value for t in inside if t.value is not None), 0.0)
+        return argument, acts, "count", None, None
+    if kind == "shares_traded":
+        is_other = any(f.startswith(("premarket", "pre-market", "after-hours")) for f in part.forms)
+        return () if (value or 0) >= 1e4 and not is_other else None
+    if kind == "mean_score":
+        lead = set(part.forms[max(0, hit.start - 3) : hit.start])
+        is_named = not lead.isdisjoint(("mean", "average", "consensus"))
+        return () if is_named and value is not None and 1 <= value <= 5 else None
+    if kind in ("session_level", "price_range") and (
+        word_set("not_price") & set(part.forms) or ("week" in forms and argument != "52w")
+        or {"week", "52-week", "record"} & set(part.forms[max(0, hit.start - 1) : hit.start])
+    ):  # fmt: skip
+        return None
     if kind == "volume":
         said = next((t for t in inside if t.shape == "#x"), None)
         by_word = {"double": 2.0, "doubled": 2.0, "twice": 2.0, "triple": 3.0, "tripled": 3.0}
         told = said.value if said else next((by_word[f] for f in forms if f in by_word), None)
         return ("", told, "x", None, None) if told else None
+    if kind == "moving_average" and any(t.shape == "#$" for t in inside):
+        return None
     if kind == "moving_average":
         return (f"{argument} {int(value or 0)}", value, "sessions", None, None) if value else None
     if kind == "price":
@@ -2128,6 +2314,7 @@ def _details(
         said = next((t for t in part.tokens[hit.end : hit.end + 4] if t.shape == "#%"), None)
         if said is not None and part.forms[part.tokens.index(said) - 1] in ("from", "above", "up"):
             return None
+        said = said or next((t for t in inside if t.shape == "#%"), None)
         if forms[-1] in _MONTHS and not word_set("estimate") & set(part.forms[: hit.start]):
             return None
         near = set(part.forms[max(0, hit.start - 5) : hit.end + 8])

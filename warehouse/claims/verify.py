@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache, cached_property
+from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias
 
 import duckdb
@@ -45,7 +46,9 @@ _UNDERSTATED = 1.25
 _CLUSTER_TOLERANCE = 0.02
 _STALE_DAYS = 400
 # Kinds whose judges know what a day beside them is of.
-_OF_A_DAY = frozenset(("high_52w", "record", "news_event", "earnings_surprise"))
+_OF_A_DAY = frozenset(
+    ("high_52w", "record", "news_event", "earnings_surprise", "eps", "dividend")
+)  # fmt: skip
 # Days that hold all bars a row of momentum rests on.
 _MOMENTUM_DAYS = 660
 _NEWS_DAYS = 45
@@ -244,7 +247,7 @@ def judge(facts: Facts, claim: Claim) -> Verdict:
     if claim.unread:
         return _answer(claim, NOT_CHECKABLE, reason=claim.unread)
     try:
-        if claim.day and claim.kind not in _OF_A_DAY:
+        if claim.day and claim.kind not in _OF_A_DAY and claim.change != "closed":
             place = facts.place_of(replace(claim, window=claim.day[0], stated_on=claim.day[1]))
             if place != facts.last:
                 # What names its own day is judged by what was known at that day's end.
@@ -275,7 +278,8 @@ def _dated(facts: Facts, claim: Claim) -> Claim:
     told = claim.stated_on
     if told is None or told.year > 1:
         return claim
-    latest = facts.session + timedelta(days=305 if claim.kind == "earnings_date" else 0)
+    is_ahead = claim.kind == "earnings_date" and claim.change != "past"
+    latest = facts.session + timedelta(days=305 if is_ahead else 0)
     for year in range(latest.year, latest.year - 5, -1):
         if told.month == 2 and told.day == 29 and not calendar.isleap(year):
             continue
@@ -929,6 +933,16 @@ def _spans(facts: Facts, claim: Claim, last: int) -> _Spans:
         name = window if count == "year" else f"month of {begin:%Y-%m}"
         until_last = last if ended is None else min(last, ended)
         return [(name, facts.at(begin - timedelta(days=1)), until_last)]
+    if count == "quarter":
+        number = int(unit)
+        year = day.year - (3 * number - 2 > day.month)
+        begin, until = (
+            date(year, 3 * number - 2, 1),
+            _period_end(date(year, 3 * number, 1), "month"),
+        )
+        ended = facts.at(until)
+        name = f"{begin} to {min(until, day)}"
+        return [(name, facts.at(begin - timedelta(days=1)), last if until > day else ended)]
     if window == "since" and claim.stated_on:
         since: _Spans = [
             (f"since {claim.stated_on}", facts.at(claim.stated_on - timedelta(days=1)), last)
@@ -1039,7 +1053,12 @@ def _extreme(facts: Facts, claim: Claim) -> Verdict:
         return _extreme_at(facts, claim, facts.last)
     window, day = claim.day
     found = None
-    if window != "month":
+    if claim.change == "set":
+        # "The low of $78.62 was set on Monday" is of no other day's extreme.
+        day = facts.days_of(replace(claim, window=window, stated_on=day))[0] if (
+            window != "month"
+        ) else day  # fmt: skip
+    elif window != "month":
         last = facts.place_of(replace(claim, window=window, stated_on=day))
         found = _extreme_at(facts, claim, last)
         day = facts.bars[last].session
@@ -1148,6 +1167,101 @@ def _price_level(facts: Facts, claim: Claim) -> Verdict:
     return _weigh(claim, bases, earlier=earlier[::-1], note=note, excluded=excluded)
 
 
+def _price_change(facts: Facts, claim: Claim) -> Verdict:
+    """How much money the close, or else the session's extreme, moved from the close before."""
+    at, factor = facts.place_of(claim), facts.price_factor
+    if not at:
+        raise _NotCheckable("history_too_short")
+    bar, before = facts.bars[at], facts.bars[at - 1]
+    sign = 1 if claim.argument == "up" else -1
+    if claim.unit != facts.currency:
+        change = sign * (bar.close - before.close) * factor
+        return _other_currency(facts, claim, change, facts.currency or "?", (_price(bar),))
+    bases = []
+    for name, column in (("close", "close"), ("intraday", "high" if sign > 0 else "low")):
+        level = getattr(bar, column)
+        if level is not None:
+            pair = (_price(before), _price(bar, column))
+            bases.append(Basis(f"day, {name}", sign * (level - before.close) * factor, pair))
+    bases, excluded = _split_basis(claim, bases)
+    if claim.operator in ("over", "under"):
+        bases = bases[:1]
+    note = facts.day_note if at == facts.last else None
+    return _weigh(claim, bases, note=note, excluded=excluded)
+
+
+def _session_level(facts: Facts, claim: Claim) -> Verdict:
+    """The high or low of a session."""
+    at = facts.place_of(claim)
+    bar = facts.bars[at]
+    level = getattr(bar, claim.argument)
+    if level is None:
+        raise _NotCheckable("no_data")
+    told = (_price(bar, claim.argument),)
+    value = level * facts.price_factor
+    if claim.unit != facts.currency:
+        return _other_currency(facts, claim, value, facts.currency or "?", told)
+    note = facts.day_note if at == facts.last else None
+    return _weigh(claim, [Basis(f"intraday {claim.argument}", value, told)], note=note)
+
+
+def _price_range(facts: Facts, claim: Claim) -> Verdict:
+    """Low and high of a session, or of 52 weeks by sessions' extremes or closes."""
+    at = facts.place_of(claim)
+    bars, factor = facts.bars, facts.price_factor
+    since = _months_before(bars[at].session, 12)
+    span = (
+        [b for b in bars[: at + 1] if b.session >= since] if claim.argument == "52w" else [bars[at]]
+    )
+    bases = []
+    for name, low, high in (("extremes", "low", "high"), ("closes", "close", "close")):
+        known = [b for b in span if getattr(b, low) is not None and getattr(b, high) is not None]
+        if known and (name == "extremes" or claim.argument == "52w"):
+            least = min(known, key=attrgetter(low))
+            most = max(known, key=attrgetter(high))
+            value = [getattr(least, low) * factor, getattr(most, high) * factor]
+            bases.append(
+                Basis(f"sessions' {name}", value, (_price(least, low), _price(most, high)))
+            )
+    if bases and claim.unit != facts.currency:
+        first = bases[0]
+        return _other_currency(facts, claim, first.value[0], facts.currency or "?", first.evidence)
+    stated, half = (claim.value or 0.0, claim.high or 0.0), claim.step / 2 + 1e-9
+
+    def fits(value: Any) -> bool:
+        return all(abs(a - b) <= half for a, b in zip(value, stated, strict=True))
+
+    note = facts.day_note if at == facts.last else None
+    return _weigh(claim, bases, fits=fits, note=note)
+
+
+def _streak(facts: Facts, claim: Claim) -> Verdict:
+    """Sessions in a row whose close rose, or fell, up to the one the claim is of."""
+    at, sign = facts.place_of(claim), 1 if claim.argument == "up" else -1
+    first = at
+    while first and sign * (facts.bars[first].close - facts.bars[first - 1].close) > 0:
+        first -= 1
+    found = float(at - first)
+    evidence = tuple(_price(bar) for bar in facts.bars[first : at + 1][-20:])
+    stated = claim.value or 0.0
+
+    def fits(value: float) -> bool:
+        return value == stated if claim.unit == "ordinal" else value >= stated
+
+    note = facts.day_note if at == facts.last else None
+    if fits(found) and found > stated:
+        note = "; ".join(filter(None, (note, "understated")))
+    return _weigh(claim, [Basis("closes in a row", found, evidence)], fits=fits, note=note)
+
+
+def _shares_traded(facts: Facts, claim: Claim) -> Verdict:
+    at = facts.place_of(claim)
+    bar = facts.bars[at]
+    value = bar.volume / facts.split_factor if bar.volume is not None else None
+    note = facts.day_note if at == facts.last else None
+    return _weigh(claim, [Basis("volume", value, (_price(bar, "volume"),))], note=note)
+
+
 def _other_currency(
     facts: Facts,
     claim: Claim,
@@ -1219,6 +1333,11 @@ def _rating_count(facts: Facts, claim: Claim) -> Verdict:
     row, what = facts.consensus, claim.argument
     plain = facts.consensus_basis(f"{what}_count")
     firms = None if what.startswith("strong_") else facts.consensus_basis(f"firm_{what}_count")
+    if claim.second is not None and firms is not None:
+        whole = facts.consensus_basis("firm_count")
+        of_whole = Basis(f"{firms.name} of firm_count", [firms.value, whole.value], firms.evidence)
+        stated = [claim.value, claim.second]
+        return _weigh(claim, [of_whole], fits=lambda found: bool(found == stated))
     bases = [plain]
     strong = row.get(f"strong_{what}_count")
     if plain.value is not None and strong:
@@ -1251,7 +1370,48 @@ def _target_extreme(facts: Facts, claim: Claim) -> Verdict:
     return _counted(*names)(facts, claim)
 
 
+def _target_position(facts: Facts, claim: Claim) -> Verdict:
+    """On which side of the average target the close is."""
+    bar = facts.bars[facts.place_of(claim)]
+    bases = []
+    for name in ("snapshot_target_mean", "target_median", "target_mean", "snapshot_target_median"):
+        target = facts.consensus_basis(name)
+        if target.value is not None:
+            ratio = bar.close / target.value
+            bases.append(Basis(f"close over {name}", ratio, (_price(bar), *target.evidence)))
+    low = claim.argument == "low"
+    sides = {basis.value < 1 for basis in bases}
+    if len(sides) > 1:
+        raise _NotCheckable("averages_differ")
+    return _weigh(
+        claim, bases[:1], fits=lambda v: bool(v < 1 if low else v > 1), note=facts.day_note
+    )
+
+
+def _revision_count(facts: Facts, claim: Claim) -> Verdict:
+    """Upgrades, downgrades, raises or cuts of targets in 30 or 90 days."""
+    days = {"30 days": 30, "month": 30, "90 days": 90, "3m": 90}.get(claim.window or "")
+    if days is None or claim.period:
+        raise _NotCheckable("window_not_supported")
+    basis = facts.consensus_basis(f"{claim.argument}_{days}d")
+    return _weigh(claim, [basis])
+
+
 def _upside(facts: Facts, claim: Claim) -> Verdict:
+    if claim.grade is not None and claim.firm is not None:
+        raise _NotCheckable("rank_not_read")
+    if claim.grade == "median":
+        medians = ("upside_median", "snapshot_upside_median")
+        return _weigh(claim, [facts.consensus_basis(n) for n in medians], note=facts.day_note)
+    if claim.grade is not None:
+        bar, bases = facts.bars[facts.last], []
+        for layer in ("snapshot_", ""):
+            target = facts.consensus_basis(f"{layer}target_{claim.grade}")
+            if target.value is not None:
+                value = target.value / bar.close - 1
+                evidence = (*target.evidence, _price(bar))
+                bases.append(Basis(f"{target.name} over the close", value, evidence))
+        return _weigh(claim, bases, note=facts.day_note)
     if claim.firm is not None:
         return _upside_of_firm(facts, claim)
     names = ("snapshot_upside_mean", "upside_median", "snapshot_upside_median", "upside_mean")
@@ -1379,6 +1539,15 @@ def _call(facts: Facts, claim: Claim) -> Verdict:
             return bool(call["action"] == claim.argument)
         if claim.argument == "init" and call["action"] not in (None, "init"):
             return False
+        if claim.second is not None and call["told_target"] is not None:
+            base = call["prior_target"] if call["prior_target"] is not None else (
+                call["last_target"]
+            )  # fmt: skip
+            if base:
+                by = abs(call["told_target"] - base)
+                by = by / base if claim.second_unit == "fraction" else amount(by, call) or 0.0
+                if abs(by - claim.second) > claim.second_step / 2 + 1e-9:
+                    return False
         if claim.change in ("up", "down", "same") and call["told_target"] is not None:
             before = call["prior_target"] if call["prior_target"] is not None else (
                 call["last_target"]
@@ -1429,7 +1598,7 @@ def _call(facts: Facts, claim: Claim) -> Verdict:
         known = call["prior_target"] is not None or call["last_target"] is not None
         if claim.change and (claim.change == "mixed" or not known):
             raise _NotCheckable("change_not_known")
-        if claim.prior is not None and not known:
+        if (claim.prior is not None or claim.second is not None) and not known:
             raise _NotCheckable("change_not_known")
         same = grade_fits(call)
         return _answer(
@@ -1750,6 +1919,28 @@ def _earnings_surprise(facts: Facts, claim: Claim) -> Verdict:
     return found_by
 
 
+def _eps(facts: Facts, claim: Claim) -> Verdict:
+    """Earnings per share of the newest results known, or of those the claim names."""
+    found = facts.rows(
+        "select row_id, period_end, eps_actual, currency, known_from "
+        "from staging.stg_earnings where ticker = ? and known_from <= ? and eps_actual is not null "
+        "order by period_end desc limit 5",
+        facts.ticker, facts.moment,
+    )  # fmt: skip
+    bases = [
+        Basis(f"period to {period_end}", actual,
+              (Evidence("raw.earnings", row_id, "eps_actual", actual, known_from),))
+        for row_id, period_end, actual, _, known_from in found
+        if _is_named(claim, period_end, known_from)
+    ]  # fmt: skip
+    if not bases:
+        raise _NotCheckable("no_results")
+    code = facts.major(found[0][3])[0] if found[0][3] else facts.currency
+    if code != claim.unit:
+        raise _NotCheckable("another_currency")
+    return _weigh(claim, bases if claim.day else bases[:1], earlier=bases[1:])
+
+
 def _is_named(claim: Claim, period_end: date, known_from: datetime) -> bool:
     """Whether results are those of the month or day a claim names, if it names one."""
     if claim.day is None:
@@ -1767,6 +1958,8 @@ def _is_named(claim: Claim, period_end: date, known_from: datetime) -> bool:
 def _earnings_date(facts: Facts, claim: Claim) -> Verdict:
     assert claim.stated_on is not None
     day = claim.stated_on
+    if claim.change == "past":
+        return _results_date(facts, claim, day)
     found = facts.rows(
         "select row_id, announced_from, announced_to, known_from, snapshot_date, timing "
         "from staging.stg_earnings_dates where ticker = ? and known_from <= ? "
@@ -1790,10 +1983,35 @@ def _earnings_date(facts: Facts, claim: Claim) -> Verdict:
     return _weigh(claim, told[:1], fits=lambda v: bool(v[0] <= day <= v[1]), earlier=told[1:])
 
 
+def _results_date(facts: Facts, claim: Claim, day: date) -> Verdict:
+    """Whether results became known on a day that is past, or the day before or after by UTC."""
+    if claim.argument:
+        raise _NotCheckable("hour_not_known")
+    found = facts.rows(
+        "select row_id, eps_actual, known_from from staging.stg_earnings "
+        "where ticker = ? and known_from <= ? and eps_actual is not null "
+        "and pit_quality = 'vendor_stated' order by abs(datediff('day', known_from, ?)) limit 1",
+        facts.ticker, facts.moment, day,
+    )  # fmt: skip
+    if not found or abs((found[0][2].date() - day).days) > 60:
+        raise _NotCheckable("no_results")
+    row_id, actual, known_from = found[0]
+    evidence = (Evidence("raw.earnings", row_id, "eps_actual", actual, known_from),)
+    return _weigh(
+        claim, [Basis("results known", known_from.date(), evidence)],
+        fits=lambda v: bool(abs((v - day).days) <= 1),
+    )  # fmt: skip
+
+
 def _dividend(facts: Facts, claim: Claim) -> Verdict:
     bars, last = facts.bars, facts.last
     since = _months_before(bars[last].session, 12)
     paid = [bar for bar in bars[: last + 1] if bar.dividend and bar.session > since]
+    if claim.kind == "dividend" and claim.day and claim.day[1]:
+        begin, until = claim.day[1], _period_end(claim.day[1], claim.day[0])
+        paid = [bar for bar in paid if begin <= bar.session <= until]
+    elif claim.kind == "dividend" and claim.day:
+        raise _NotCheckable("day_not_supported")
     if not paid:
         raise _NotCheckable("no_dividend")
     evidence = tuple(_price(bar, "dividend") for bar in paid)
@@ -1926,11 +2144,21 @@ def _news_event(facts: Facts, claim: Claim) -> Verdict:
     nearest = _reported(facts, claim.text, 1) or _reported(facts, " ".join(claim.words), 2)
     if not nearest:
         raise _NotCheckable("no_news")
-    stories = {row[0]: _Told.of(f"{row[1]} {row[2]}", facts.ticker) for row in facts.news}
+    said, days = claim.text, None
+    if claim.day:
+        # The day is that of the story, by UTC or by New York.
+        said = _DAY_WORDS.sub("", said)
+        days = facts.days_of(replace(claim, window=claim.day[0], stated_on=claim.day[1]))
+    stories = {
+        row[0]: _Told.of(f"{row[1]} {row[2]}", facts.ticker) for row in facts.news
+        if days is None or any(
+            days[0] <= (row[3] - timedelta(hours=hours)).date() <= days[1] for hours in (0, 5)
+        )
+    }  # fmt: skip
     told = [
-        next((one for one in _reported(facts, part, 1) if
+        next((one for one in _reported(facts, part, 1) if one.row_id in stories and
               _Told.of(part, facts.ticker).is_in(stories[one.row_id])), None)
-        for part in _events(claim.text, facts.ticker)
+        for part in _events(said, facts.ticker)
     ]  # fmt: skip
     if told and all(told):
         evidence = list(dict.fromkeys(one for one in told if one))
@@ -1957,6 +2185,11 @@ def _events(text: str, ticker: str) -> list[str]:
 
 
 _LIST = re.compile(r",? and |, ")
+_DAY_WORDS = re.compile(
+    r"\b(?:on )?(?:mon|tues|wednes|thurs|fri)day\b|"
+    r"\b(?:on )?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.? \d{1,2}\b(?:, \d{4})?",
+    re.IGNORECASE,
+)
 _COUNTS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
            "million", "billion", "trillion", "thousand")  # fmt: skip
 
@@ -2051,6 +2284,8 @@ def _risk_flag(facts: Facts, claim: Claim) -> Verdict:
         raise _NotCheckable("flag_not_evaluated")
     for episode, kind, severity, opened_on, closed_on in found:
         is_open = closed_on is None or closed_on > known_to
+        if claim.change == "closed":
+            return _closed_flag(facts, claim, episode, None if is_open else closed_on)
         evidence = [
             Evidence("marts.risk_flags", episode, "opened_on", opened_on, None),
             Evidence("marts.risk_flags", episode, "severity", severity, None),
@@ -2063,10 +2298,24 @@ def _risk_flag(facts: Facts, claim: Claim) -> Verdict:
             )
         if (known_to - closed_on).days <= _STALE_DAYS:
             return _answer(
-                claim, STALE, found=what, basis="closed flag", evidence=evidence,
+                claim, CONTRADICTED if "open" in claim.words else STALE,
+                found=what, basis="closed flag", evidence=evidence,
                 note=f"closed on {closed_on}",
             )  # fmt: skip
     raise _NotCheckable("no_open_flag")
+
+
+def _closed_flag(facts: Facts, claim: Claim, episode: str, closed_on: date | None) -> Verdict:
+    """Whether the newest episode of a flag was closed, and on the day a claim names."""
+    evidence = (Evidence("marts.risk_flags", episode, "closed_on", closed_on, None),)
+    days = facts.days_of(
+        replace(claim, window=claim.day[0], stated_on=claim.day[1])
+    ) if claim.day else None  # fmt: skip
+    is_so = closed_on is not None and (days is None or days[0] <= closed_on <= days[1])
+    return _answer(
+        claim, SUPPORTED if is_so else CONTRADICTED, found=closed_on, basis="closed flag",
+        evidence=evidence,
+    )  # fmt: skip
 
 
 def _opinion(facts: Facts, opinion: Opinion) -> dict[str, Any]:
@@ -2098,4 +2347,8 @@ _JUDGES: dict[str, Callable[[Facts, Claim], Verdict]] = {
     "earnings_surprise": _earnings_surprise, "earnings_date": _earnings_date,
     "listing": _listing, "currency": _currency, "risk_flag": _risk_flag,
     "price": _price_level, "move": _move, "news_event": _news_event,
+    "price_change": _price_change, "price_range": _price_range, "session_level": _session_level,
+    "streak": _streak, "shares_traded": _shares_traded, "revision_count": _revision_count,
+    "mean_score": _counted("snapshot_mean_score", "mean_score"), "eps": _eps,
+    "target_position": _target_position,
 }  # fmt: skip
