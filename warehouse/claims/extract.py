@@ -804,8 +804,10 @@ class _Part:
         if kind == "versus_market":
             span = self._window(hit)
             window, stated_on, period = span.name, span.stated_on, span.period
-            if window is None and self.moves:
-                window, stated_on = self.moves[-1].window, self.moves[-1].stated_on
+            moves = [h for h in self.hits if h.label[0] == "move"]
+            if window is None and moves:
+                of_move = self._window(moves[0])
+                window, stated_on = of_move.name or "day", of_move.stated_on
             elif window is None and {"has", "have"} & set(self.forms[: hit.start]):
                 window = "12m"
             unread = None if span.is_read else "window_not_supported"
@@ -845,7 +847,7 @@ class _Part:
 
     def _second(self, hit: Hit[tuple[str, str]], kind: str, used: set[int]) -> Token | None:
         """A number that belongs to a claim beside its own: a level, or a distance."""
-        if kind in ("high_52w", "record", "moving_average"):
+        if kind in ("high_52w", "record", "moving_average", "drawdown"):
             shapes, stop = ("#$",), min(hit.end + 5, len(self.tokens))
             for place in range(hit.end, stop):
                 if self.tokens[place].shape in shapes:
@@ -1068,7 +1070,10 @@ class _Part:
                     if self.forms[p] in _MONTHS and self.tokens[p].word.is_capital and p > 0
                     and p not in read.used and (day is None or p not in spans)
                 ]  # fmt: skip
-                if month and claim.kind in _OF_A_MONTH and len(month) == 1 and not day:
+                if month and claim.kind in _OF_A_MONTH and len(month) == 1 and not day and (
+                    self.forms[month[0] - 1] not in word_set("not_on")
+                    or claim.kind in ("high_52w", "record")
+                ):  # fmt: skip
                     year = next((int(t.value or 1) for t in self.tokens[month[0] + 1 : month[0] + 3]
                                  if t.shape == "#y"), 1)  # fmt: skip
                     day = ("month", date(year, _MONTHS[self.forms[month[0]]], 1))
@@ -1126,7 +1131,7 @@ class _Part:
             left |= self._conceded(high, covered, numbers) | self._of_another(
                 claim, found, low, high
             )
-            left |= self._unread_clauses(claim, high, covered)
+            left |= self._unread_clauses(claim, low, high, covered)
             left |= self._words_beside(claim, low, high, covered | numbers, spans)
             if claim.kind in CALL_KINDS:
                 left |= self._grades_left(claim, low, high)
@@ -1233,14 +1238,18 @@ class _Part:
             and not any(m.start <= self.tokens[p].word.start < m.end for m in own)
         }  # fmt: skip
 
-    def _unread_clauses(self, claim: Claim, high: int, covered: set[int]) -> set[int]:
+    def _unread_clauses(self, claim: Claim, low: int, high: int, covered: set[int]) -> set[int]:
         """Places of what stands behind a claim's clause, up to the next that a rule has read.
+
+        What stands before a "but" that leads the clause counts as well.
 
         A clause that says why or what could be is no fact beside the claim, unless it tells of
         another number, time or change.
         """
         left: set[int] = set()
         is_reason = False
+        if low and self.forms[low - 1] in ("but", "yet") and not covered & set(range(low)):
+            left |= set(range(low - 1))
         while high < len(self.forms):
             end = high + 1
             while end < len(self.forms) and not self._parts(end):

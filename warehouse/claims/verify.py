@@ -1816,36 +1816,36 @@ def _moving_average(facts: Facts, claim: Claim) -> Verdict:
 
 
 def _drawdown(facts: Facts, claim: Claim) -> Verdict:
+    """How far the close is from a peak, or from the low of 52 weeks, of the level stated if one is.
+
+    The extreme is of closes or of sessions' highs and lows.
+    """
     bars, last = facts.bars, facts.last
-    bases = []
-    if claim.argument == "low":
-        since = _months_before(bars[last].session, 12)
-        for column in ("close", "low"):
-            lows = [b for b in bars[: last + 1] if b.session >= since and getattr(b, column)]
-            base = min(lows, key=lambda bar: getattr(bar, column))
-            above = bars[last].close / getattr(base, column) - 1
-            pair = (_price(bars[last]), _price(base, column))
-            bases.append(Basis(f"52 weeks, {column}", above, pair))
-        return _weigh(claim, bases, note=facts.day_note)
-    spans = (("52 weeks", _months_before(bars[last].session, 12)), ("all history", date.min))
+    is_low = claim.argument == "low"
+    spans = [("52 weeks", _months_before(bars[last].session, 12))]
+    if not is_low:
+        spans.append(("all history", date.min))
+    bases: list[Basis] = []
+    excluded: list[Basis] = []
+    half = claim.second_step / 2 + 1e-9
     for name, since in spans:
         span = [bar for bar in bars[: last + 1] if bar.session >= since]
-        top = max(span, key=lambda bar: bar.close)
-        bases.append(
-            Basis(
-                f"{name}, close",
-                1 - bars[last].close / top.close,
-                (_price(bars[last]), _price(top)),
+        for column in ("close", "low" if is_low else "high"):
+            known = [bar for bar in span if getattr(bar, column)]
+            if not known:
+                continue
+            extreme = (min if is_low else max)(known, key=attrgetter(column))
+            level = getattr(extreme, column)
+            away = abs(bars[last].close / level - 1)
+            label = column if is_low or column == "close" else "intraday high"
+            pair = (_price(bars[last]), _price(extreme, column))
+            is_stated = claim.second is None or (
+                abs(level * facts.price_factor - claim.second) <= half
             )
-        )
-        highs = [bar for bar in span if bar.high]
-        if highs:
-            peak = max(highs, key=lambda bar: bar.high or 0)
-            below = 1 - bars[last].close / (peak.high or 1)
-            bases.append(
-                Basis(f"{name}, intraday high", below, (_price(bars[last]), _price(peak, "high")))
-            )
-    return _weigh(claim, bases, note=facts.day_note)
+            (bases if is_stated else excluded).append(Basis(f"{name}, {label}", away, pair))
+    if not bases:
+        raise _NotCheckable("level_differs")
+    return _weigh(claim, bases, note=facts.day_note, excluded=excluded)
 
 
 def _short_interest(facts: Facts, claim: Claim) -> Verdict:
