@@ -10,10 +10,11 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, time
 from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from warehouse.news import broker_calls
 from warehouse.news.linking import FIRM, Mention, Names
@@ -41,6 +42,10 @@ _UNITS = [
     "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen",
     "nineteen",
 ]  # fmt: skip
+_ORDINALS = [
+    "zeroth", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth",
+    "tenth",
+]  # fmt: skip
 _TENS = {
     "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70,
     "eighty": 80, "ninety": 90,
@@ -66,6 +71,7 @@ _JOINING = frozenset(
     (
         ",",
         "and",
+        "but",
         "while",
         "-",
         ")",
@@ -85,7 +91,41 @@ _OF_THE_PRICE = ("move", "factor", "level_since", "record", "high_52w")
 _OF_ANY_TENSE = ("earnings_date", "upside", "target_average", "target_extreme", "target_range")
 
 # Kinds that read a date of their own; what others tell is of the article's day.
-_DATED = frozenset(("move", "factor", "price", "versus_market", *CALL_KINDS))
+_DATED = frozenset(
+    ("move", "factor", "price", "versus_market", "price_change", "price_range", "session_level",
+     "streak", "shares_traded", "revision_count", *CALL_KINDS)
+)  # fmt: skip
+
+# Words of time that name one day.
+_DAYS = ("date", "weekday", "yesterday", "ago", "end")
+
+# Kinds whose month beside them is read.
+_OF_A_MONTH = frozenset(("earnings_surprise", "eps", "high_52w", "record", "dividend"))
+
+_SURPRISES = frozenset(("short", "below", "above"))
+
+_OF_COMMON_WORDS = frozenset(
+    ("eps", "revision_count", "session_level", "price_range", "price_change", "streak",
+     "shares_traded", "target_position", "mean_score")
+)  # fmt: skip
+
+# Words for the highest and the lowest target.
+_ENDS = {
+    "high": frozenset(("high", "highest", "street-high")),
+    "low": frozenset(("low", "lowest", "street-low")),
+}
+_AVERAGE = ("average", "sma", "ema")
+
+# Kinds of two numbers of money.
+_RANGES = ("target_range", "price_range")
+
+# Words that only bound the kind's own number.
+_NONE: frozenset[str] = frozenset()
+_NOT_COMPARING = {
+    "beta": frozenset(("near",)),
+    "analyst_count": frozenset(("fewer", "less", "than", "above", "below", "under", "nearly",
+                                "almost", "exceeding", "exceeds", "all")),
+}  # fmt: skip
 
 # "Nearly doubled" is a factor.
 _TIMES = frozenset(("doubled", "tripled", "quadrupled", "halved"))
@@ -101,7 +141,11 @@ _LEVELS = frozenset(
 _NO_TIME = frozenset((("earnings_date", "next"), ("short_interest", "days")))
 
 _EVEN = str.maketrans("‘’ʼ‛“”„–—‑‐−×\u00a0\u2009\u202f\t", "''''\"\"\"-;---x    ")
+_ADDRESS = re.compile(
+    r"(?<=\])\([^()\s]{1,2000}\)|(?:https?://|www\.)[^\s<>()\"']{1,2000}", re.IGNORECASE
+)
 _STOP = re.compile(r"[.!?][\"')\]]?\s+(?=[A-Z0-9\"'($])")
+_PAUSE = re.compile(r"[:;.] | - ")
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(.])(?:[A-Za-z]|vs|inc|corp|ltd|co|mr|ms|dr|no|st|jan|feb|mar|apr|jun|jul|aug|sept?|"
     r"oct|nov|dec)$",
@@ -121,6 +165,16 @@ _HEAD = re.compile(
     re.IGNORECASE,
 )
 _ZONE = re.compile(r"\s*(?:at\b|UTC|GMT|E[SD]T|-|by\b)", re.IGNORECASE)
+# "11:00 a.m. ET", "16:05 UTC": a time of day is one of publication only with its zone.
+_TIME = re.compile(
+    r"[\s,|-]*(?:at )?(?P<h>\d{1,2})[:.](?P<min>\d\d)(?::\d\d)?\s*(?P<half>[ap]\.?m\.?)?[\s,(]*"
+    r"(?P<zone>UTC|GMT|E[SD]?T|(?:U\.?S\.? )?Eastern|P[SD]?T|HKT|BST|CES?T)\b",
+    re.IGNORECASE,
+)
+_ZONES = {
+    "utc": "UTC", "gmt": "UTC", "e": "America/New_York", "p": "America/Los_Angeles",
+    "hkt": "Asia/Hong_Kong", "bst": "Europe/London", "cet": "Europe/Paris", "cest": "Europe/Paris",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -135,7 +189,8 @@ class Claim:
     `change` is the way a target went (up, down, same). `second` is a number stated beside the
     first: a distance to an average or its level, the result that beat or missed `prior`. `day` is
     one named beside what is told as of the article. `left` are words of its clause that could
-    qualify it and that nothing read. `text[start:end]` of the article is the span.
+    qualify it and that nothing read. `basis` is close or extreme where the words say so much.
+    `text[start:end]` of the article is the span.
     """
 
     kind: str
@@ -165,13 +220,14 @@ class Claim:
     second_step: float = 1.0
     day: tuple[str, date | None] | None = None
     left: str = ""
+    basis: str = ""
 
 
 @dataclass(frozen=True)
 class Opinion:
     """A sentence or clause that no query can judge, and why.
 
-    The reason is causal, negated, forecast, opinion or heading.
+    The reason is causal, negated, forecast, question, opinion or heading.
     """
 
     text: str
@@ -268,7 +324,7 @@ def read(text: str, names: Names, ticker: str | None = None) -> Article:
 
     Of a longer text the first 200,000 characters and 2,000 sentences are read (`is_cut`).
     """
-    short = text[:MOST_CHARACTERS].translate(_EVEN)
+    short = _shown(text[:MOST_CHARACTERS].translate(_EVEN))
     sentences = _sentences(short)
     is_cut = len(text) > MOST_CHARACTERS or len(sentences) > MOST_SENTENCES
     parts = [_Part(one, names) for one in sentences[:MOST_SENTENCES]]
@@ -303,8 +359,38 @@ def publication(text: str) -> str | None:
                 datetime.fromisoformat(stated.replace("Z", "+00:00"))
             except ValueError:
                 continue
+            if "T" not in stated:
+                return _timed(day, line[match.end() :])
             return stated.replace("Z", "+00:00")
     return None
+
+
+def _timed(day: date, behind: str) -> str:
+    """A day with the time of day and zone that stand behind it, where they do."""
+    found = _TIME.match(behind)
+    if found is None:
+        return day.isoformat()
+    half = (found["half"] or "").lower()
+    hour = int(found["h"]) % 12 + 12 * half.startswith("p") if half else int(found["h"])
+    spelled = found["zone"].lower()
+    zone = _ZONES.get(spelled) or _ZONES.get(spelled.removeprefix("u.s. ")[:1], "America/New_York")
+    try:
+        told = datetime.combine(day, time(hour, int(found["min"])), ZoneInfo(zone))
+    except ValueError:
+        return day.isoformat()
+    return told.isoformat(timespec="minutes")
+
+
+def _shown(text: str) -> str:
+    """A text with blanks for what no reader sees: comments of HTML and addresses of links."""
+    kept, end = [], 0
+    while (start := text.find("<!--", end)) >= 0:
+        kept.append(text[end:start])
+        end = text.find("-->", start) + 3
+        end = len(text) if end < 3 else end
+        kept.append(re.sub(r"[^\n]", " ", text[start:end]))
+    kept.append(text[end:])
+    return _ADDRESS.sub(lambda found: " " * len(found[0]), "".join(kept))
 
 
 def _sentences(text: str) -> list[Sentence]:
@@ -446,7 +532,9 @@ class _Part:
         self.forms = [token.word.form for token in self.tokens]
         self.mentions = names.find(self.text, self.cut)
         self.hits = _rules().find([token.shape for token in self.tokens])
+        self.asked_from = self._asked_from()
         self.has_call = False
+        self.dates_of_call: list[Hit[tuple[str, str]]] = []
         self.moves: list[Claim] = []
         # In "52-week high" the week is no span of a move.
         self.windows = [
@@ -455,11 +543,17 @@ class _Part:
             if hit.label[0] == "window"
             and not word_set("no_span") & set(self.forms[hit.end : hit.end + 1])
         ]
+        # In "a month ago" the month is no span either.
+        whole = [w for w in self.windows if w.label[1] in ("ago", "end")]
+        self.windows = [
+            w for w in self.windows
+            if w in whole or not any(o.start <= w.start < o.end for o in whole)
+        ]  # fmt: skip
 
     def claims(self, subject: str | None) -> list[Claim]:
         """Return the claims of the sentence; a number belongs to one claim."""
         self.mentions = _one_listing(self.mentions, subject)
-        found = self._calls(subject)
+        found = self._calls(subject) if self.asked_from else []
         self.has_call = bool(found)
         reads = [self._read_of_call(call, found) for call in found]
         taken = {
@@ -470,7 +564,12 @@ class _Part:
         spoken = {hit.label[0] for hit in self.hits}
         rank = {kind: place for place, kind in enumerate(kinds())}
         ordered = sorted(
-            (hit for hit in self.hits if hit.label[0] != "window"),
+            (
+                hit
+                for hit in self.hits
+                if hit.label[0] != "window"
+                and (hit.start < self.asked_from or hit.label[0] == "listing")
+            ),
             key=lambda hit: (rank[hit.label[0]], hit.start, hit.end),
         )
         told: set[tuple[str, str]] = set()
@@ -480,27 +579,46 @@ class _Part:
             if claim is None:
                 continue
             key = (claim.kind, f"{claim.argument} {claim.value} {claim.window}")
-            if key in told or (claim.value is None and (claim.kind, "") in told):
+            is_of_two = claim.kind in ("currency", "earnings_surprise")
+            whole = (claim.kind, claim.argument if is_of_two else "")
+            if claim.kind == "target_range" and whole in told:
                 continue
-            told |= {key, (claim.kind, "")}
+            if key in told or (claim.value is None and whole in told):
+                continue
+            told |= {key, whole}
             if claim.kind == "move":
                 self.moves.append(claim)
             found.append(claim)
-            reads.append(_Read(hit.start, hit.end, frozenset(used)))
+            end = max([hit.end, *(p + 1 for p in used if claim.kind == "versus_market")])
+            reads.append(_Read(hit.start, end, frozenset(used)))
+        self.dates_of_call = self._dates_of_call() if self.has_call else []
         found = self._with_left(found, reads, subject)
         calls = [claim for claim in found if claim.kind in CALL_KINDS]
         if calls:
-            window, day, unread = self._day_of_call(len(calls))
+            span, unread = self._day_of_call(len(calls))
             kinds_found = {claim.kind for claim in found}
             if (word_set("of_all") & set(self.forms) and "target_extreme" not in kinds_found) or (
                 "target_average" in spoken and "target_average" not in kinds_found
             ):  # fmt: skip
                 unread = "rank_not_read"
             found = [
-                replace(c, window=window, stated_on=day, unread=unread) if c in calls else c
+                replace(c, window=span.name, stated_on=span.stated_on, period=span.period,
+                        unread=unread) if c in calls else c
                 for c in found
             ]  # fmt: skip
         return sorted(found, key=lambda claim: (claim.start, claim.kind))
+
+    def _asked_from(self) -> int:
+        """The place from which on a sentence asks: 0 for a question, its length for none.
+
+        "Why is the stock up 8%?" takes it for granted, and "Up 8%: time to buy?" says it first.
+        """
+        if not self.text.rstrip("\"')] ").endswith("?") or self.forms[0] == "why":
+            return len(self.tokens)
+        if self.forms[0] in word_set("question"):
+            return 0
+        marks = [m.end() for m in _PAUSE.finditer(self.text)]
+        return sum(t.word.start < marks[-1] for t in self.tokens) if marks else 0
 
     def _claim(
         self,
@@ -521,7 +639,12 @@ class _Part:
         ]
         need = _NEEDS.get(kind, "")
         places = [place for place in places if self._fits(place, need)]
-        if need and len(places) < (2 if kind == "target_range" else 1):
+        if need and len(places) < (2 if kind in _RANGES else 1):
+            return None
+        if any(
+            w.label[1] == "date" and w.start <= hit.start < w.end and kind != "earnings_date"
+            for w in self.windows
+        ):  # fmt: skip
             return None
         ticker, end, period = self._whose(hit, subject), self.tokens[hit.end - 1].end, ""
         if argument == "more":
@@ -529,9 +652,9 @@ class _Part:
             if not self.moves:
                 return None
             argument, ticker = self.moves[-1].argument, self.moves[-1].ticker
-        elif kind == "high_52w" and self._is_level(hit):
+        elif kind in ("high_52w", "record") and self._is_level(hit, kind):
             period = "level"
-        elif kind in _OF_THE_PRICE:
+        elif kind in (*_OF_THE_PRICE, "price_change", "streak"):
             whose = self._price_subject(hit, kind, subject, spoken)
             if whose is None:
                 return None
@@ -541,7 +664,7 @@ class _Part:
         value, high, step, unit, window, stated_on = None, None, 1.0, "", None, None
         unread = None
         operator = "equal"
-        if kind == "target_range":
+        if kind in _RANGES:
             first, last = self.tokens[places[-2]], self.tokens[places[-1]]
             value, high, step, unit = first.value, last.value, first.step, first.unit
             operator = "about"
@@ -558,7 +681,7 @@ class _Part:
             operator = "equal" if kind == "moving_average" else self._operator(place)
             end = max(end, token.end)
             used.add(place)
-            taken.update(places[:1] if kind != "target_range" else places)
+            taken.update(places[:1])
         details = _details(self, hit, kind, argument, value)
         if details is None:
             return None
@@ -567,6 +690,10 @@ class _Part:
             operator = self._operator(hit.start - 1)
         if kind == "earnings_surprise":
             second, prior = self._result(hit, used)
+            quarters = [p for p, f in enumerate(self.forms) if f in ("quarter", "report")]
+            if any({"last", "latest", "recent"} & set(self.forms[max(0, p - 2) : p])
+                   for p in quarters):  # fmt: skip
+                period = "last"
         if second is None and kind == "moving_average" and argument == "level":
             return None
         argument, value, unit, stated_on, grade = (
@@ -583,7 +710,13 @@ class _Part:
             if numbered is not None and kind != "moving_average":
                 operator = self._operator(numbered)
         if stated_on is not None:
-            used.update(range(hit.start, min(hit.end + 4, len(self.tokens))))
+            until = hit.end
+            while until < min(hit.end + 4, len(self.tokens)) and (
+                self.tokens[until].shape.startswith("#")
+                or self.forms[until] in ("the", ",", "early", "late", "of", *_MONTHS)
+            ):  # fmt: skip
+                until += 1
+            used.update(range(hit.start, until))
         if kind == "factor":
             value, unit, step, operator = float(argument), "x", 0.1, self._operator(hit.start)
             if self.forms[hit.start - 1 : hit.start] == ["than"]:
@@ -596,10 +729,46 @@ class _Part:
             if window is None and kind == "factor":
                 return None
             unread = None if span.is_read else "window_not_supported"
+            if window and window.startswith(("ago ", "end ")):
+                window = "other"
             window = window or "day"
+        basis = self._basis(hit, kind, window)
         change = ""
+        if kind == "risk_flag" and {"closed", "cleared"} & set(self.forms[hit.end : hit.end + 3]):
+            change = "closed"
+        if period == "level" and word_set("set_on") & set(self.forms[hit.end :]):
+            change = "set"
+        if kind == "earnings_date" and {
+            "reported", "released", "published", "posted", "announced", "was"
+        } & set(self.forms[: hit.end]):  # fmt: skip
+            change = "past"
+        if kind == "upside":
+            grade = self._target_meant(hit)
         if kind == "price" and _in(word_set("rose") | word_set("fell"), self.forms[hit.start]):
             change = "up" if _in(word_set("rose"), self.forms[hit.start]) else "down"
+        if kind in ("streak", "price_change"):
+            change = "up" if _in(word_set("rose"), self.forms[hit.start]) else "down"
+            argument = argument or change
+        if kind == "streak":
+            used.update(range(hit.start, hit.end))
+        if kind in ("price_change", "price_range", "session_level", "streak", "shares_traded",
+                    "target_position"):  # fmt: skip
+            span = self._window(hit)
+            window, stated_on = span.name, span.stated_on
+
+            is_inside = kind == "streak" and hit.start < span.end <= hit.end
+            unread = (
+                None if self._is_dated(span) or (is_inside and span.is_read) or argument == "52w"
+                or (span.is_read and span.name == "intraday")
+                else "window_not_supported"
+            )  # fmt: skip
+            window = None if window in ("day", "intraday") or kind == "streak" else window
+        if kind == "revision_count":
+            span = self._window(hit)
+            window, period = span.name, span.period
+            unread = None if span.is_read and span.name else "window_not_stated"
+            if span.end:
+                end = max(end, self.tokens[span.end - 1].end)
         if kind == "price":
             span = self._window(hit)
             window, stated_on = span.name, span.stated_on
@@ -634,10 +803,17 @@ class _Part:
             )
         if kind == "versus_market":
             span = self._window(hit)
-            window, stated_on, period = span.name or "12m", span.stated_on, span.period
+            window, stated_on, period = span.name, span.stated_on, span.period
+            moves = [h for h in self.hits if h.label[0] == "move"]
+            if window is None and moves:
+                of_move = self._window(moves[0])
+                window, stated_on = of_move.name or "day", of_move.stated_on
+            elif window is None and {"has", "have"} & set(self.forms[: hit.start]):
+                window = "12m"
             unread = None if span.is_read else "window_not_supported"
             if span.end:
                 end = max(end, self.tokens[span.end - 1].end)
+            end = max([end, *(self.tokens[p].end for p in used)])
         base, told = self.sentence.start, second or prior
         return Claim(
             kind, ticker, argument, operator, value, high, step, unit, window, stated_on,
@@ -646,12 +822,32 @@ class _Part:
             period=period, unread=unread, change=change,
             prior=prior.value if prior else None,
             second=second.value if second else None, second_unit=second.unit if second else "",
-            second_step=told.step if told else 1.0,
+            second_step=told.step if told else 1.0, basis=basis,
         )  # fmt: skip
+
+    def _basis(self, hit: Hit[tuple[str, str]], kind: str, window: str | None) -> str:
+        """The price a claim says it is of: the close, or the extreme of the session, or neither."""
+        low = hit.start
+        while low and hit.start - low < 8 and not self._parts(low - 1):
+            low -= 1
+        forms = self.forms[low : hit.end]
+        if kind == "record" and "close" in self.forms[hit.end - 1 : hit.end + 1]:
+            return "close"
+        if kind not in ("move", "price", "high_52w", "record") or window in ("intraday", "open"):
+            return ""
+        # "Gained $12.10 or 8%": both are of one price.
+        if kind == "move" and any(t.shape == "#$" for t in self.tokens[hit.start : hit.end]):
+            return "close"
+        said = self.forms[max(low, hit.start - 2) : hit.end + 2]
+        if kind in ("high_52w", "record"):
+            return "extreme" if "intraday" in said else "close" if "closing" in said else ""
+        if any(said[p : p + 3] == ["as", "much", "as"] for p in range(len(said))):
+            return "extreme"
+        return "close" if word_set("closing") & set(forms) else ""
 
     def _second(self, hit: Hit[tuple[str, str]], kind: str, used: set[int]) -> Token | None:
         """A number that belongs to a claim beside its own: a level, or a distance."""
-        if kind in ("high_52w", "record", "moving_average"):
+        if kind in ("high_52w", "record", "moving_average", "drawdown"):
             shapes, stop = ("#$",), min(hit.end + 5, len(self.tokens))
             for place in range(hit.end, stop):
                 if self.tokens[place].shape in shapes:
@@ -659,6 +855,18 @@ class _Part:
                     return self.tokens[place]
                 if self.forms[place] not in word_set("level_word"):
                     break
+        if kind == "rating_count" and self.forms[hit.start + 1 : hit.start + 2] == ["of"]:
+            whole = next((p for p in range(hit.start + 2, hit.start + 4)
+                          if self.tokens[p].shape == "#"), hit.start)  # fmt: skip
+            if self.forms[whole + 1 : whole + 2] in (["firms"], ["brokerages"]):
+                used.add(whole)
+                return self.tokens[whole]
+        if kind == "upside":
+            return None
+        if kind == "price":
+            return next((t for t in self.tokens[hit.start : hit.end] if t.shape == "#%"), None)
+        if kind == "versus_market":
+            return self._move_of_the_index(hit, used)
         if kind == "high_52w" and hit.start and self.tokens[hit.start - 1].shape == "#$":
             used.add(hit.start - 1)
             return self.tokens[hit.start - 1]
@@ -667,11 +875,42 @@ class _Part:
             return self.tokens[hit.start - 1]
         return None
 
+    def _target_meant(self, hit: Hit[tuple[str, str]]) -> str | None:
+        """Whether an upside is to the highest or the lowest target, by the words of its clause."""
+        low, high = self._clause(_Read(hit.start, hit.end, frozenset()), "upside")
+        said = set(self.forms[low:high])
+        if not word_set("target") & said:
+            return None
+        if "median" in said:
+            return "median"
+        ends = [end for end, names in _ENDS.items() if names & said]
+        return ends[0] if len(ends) == 1 else None
+
+    def _move_of_the_index(self, hit: Hit[tuple[str, str]], used: set[int]) -> Token | None:
+        """What an index did, where a clause behind it says so: ", which fell 0.3%"."""
+        place = hit.end + (self.forms[hit.end : hit.end + 1] == ["500"])
+        if self.forms[place : place + 2] != [",", "which"]:
+            return None
+        verb = place + 2
+        while verb < len(self.forms) and self.forms[verb] in word_set("skipped"):
+            verb += 1
+        number = next((p for p in range(verb + 1, min(verb + 4, len(self.tokens)))
+                       if self.tokens[p].shape == "#%"), None)  # fmt: skip
+        ways = word_set("rose") | word_set("fell")
+        if number is None or not _in(ways, self.forms[verb]) or (
+            set(self.forms[verb + 1 : number]) - word_set("skipped")
+        ):  # fmt: skip
+            return None
+        used.update(range(place, number + 1))
+        token = self.tokens[number]
+        sign = 1.0 if _in(word_set("rose"), self.forms[verb]) else -1.0
+        return token._replace(value=sign * (token.value or 0.0))
+
     def _result(
         self, hit: Hit[tuple[str, str]], used: set[int]
     ) -> tuple[Token | None, Token | None]:
         """Earnings per share reported, and those expected, where the words give them."""
-        acts = word_set("surprising")
+        acts = word_set("surprising") | _SURPRISES
         verb = next((p for p in range(hit.start, hit.end) if self.forms[p] in acts), hit.start)
         told: list[Token | None] = []
         for places in (
@@ -685,9 +924,9 @@ class _Part:
             told.append(self.tokens[amounts[0]] if len(amounts) == 1 else None)
         return told[0], told[1]
 
-    def _is_level(self, hit: Hit[tuple[str, str]]) -> bool:
-        """Whether a 52-week extreme is only named with its number, not reached."""
-        if self._second(hit, "high_52w", set()) is None:
+    def _is_level(self, hit: Hit[tuple[str, str]], kind: str) -> bool:
+        """Whether an extreme is only named with its number, not reached."""
+        if self._second(hit, kind, set()) is None:
             return False
         return not any(_in(word_set("reached"), form) for form in self.forms[: hit.start][-6:])
 
@@ -706,6 +945,7 @@ class _Part:
                 if any(m.start <= self.tokens[place].word.start < m.end for m in firm)
                 or ((value := self.tokens[place].value) is not None
                 and value in (call.value, call.prior))
+                or (call.grade and call.grade.lower().startswith(self.forms[place]))
             ]  # fmt: skip
             low, high = (core[0], core[-1] + 1) if core else (low, high)
         used = frozenset(
@@ -713,6 +953,10 @@ class _Part:
             if self.tokens[place].value is not None
             and self.tokens[place].shape in ("#$", "#")
             and self.tokens[place].value in (call.value, call.prior)
+        ) | frozenset(
+            place for place, token in enumerate(self.tokens)
+            if call.second is not None and token.value == call.second
+            and token.unit == call.second_unit
         )  # fmt: skip
         return _Read(low, high, used)
 
@@ -757,9 +1001,8 @@ class _Part:
         if any(w.start == place for w in self.windows):
             return False
         if form == "as":
-            return following != ["of"] and previous != ["such"] and "well" not in (
-                *following, *previous
-            )  # fmt: skip
+            no_clause = {"of", "well", "a", "an", "much", "many", "high", "low", "part", "its"}
+            return not no_clause & {*following, *previous} and previous != ["such"]
         if form in ("and", "which", "with", "who"):
             return previous == [","] and form != "with"
         return form in word_set("clause") | word_set("cause")
@@ -790,15 +1033,20 @@ class _Part:
                         first -= 1
                     places = set(range(first, max(window.end, self._span(window).end)))
                     spans |= places
-                    if self._is_inert(window.start) or places & read.used:
+                    is_day = window.label[1] in _DAYS
+                    if (self._is_inert(window.start) and not is_day) or places & read.used:
                         continue
-                    if claim.kind in ("move", "price") and window.label[1] == "since":
+                    if claim.kind in ("move", "price") and window.label[1] not in (
+                        "day", "open", "intraday", *_DAYS
+                    ):  # fmt: skip
                         # "Rose 8%, its best day since March" says more than the move.
                         at = self.sentence.start + self.tokens[window.start].word.start
                         if at >= claim.end and not any(c.start <= at < c.end for c in found):
                             left |= places
                             continue
-                    if window.label[1] in ("date", "weekday", "yesterday"):
+                    if claim.kind in CALL_KINDS and window in self.dates_of_call:
+                        continue
+                    if window.label[1] in _DAYS:
                         of_day.append((window, places))
                     elif claim.kind not in _DATED - {*CALL_KINDS} and not (
                         self._is_no_time(window, claim.kind)
@@ -822,7 +1070,10 @@ class _Part:
                     if self.forms[p] in _MONTHS and self.tokens[p].word.is_capital and p > 0
                     and p not in read.used and (day is None or p not in spans)
                 ]  # fmt: skip
-                if month and claim.kind == "earnings_surprise" and len(month) == 1 and not day:
+                if month and claim.kind in _OF_A_MONTH and len(month) == 1 and not day and (
+                    self.forms[month[0] - 1] not in word_set("not_on")
+                    or claim.kind in ("high_52w", "record")
+                ):  # fmt: skip
                     year = next((int(t.value or 1) for t in self.tokens[month[0] + 1 : month[0] + 3]
                                  if t.shape == "#y"), 1)  # fmt: skip
                     day = ("month", date(year, _MONTHS[self.forms[month[0]]], 1))
@@ -847,8 +1098,7 @@ class _Part:
                 )  # fmt: skip
                 is_telling |= (
                     (
-                        claim.kind not in ("beta", "analyst_count")
-                        and form in word_set("comparing")
+                        form in word_set("comparing") - _NOT_COMPARING.get(claim.kind, _NONE)
                         and place not in covered
                         and not any(
                             t.shape.startswith("#") for t in self.tokens[place + 1 : place + 3]
@@ -856,13 +1106,33 @@ class _Part:
                         and not set(self.forms[place + 1 : place + 2]) & _TIMES
                     )
                     or (form in word_set("lessening") and claim.kind == "news_event")
-                    or (claim.kind in CALL_KINDS and form in word_set("unread_of_calls"))
+                    or (
+                        claim.kind in CALL_KINDS
+                        and form in word_set("unread_of_calls") | word_set("mood")
+                    )
                 )
-                if claim.kind == "earnings_surprise" and form == "quarterly":
+                if claim.kind == "target_range" and read.low <= place < read.high:
+                    continue
+
+                if claim.kind == "earnings_surprise" and (
+                    form == "quarterly" or self.forms[place : place + 2] == ["most", "recent"]
+                ):  # fmt: skip
+                    continue
+                if claim.kind == "upside" and form in _ENDS.get(claim.grade or "", _NONE):
+                    continue
+                if claim.kind == "risk_flag" and form in ("open", "closed"):
+                    continue
+                if claim.kind == "earnings_date" and claim.argument and form in (
+                    "before", "after", "open", "close", "bell"
+                ):  # fmt: skip
                     continue
                 if is_telling and place not in numbers | spans:
                     left.add(place)
-            left |= self._conceded(high, covered, numbers) | self._of_another(claim, low, high)
+            left |= self._conceded(high, covered, numbers) | self._of_another(
+                claim, found, low, high
+            )
+            left |= self._unread_clauses(claim, low, high, covered)
+            left |= self._words_beside(claim, low, high, covered | numbers, spans)
             if claim.kind in CALL_KINDS:
                 left |= self._grades_left(claim, low, high)
             elif not any(c.kind in CALL_KINDS for c in found):
@@ -871,6 +1141,9 @@ class _Part:
                     if self.forms[p] in word_set("label") and self.tokens[p].word.is_capital
                     and not any(r.low <= p <= r.high for r in reads)
                 }  # fmt: skip
+            if claim.kind == "price":
+                left |= {p for p in range(low, high) if self.forms[p] in _AVERAGE
+                         and p not in covered}  # fmt: skip
             if claim.kind == "peers":
                 left |= {p for p in range(low, high) if self.forms[p] in word_set("not_price")
                          and self.forms[p] not in ("earnings", "eps", "profit")}  # fmt: skip
@@ -890,20 +1163,22 @@ class _Part:
             kept.append(replace(claim, left=self._told_at(left), day=day, firm=claim.firm or firm))
         return kept
 
-    def _of_another(self, claim: Claim, low: int, high: int) -> set[int]:
+    def _of_another(self, claim: Claim, found: Sequence[Claim], low: int, high: int) -> set[int]:
         """Places of words by which a figure is that of something else than its kind's."""
         words: frozenset[str] | set[str] = set()
-        if claim.kind == "upside":
+        if claim.kind == "upside" and claim.grade is None:
             words = {f"{end}{target}" for end in ("", "street-") for target in ("high", "low")}
             words |= {"highest", "lowest"}
         elif claim.kind in ("multiple", "factor"):
             words = word_set("peers") | {"peer", "median"}
         elif claim.kind == "price" and claim.stated_on is None:
             words = {"record", "all-time"}
-        elif claim.kind == "record" and claim.second is not None and not any(
-            _in(word_set("reached") - {"near"}, form) for form in self.forms[low:high]
-        ):  # fmt: skip
-            words = {"record"}
+        elif claim.kind == "listing":
+            names = {"new": {"nyse"}, "nyse": {"nyse"}, "nasdaq": {"nasdaq", "nasdaqgs"},
+                     "hong": {"hong", "hkex", "sehk"}}  # fmt: skip
+            words = word_set("exchange") - names.get(claim.argument, {claim.argument})
+        elif claim.kind in CALL_KINDS and not any(c.kind == "upside" for c in found):
+            words = {"upside", "downside"}
         left = {
             p
             for p in range(low, high)
@@ -913,9 +1188,6 @@ class _Part:
                 or self.sentence.start + self.tokens[p].word.start < claim.start
             )
         }
-        if claim.kind == "versus_market":
-            days = ("date", "weekday", "yesterday")
-            left |= {w.start for w in self.windows if w.label[1] in days and low <= w.start < high}
         if claim.kind == "versus_market":
             left |= {
                 p
@@ -945,9 +1217,88 @@ class _Part:
             )
         }
 
+    def _words_beside(
+        self, claim: Claim, low: int, high: int, read: set[int] | frozenset[int], spans: set[int]
+    ) -> set[int]:
+        """Places in the clause of words that do more than lead to what was read.
+
+        Only of kinds whose words are so common that any other beside them may change the sense.
+        """
+        is_flag = claim.kind == "risk_flag" and any(f.startswith("flag") for f in self.forms)
+        is_past = claim.kind == "earnings_date" and claim.change == "past"
+        if claim.kind not in _OF_COMMON_WORDS and not is_flag and not is_past:
+            return set()
+        own = [m for m in self.mentions if m.name == claim.ticker]
+        known = set(read) | (set() if claim.argument == "52w" else spans)
+        return {
+            p for p in range(low, high)
+            if p not in known and self.forms[p][0].isalpha()
+            and self.forms[p] not in word_set("leading_on")
+            and not (is_flag and self.forms[p] in ("open", "closed"))
+            and not any(m.start <= self.tokens[p].word.start < m.end for m in own)
+        }  # fmt: skip
+
+    def _unread_clauses(self, claim: Claim, low: int, high: int, covered: set[int]) -> set[int]:
+        """Places of what stands behind a claim's clause, up to the next that a rule has read.
+
+        What stands before a "but" that leads the clause counts as well.
+
+        A clause that says why or what could be is no fact beside the claim, unless it tells of
+        another number, time or change.
+        """
+        left: set[int] = set()
+        is_reason = False
+        if low and self.forms[low - 1] in ("but", "yet") and not covered & set(range(low)):
+            left |= set(range(low - 1))
+        while high < len(self.forms):
+            end = high + 1
+            while end < len(self.forms) and not self._parts(end):
+                end += 1
+            if covered & set(range(high, end)) or any(
+                h.label[0] == claim.kind == "news_event" and high <= h.start < end
+                for h in self.hits
+            ):  # fmt: skip
+                break
+            lead, behind = self.forms[high], self.forms[high + 1 : high + 4]
+            is_compared = lead == "as" and bool(word_set("auxiliary") & set(behind))
+            is_list = is_reason and lead == "and"
+            is_reason = is_list or lead in word_set("cause") or (
+                lead == "as" and not is_compared and claim.kind in (*_OF_THE_PRICE, "price")
+            )  # fmt: skip
+            is_soft = not _UNSURE_ANYWHERE.isdisjoint(self.forms[high:end])
+            telling = {p for p in range(high, end) if self._tells_more(p, high, claim)}
+            if telling or not (is_reason or is_soft):
+                left |= telling or set(range(high, end))
+            high = end
+        return left
+
+    def _tells_more(self, place: int, first: int, claim: Claim) -> bool:
+        """Whether a word of a clause no rule has read, which begins at `first`, tells a fact."""
+        form, token = self.forms[place], self.tokens[place]
+        changes = word_set("rose") | word_set("fell") | word_set("changed")
+        if token.shape.startswith("#") and not self._is_inert(place):
+            return True
+        if form in _MONTHS and token.word.is_capital:
+            return True
+        if any(w.start == place and not self._is_no_time(w, claim.kind) for w in self.windows):
+            return True
+        if claim.kind in CALL_KINDS and any(
+            m.name.startswith(FIRM) and m.start <= token.word.start < m.end for m in self.mentions
+        ):  # fmt: skip
+            return True
+        # "After the close" says when, "after falling" is of the same share, "as the index fell" a
+        # fact about the market.
+        if self.forms[first] in ("after", "before") and form in ("close", "bell", "open"):
+            return claim.kind != "earnings_date"
+        if self.forms[first] in ("after", "following", "before"):
+            return place == first + 1 and _in(changes, form)
+        return self.forms[first] == "as" and not form.endswith("ing") and (
+            _in(word_set("rose") | word_set("fell"), form)
+        )  # fmt: skip
+
     def _of_other_figures(self, read: _Read) -> set[int]:
         """Places of words that make a result one of another figure: "missed delivery estimates"."""
-        acts = word_set("surprising") | {"short"}
+        acts = word_set("surprising") | _SURPRISES
         verb = next((p for p in range(read.low, read.high) if self.forms[p] in acts), read.low)
         left = {
             p for p in range(verb + 1, read.high - 1)
@@ -977,7 +1328,7 @@ class _Part:
         if self.forms[place - 1 : place] and self.forms[place - 1] in word_set("index_name"):
             return True
         behind = self.forms[place + 1 : place + 6]
-        if self.tokens[place].value == 14 and "rsi" in behind[:2]:
+        if self.tokens[place].value == 14 and {"rsi", "relative"} & set(behind[:2]):
             return True
         if "volume" in self.forms:
             # The mart's is the median of 60 sessions.
@@ -1002,6 +1353,8 @@ class _Part:
     def _is_no_time(self, window: Hit[tuple[str, str]], kind: str) -> bool:
         """Whether words of time say no more than what is meant anyhow."""
         name = window.label[1]
+        if kind in ("risk_flag", "earnings_date") and name == "open":
+            return True
         said = self.forms[window.start : window.end]
         if name == "day" or (name == "open" and said != ["open"]):
             return True
@@ -1147,7 +1500,9 @@ class _Part:
             self.forms
         ):
             return True
-        if kind == "risk_flag" and word_set("solicited") & set(self.forms):
+        if kind == "risk_flag" and (
+            word_set("solicited") & set(self.forms) or {"no", "without", "not"} & set(before)
+        ):  # fmt: skip
             return True
         # What one person sees coming is no fact.
         if kind in ("move", "factor") and word_set("said") & set(self.forms) and (
@@ -1170,6 +1525,9 @@ class _Part:
             if form in (",", ";", ":"):
                 continue
             if form in word_set("unsure"):
+                # "In May" is no doubt.
+                if form == "may" and self.tokens[hit.start - len(before) + place].word.is_capital:
+                    continue
                 # "not seen since" is a claim, and "to" only leads a verb.
                 if form == "not" and kind in ("level_since", "rating_count"):
                     continue
@@ -1188,10 +1546,13 @@ class _Part:
     @staticmethod
     def _is_dated(span: Span) -> bool:
         """Whether a span names one day, or none."""
-        return span.is_read and span.name in (None, "day", "on", "yesterday", *WEEKDAYS)
+        name = span.name or "day"
+        return span.is_read and (
+            name in ("day", "on", "yesterday", *WEEKDAYS) or name.startswith(("ago ", "end "))
+        )
 
-    def _day_of_call(self, firms: int) -> tuple[str | None, date | None, str | None]:
-        """Weekday or date of a sentence's only call, and why it is not to be judged."""
+    def _dates_of_call(self) -> list[Hit[tuple[str, str]]]:
+        """Words that say when a call was made."""
         firm = min((m.start for m in self.mentions if m.name.startswith(FIRM)), default=0)
         dated = []
         for window in self.windows:
@@ -1200,14 +1561,28 @@ class _Part:
             is_aside = self.text[:start].rstrip().endswith(("(", "-")) or (
                 start < firm and ":" in self.text[start:firm]
             )
-            if window.label[1] in ("date", "weekday", "yesterday") and not is_aside:
+            said = self.forms[window.start : window.end]
+            is_period = window.label[1] == "named" or said == ["today"] or (
+                window.label[1] in ("week", "month") and bool(self._span(window).period)
+            )  # fmt: skip
+            if (window.label[1] in _DAYS or is_period) and not is_aside:
                 dated.append(window)
-        if not dated:
-            return None, None, None
-        span = self._span(dated[0])
-        if firms > 1 or not self._is_dated(span):
-            return None, None, "window_not_supported"
-        return span.name, span.stated_on, None
+        return dated
+
+    def _day_of_call(self, firms: int) -> tuple[Span, str | None]:
+        """When a sentence's only call was made, and why it is not to be judged."""
+        if not self.dates_of_call:
+            return Span(None), None
+        span = self._span(self.dates_of_call[0])
+        if self.forms[self.dates_of_call[0].start] == "today":
+            span = span._replace(name="today")
+        is_by_month = span.period or span.name == "today" or (span.name or "").startswith("in ")
+        if firms > 1 or len(self.dates_of_call) > 1 or not (
+            (self._is_dated(span) or (is_by_month and span.is_read))
+            and not (span.name or "").startswith("ago ")
+        ):  # fmt: skip
+            return Span(None), "window_not_supported"
+        return span, None
 
     def _is_denied(self, place: int) -> bool:
         """Whether the words before a place say that what follows is not so."""
@@ -1322,6 +1697,7 @@ class _Part:
             self.forms[place] in word_set("skipped") or self.forms[place].endswith("ly")
             or self.forms[place] in (*WEEKDAYS, "yesterday")
             or (self.forms[place] == "on" and self.forms[place + 1] in WEEKDAYS)
+            or self._is_of_the_span(place)
         ):  # fmt: skip
             place -= 1
         if place < 0:
@@ -1334,7 +1710,8 @@ class _Part:
                 return self._named(place, subject)
             if form == "," or kind != "move":
                 return self._spoken_of(hit, subject)
-            return self._spoken_of(hit, subject) if form == "and" else None
+            goes_on = form == "and" or self.forms[place - 1 : place + 1] == [",", "but"]
+            return self._spoken_of(hit, subject) if goes_on else None
         if form in word_set("not_price") | word_set("not_company"):
             return None
         # "Profits at Bristol Myers down 47%" is of profits.
@@ -1345,6 +1722,15 @@ class _Part:
         if form in word_set("share"):
             return self._named(place - 1, subject, generic=True)
         return self._named(place, subject)
+
+    def _is_of_the_span(self, place: int) -> bool:
+        """Whether a word is one of "the day" in "ended the day up 10%"."""
+        if self.forms[place] == "the":
+            place += 1
+        said = self.forms[max(0, place - 2) : place + 1]
+        return len(said) == 3 and said[0] in word_set("closing") and said[1] == "the" and (
+            said[2] in ("day", "session", "week", "month", "quarter", "year")
+        )  # fmt: skip
 
     def _named(self, place: int, subject: str | None, *, generic: bool = False) -> str | None:
         """Who is named at a place: a ticker, "" for an unknown name, None for a common noun."""
@@ -1538,6 +1924,25 @@ class _Part:
             ):  # fmt: skip
                 end += 1
             is_read = not lead or lead[-1] not in word_set("not_on")
+        elif name == "years":
+            name = f"{12 * number} months"
+        elif name == "quarter":
+            name = f"quarter {_ORDINALS.index(token.word.form)}"
+        elif name == "ago":
+            unit = {"day": "days", "week": "weeks", "month": "months", "year": "years"}[
+                self.forms[end - 2].rstrip("s")
+            ]
+            name = f"ago {number or 1} {unit}"
+            is_read = not {"from", "than", "with", "versus", "vs", "against", "to"} & set(lead)
+        elif name == "end":
+            ended = _MONTHS.get(self.forms[end - 1])
+            name, year = ("end month" if ended else "end year"), None
+            following = self.tokens[end - 1 : end + 1][1 if ended else 0 :]
+            if following and following[0].shape == "#y":
+                year = int(following[0].value or 0)
+                end += 1 if ended else 0
+            period = "last" if self.forms[end - 1] == "year" else ""
+            stated_on = date(year or 1, ended or 1, 1) if ended or year else None
         elif name == "weekday":
             name = token.word.form
             behind = end + (self.forms[end : end + 1] == [","])
@@ -1578,6 +1983,16 @@ class _Part:
             if found is None and form in _MONTHS:
                 return date(1, _MONTHS[form], 1)
         return found
+
+    def hour_after(self, place: int) -> str:
+        """Whether what stands behind a place is before the open or after the close; else ""."""
+        for lead, mark in pairwise(range(place, min(place + 8, len(self.forms)))):
+            behind = set(self.forms[mark : mark + 3])
+            if self.forms[lead] == "after" and behind & {"close", "bell", "hours", "closes"}:
+                return "after close"
+            if self.forms[lead] == "before" and behind & {"open", "bell", "opens", "opening"}:
+                return "before open"
+        return ""
 
     def date_after(self, place: int) -> tuple[date | None, str]:
         """The day, month or year named within four words, and which of these it is."""
@@ -1640,7 +2055,7 @@ class _Part:
                 (t for t in own or self.tokens if t.shape == "#$" and t.value == call.target), None
             )
             unit = call.target_currency or (amount.unit if amount else "USD")
-            if call.grade is None and {"rate", "rates", "rated"} & set(self.forms) and (
+            if call.grade is None and word_set("keeping") & set(self.forms) and (
                 len({m.name for m in self.mentions if m.name.startswith(FIRM)}) == 1
             ):  # fmt: skip
                 printed = self._grades_between(0, len(self.text))
@@ -1652,16 +2067,27 @@ class _Part:
             )  # fmt: skip
             step = amount.step if amount else 1.0
             start, end = self._said_by(call.firm, amount)
+            by = self._changed_by(firms=len({m.name for m in raters}))
             found.append(
                 Claim(
                     kind, call.ticker, call.action or "", "equal", call.target, None, step, unit,
                     None, None, "", self.sentence.number, start, end,
                     firm=call.firm, grade=call.grade, prior=call.prior_target,
                     prior_grade=call.prior_grade, change=self._change_of_target(call),
+                    second=by.value if by else None, second_unit=by.unit if by else "",
+                    second_step=by.step if by else 1.0,
                 )
             )  # fmt: skip
         found += self._of_a_list(found, raters, by_firm, subject)
         return found
+
+    def _changed_by(self, firms: int) -> Token | None:
+        """By how much a sentence of one firm says its target changed: "by $28", "by 6%"."""
+        told = [
+            token for place, token in enumerate(self.tokens)
+            if token.shape in ("#$", "#%") and self.forms[place - 1 : place] == ["by"]
+        ]  # fmt: skip
+        return told[0] if firms == 1 and len(told) == 1 else None
 
     def _change_of_target(self, call: broker_calls.Call) -> str:
         """The way a target went by the words: up, down or same; "" where they do not say."""
@@ -1783,6 +2209,8 @@ _NEEDS = {
     "upside": "pct", "market_cap": "money", "multiple": "num", "dividend_yield": "pct",
     "dividend": "money", "volatility": "pct", "beta": "num", "rsi": "num", "drawdown": "pct",
     "moving_average": "num", "analyst_count": "count", "price": "money", "move": "pct",
+    "price_range": "money", "session_level": "money", "price_change": "money",
+    "shares_traded": "count", "mean_score": "num", "eps": "money",
 }  # fmt: skip
 
 _Details = tuple[str, float | None, str, date | None, str | None]
@@ -1814,6 +2242,9 @@ def _details(
                  "underweight"}  # fmt: skip
         return (named, None, "label", None, named) if named in known else None
     if kind == "rating_count":
+        # "48 rate it a buy and six a hold" has two numbers.
+        if "and" in forms[1:]:
+            return None
         # The second number of "48 of 54 analysts".
         if part.forms[hit.start - 1 : hit.start] == ["of"] and inside[0].shape == "#":
             return None
@@ -1832,11 +2263,36 @@ def _details(
         return None if value is None or value > 200 or is_of_some else ()
     if kind == "short_interest":
         return _numbered(inside, "pct" if argument == "short_share_of_float" else "num", argument)
+    if kind == "streak":
+        ordinal = next((f for f in forms if f in _ORDINALS), None)
+        if ordinal:
+            return argument, float(_ORDINALS.index(ordinal)), "ordinal", None, None
+        days = next((t.value for t in inside if t.shape == "#"), None)
+        return (argument, days, "count", None, None) if days else None
+    if kind == "price_change":
+        return None if (value or 0) > 1e5 else ()
+    if kind == "revision_count":
+        acts = next((t.value for t in inside if t.value is not None), 0.0)
+        return argument, acts, "count", None, None
+    if kind == "shares_traded":
+        is_other = any(f.startswith(("premarket", "pre-market", "after-hours")) for f in part.forms)
+        return () if (value or 0) >= 1e4 and not is_other else None
+    if kind == "mean_score":
+        lead = set(part.forms[max(0, hit.start - 3) : hit.start])
+        is_named = not lead.isdisjoint(("mean", "average", "consensus"))
+        return () if is_named and value is not None and 1 <= value <= 5 else None
+    if kind in ("session_level", "price_range") and (
+        word_set("not_price") & set(part.forms) or ("week" in forms and argument != "52w")
+        or {"week", "52-week", "record"} & set(part.forms[max(0, hit.start - 1) : hit.start])
+    ):  # fmt: skip
+        return None
     if kind == "volume":
         said = next((t for t in inside if t.shape == "#x"), None)
         by_word = {"double": 2.0, "doubled": 2.0, "twice": 2.0, "triple": 3.0, "tripled": 3.0}
         told = said.value if said else next((by_word[f] for f in forms if f in by_word), None)
         return ("", told, "x", None, None) if told else None
+    if kind == "moving_average" and any(t.shape == "#$" for t in inside):
+        return None
     if kind == "moving_average":
         return (f"{argument} {int(value or 0)}", value, "sessions", None, None) if value else None
     if kind == "price":
@@ -1867,6 +2323,9 @@ def _details(
         said = next((t for t in part.tokens[hit.end : hit.end + 4] if t.shape == "#%"), None)
         if said is not None and part.forms[part.tokens.index(said) - 1] in ("from", "above", "up"):
             return None
+        said = said or next((t for t in inside if t.shape == "#%"), None)
+        if forms[-1] in _MONTHS and not word_set("estimate") & set(part.forms[: hit.start]):
+            return None
         near = set(part.forms[max(0, hit.start - 5) : hit.end + 8])
         if {"revenue", "revenues", "sales"} & near and not {"eps", "earnings", "profit"} & near:
             return None
@@ -1875,7 +2334,7 @@ def _details(
         if "call" in part.forms or "webcast" in part.forms:
             return None
         day, _ = part.date_after(hit.end - 2)
-        return (argument, None, "", day, None) if day else None
+        return (part.hour_after(hit.end), None, "", day, None) if day else None
     if kind == "listing":
         named = forms[-1]
         return named, None, "", None, named
@@ -1908,6 +2367,8 @@ _CODES = {
 def _opinions(part: _Part, said: str, has_claims: bool) -> list[Opinion]:
     number = part.sentence.number
     forms = part.forms
+    if not part.asked_from and not has_claims:
+        return [Opinion(said, "question", number)]
     causes = [p for p, f in enumerate(forms) if f in word_set("cause") and p > 0]
     if has_claims:
         if not causes:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache, cached_property
+from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias
 
 import duckdb
@@ -45,7 +46,9 @@ _UNDERSTATED = 1.25
 _CLUSTER_TOLERANCE = 0.02
 _STALE_DAYS = 400
 # Kinds whose judges know what a day beside them is of.
-_OF_A_DAY = frozenset(("high_52w", "record", "news_event", "earnings_surprise"))
+_OF_A_DAY = frozenset(
+    ("high_52w", "record", "news_event", "earnings_surprise", "eps", "dividend")
+)  # fmt: skip
 # Days that hold all bars a row of momentum rests on.
 _MOMENTUM_DAYS = 660
 _NEWS_DAYS = 45
@@ -244,17 +247,21 @@ def judge(facts: Facts, claim: Claim) -> Verdict:
     if claim.unread:
         return _answer(claim, NOT_CHECKABLE, reason=claim.unread)
     try:
-        if claim.day and claim.kind not in _OF_A_DAY and facts.place_of(
-            replace(claim, window=claim.day[0], stated_on=claim.day[1])
-        ) != facts.last:  # fmt: skip
-            raise _NotCheckable("day_not_supported")
+        if claim.day and claim.kind not in _OF_A_DAY and claim.change != "closed":
+            place = facts.place_of(replace(claim, window=claim.day[0], stated_on=claim.day[1]))
+            if place != facts.last:
+                # What names its own day is judged by what was known at that day's end.
+                facts = facts.then(place)
         told = judges[claim.kind](facts, claim)
     except _NotCheckable as reason:
         return _answer(claim, NOT_CHECKABLE, reason=str(reason))
     # What was read of a call is false whatever number stands beside it; words may change it all.
-    is_number = all(part.lstrip("$€£¥₹+-")[:1].isdigit() for part in claim.left.split(" … "))
+    is_beside = all(
+        part.lstrip("$€£¥₹+-")[:1].isdigit() or part in word_set("mood")
+        for part in claim.left.split(" … ")
+    )
     if claim.left and not (
-        told.verdict == CONTRADICTED and claim.kind in CALL_KINDS and is_number
+        told.verdict == CONTRADICTED and claim.kind in CALL_KINDS and is_beside
     ):  # fmt: skip
         return _answer(
             claim, NOT_CHECKABLE, found=told.found, basis=told.basis,
@@ -271,7 +278,8 @@ def _dated(facts: Facts, claim: Claim) -> Claim:
     told = claim.stated_on
     if told is None or told.year > 1:
         return claim
-    latest = facts.session + timedelta(days=305 if claim.kind == "earnings_date" else 0)
+    is_ahead = claim.kind == "earnings_date" and claim.change != "past"
+    latest = facts.session + timedelta(days=305 if is_ahead else 0)
     for year in range(latest.year, latest.year - 5, -1):
         if told.month == 2 and told.day == 29 and not calendar.isleap(year):
             continue
@@ -322,8 +330,12 @@ def _weigh(
     earlier: Iterable[Basis] = (),
     note: str | None = None,
     within: tuple[float, float] | None = None,
+    excluded: Sequence[Basis] = (),
 ) -> Verdict:
-    """Compare a claim with its bases, the first being what it means unless it says otherwise."""
+    """Compare a claim with its bases, the first being what it means unless it says otherwise.
+
+    Of bases its words have `excluded` the one that fits is named.
+    """
     bases = [basis for basis in bases if basis.value is not None]
     if not bases:
         raise _NotCheckable("no_data")
@@ -356,10 +368,20 @@ def _weigh(
                 evidence=(*bases[0].evidence, *former.evidence), within=within,
                 note="; ".join(filter(None, (note, told))),
             )  # fmt: skip
+    other = next((b for b in excluded if b.value is not None and fits(b.value)), None)
+    if other is not None:
+        note = "; ".join(filter(None, (note, f"it fits the {other.name}")))
     return _answer(
         claim, CONTRADICTED, found=bases[0].value, basis=bases[0].name,
         evidence=bases[0].evidence, note=note, bases=bases, within=within,
     )  # fmt: skip
+
+
+def _split_basis(claim: Claim, bases: Sequence[Basis]) -> tuple[list[Basis], list[Basis]]:
+    """Bases of the price the claim says it is of, and the others."""
+    mark = {"close": "close", "extreme": "intraday"}.get(claim.basis)
+    own = [b for b in bases if mark is None or mark in b.name]
+    return own, [b for b in bases if b not in own]
 
 
 def _shown(claim: Claim, value: Any) -> str:
@@ -528,6 +550,8 @@ class Facts:
             day = self.bars[before].session if before is not None else self.day
         elif claim.window == "on" and claim.stated_on:
             day = claim.stated_on
+        elif claim.window and claim.window.startswith(("ago ", "end ")):
+            return self._place_before(claim)
         else:
             return self.last
         place = self.at(day)
@@ -536,6 +560,64 @@ class Facts:
         if place is None or self.bars[place].session != day:
             raise _NotCheckable("no_session")
         return place
+
+    def _place_before(self, claim: Claim) -> int:
+        """Place of the newest bar up to a day counted back, or to the end of a month or year."""
+        mark, _, rest = (claim.window or "").partition(" ")
+        if mark == "ago":
+            number, _, unit = rest.partition(" ")
+            count = int(number)
+            if count > 600:
+                raise _NotCheckable("history_too_short")
+            day = (
+                self.day - timedelta(days=count * (7 if unit == "weeks" else 1))
+                if unit in ("days", "weeks")
+                else _months_before(self.day, count * (12 if unit == "years" else 1))
+            )
+        elif claim.stated_on is not None:
+            day = _period_end(claim.stated_on, rest)
+        else:
+            day = date(self.day.year - 1, 12, 31)
+        if day > self.session:
+            raise _NotCheckable("in_the_future")
+        place = self.at(day)
+        if place is None or (day - self.bars[place].session).days > 7:
+            raise _NotCheckable("history_too_short")
+        return place
+
+    def days_of(self, claim: Claim) -> tuple[date, date]:
+        """First and last day of the time a claim names: a day, a week, a month."""
+        if claim.window == "on" and claim.stated_on:
+            return claim.stated_on, claim.stated_on
+        if claim.window in ("today", "yesterday"):
+            day = self.day - timedelta(days=claim.window == "yesterday")
+            return day, day
+        if claim.window in ("week", "month"):
+            first, until = _period_begin(self.day, claim.window), self.day
+            if claim.period == "last":
+                until = first - timedelta(days=1)
+                first = _period_begin(until, claim.window)
+            return first, until
+        if (claim.window or "").startswith("in "):
+            month = int((claim.window or "")[3:])
+            first = claim.stated_on or date(self.day.year - (month > self.day.month), month, 1)
+            return first, _period_end(first, "month")
+        day = self.bars[self.place_of(claim)].session
+        return day, day
+
+    def then(self, place: int) -> Facts:
+        """What was known of the company when the session after a bar opened, or at the moment."""
+        day = self.bars[place].session
+        found = self.rows(
+            "select d.next_opens_at from staging.stg_calendar_days as d "
+            "inner join staging.stg_listings as l on l.exchange = d.exchange "
+            "where l.ticker = ? and d.day = ? and d.is_session",
+            self.ticker, day,
+        )  # fmt: skip
+        if not found or found[0][0] is None:
+            raise _NotCheckable("no_session")
+        known_by = min(self.moment, found[0][0] - timedelta(microseconds=1))
+        return Facts(self.con, self.ticker, known_by, self.past, day)
 
     @cached_property
     def day_note(self) -> str | None:
@@ -851,6 +933,16 @@ def _spans(facts: Facts, claim: Claim, last: int) -> _Spans:
         name = window if count == "year" else f"month of {begin:%Y-%m}"
         until_last = last if ended is None else min(last, ended)
         return [(name, facts.at(begin - timedelta(days=1)), until_last)]
+    if count == "quarter":
+        number = int(unit)
+        year = day.year - (3 * number - 2 > day.month)
+        begin, until = (
+            date(year, 3 * number - 2, 1),
+            _period_end(date(year, 3 * number, 1), "month"),
+        )
+        ended = facts.at(until)
+        name = f"{begin} to {min(until, day)}"
+        return [(name, facts.at(begin - timedelta(days=1)), last if until > day else ended)]
     if window == "since" and claim.stated_on:
         since: _Spans = [
             (f"since {claim.stated_on}", facts.at(claim.stated_on - timedelta(days=1)), last)
@@ -881,7 +973,12 @@ def _move(facts: Facts, claim: Claim) -> Verdict:
                 on = facts.bars[last - back].session
                 earlier.append(Basis(f"on {on}", basis.value, basis.evidence))
     note = facts.day_note if last == facts.last else None
-    found = _weigh(claim, bases, earlier=earlier, note=note)
+    bases, excluded = _split_basis(claim, bases)
+    if claim.operator in ("over", "under") and not claim.basis and claim.window != "intraday":
+        # Of several readings one is always further: a bound is of the closes.
+        excluded += [b for b in bases if not b.name.endswith(("close", "open, open"))]
+        bases = [b for b in bases if b not in excluded]
+    found = _weigh(claim, bases, earlier=earlier, note=note, excluded=excluded)
     # "The stock is up 94%" names no span.
     if found.verdict == CONTRADICTED and claim.window == "day" and (
         {"up", "down"} & set(claim.text.lower().split())
@@ -898,7 +995,7 @@ def _move(facts: Facts, claim: Claim) -> Verdict:
                 other = _fitting(facts, claim, window, down, last)
                 if other is not None and low <= other <= high:
                     note = "; ".join(filter(None, (note, f"it fits the window {window}")))
-                    return _weigh(claim, bases, earlier=earlier, note=note)
+                    return _weigh(claim, bases, earlier=earlier, note=note, excluded=excluded)
     return found
 
 
@@ -948,16 +1045,43 @@ def _period_end(first: date, precision: str) -> date:
 
 
 def _extreme(facts: Facts, claim: Claim) -> Verdict:
-    """A record, or the extreme of 52 weeks, reached on the day."""
+    """A record, or the extreme of 52 weeks, reached on the day; of a level, also set on that day.
+
+    "Hit a 52-week low of $78.62 on December 11" may be of the year to that day or to the article.
+    """
+    if claim.day is None:
+        return _extreme_at(facts, claim, facts.last)
+    window, day = claim.day
+    found = None
+    if claim.change == "set":
+        # "The low of $78.62 was set on Monday" is of no other day's extreme.
+        day = facts.days_of(replace(claim, window=window, stated_on=day))[0] if (
+            window != "month"
+        ) else day  # fmt: skip
+    elif window != "month":
+        last = facts.place_of(replace(claim, window=window, stated_on=day))
+        found = _extreme_at(facts, claim, last)
+        day = facts.bars[last].session
+        if found.verdict != CONTRADICTED or claim.second is None:
+            return found
+    assert day is not None
+    held = (day, _period_end(day, window))
+    level = _extreme_at(facts, replace(claim, period="level"), facts.last, held)
+    return level if found is None or level.verdict != CONTRADICTED else found
+
+
+def _extreme_at(
+    facts: Facts, claim: Claim, last: int, held: tuple[date, date] | None = None
+) -> Verdict:
+    """A record or an extreme by the bars up to one; a level counts if it was set in days `held`."""
     bars, high = facts.bars, claim.argument == "high"
-    last = facts.last
-    if claim.day:
-        last = facts.place_of(replace(claim, window=claim.day[0], stated_on=claim.day[1]))
     since = _months_before(bars[last].session, 12) if claim.kind == "high_52w" else date.min
     span = [bar for bar in bars[: last + 1] if bar.session >= since]
     if len(span) < 2:
         raise _NotCheckable("history_too_short")
-    bases, levels_told = [], []
+    bases: list[Basis] = []
+    levels_told: list[Basis] = []
+    set_else: list[Basis] = []
     for name, column in (("close", "close"), ("intraday", "high" if high else "low")):
         levels = [getattr(bar, column) for bar in span if getattr(bar, column) is not None]
         if not levels:
@@ -968,7 +1092,18 @@ def _extreme(facts: Facts, claim: Claim) -> Verdict:
         if now and claim.period != "level":
             pair = (_price(bars[last], column), _price(holder, column))
             bases.append(Basis(name, now / best, pair))
-        levels_told.append(Basis(name, best * facts.price_factor, (_price(holder, column),)))
+        of_days = held is None or held[0] <= holder.session <= held[1]
+        (levels_told if of_days else set_else).append(
+            Basis(name, best * facts.price_factor, (_price(holder, column),))
+        )
+        set_on = f"set on {holder.session}"
+    if held is not None and not levels_told:
+        return _answer(
+            claim, CONTRADICTED, found=set_else[0].value, basis=set_else[0].name,
+            evidence=set_else[0].evidence, note=set_on,
+        )  # fmt: skip
+    bases, excluded = _split_basis(claim, bases)
+    levels_told, other_levels = _split_basis(claim, levels_told)
     note = facts.day_note
     if claim.kind == "record":
         note = "; ".join(filter(None, (note, f"history from {bars[0].session} on")))
@@ -984,11 +1119,14 @@ def _extreme(facts: Facts, claim: Claim) -> Verdict:
             )  # fmt: skip
         half = claim.second_step / 2 + 1e-9
         at = _weigh(
-            claim, levels_told, fits=lambda v: bool(abs(v - claim.second) <= half), note=note
-        )
+            claim, levels_told, fits=lambda v: bool(abs(v - claim.second) <= half), note=note,
+            excluded=other_levels,
+        )  # fmt: skip
         if claim.period == "level" or at.verdict == CONTRADICTED:
             return at
-    return _weigh(claim, bases, fits=lambda value: abs(value - 1) < 1e-9, note=note)
+    return _weigh(
+        claim, bases, fits=lambda value: abs(value - 1) < 1e-9, note=note, excluded=excluded
+    )
 
 
 def _price_level(facts: Facts, claim: Claim) -> Verdict:
@@ -1016,7 +1154,112 @@ def _price_level(facts: Facts, claim: Claim) -> Verdict:
                 evidence=(_price(bar), _price(before)),
                 note=f"the close before was {before.close * factor:g}",
             )  # fmt: skip
-    return _weigh(claim, bases, earlier=earlier[::-1], note=note)
+    bases, excluded = _split_basis(claim, bases)
+    if claim.second is not None and at:
+        # "Gained 2.6% to $35": both numbers are of one price.
+        base, half = facts.bars[at - 1].close * factor, claim.second_step / 2 + 1e-9
+        moved = [
+            b for b in bases
+            if b.value is not None and abs(abs(b.value / base - 1) - claim.second) <= half
+        ]  # fmt: skip
+        excluded += [b for b in bases if b not in moved]
+        bases = moved or bases[:1]
+    return _weigh(claim, bases, earlier=earlier[::-1], note=note, excluded=excluded)
+
+
+def _price_change(facts: Facts, claim: Claim) -> Verdict:
+    """How much money the close, or else the session's extreme, moved from the close before."""
+    at, factor = facts.place_of(claim), facts.price_factor
+    if not at:
+        raise _NotCheckable("history_too_short")
+    bar, before = facts.bars[at], facts.bars[at - 1]
+    sign = 1 if claim.argument == "up" else -1
+    if claim.unit != facts.currency:
+        change = sign * (bar.close - before.close) * factor
+        return _other_currency(facts, claim, change, facts.currency or "?", (_price(bar),))
+    bases = []
+    for name, column in (("close", "close"), ("intraday", "high" if sign > 0 else "low")):
+        level = getattr(bar, column)
+        if level is not None:
+            pair = (_price(before), _price(bar, column))
+            bases.append(Basis(f"day, {name}", sign * (level - before.close) * factor, pair))
+    bases, excluded = _split_basis(claim, bases)
+    if claim.operator in ("over", "under"):
+        bases = bases[:1]
+    note = facts.day_note if at == facts.last else None
+    return _weigh(claim, bases, note=note, excluded=excluded)
+
+
+def _session_level(facts: Facts, claim: Claim) -> Verdict:
+    """The high or low of a session."""
+    at = facts.place_of(claim)
+    bar = facts.bars[at]
+    level = getattr(bar, claim.argument)
+    if level is None:
+        raise _NotCheckable("no_data")
+    told = (_price(bar, claim.argument),)
+    value = level * facts.price_factor
+    if claim.unit != facts.currency:
+        return _other_currency(facts, claim, value, facts.currency or "?", told)
+    note = facts.day_note if at == facts.last else None
+    return _weigh(claim, [Basis(f"intraday {claim.argument}", value, told)], note=note)
+
+
+def _price_range(facts: Facts, claim: Claim) -> Verdict:
+    """Low and high of a session, or of 52 weeks by sessions' extremes or closes."""
+    at = facts.place_of(claim)
+    bars, factor = facts.bars, facts.price_factor
+    since = _months_before(bars[at].session, 12)
+    span = (
+        [b for b in bars[: at + 1] if b.session >= since] if claim.argument == "52w" else [bars[at]]
+    )
+    bases = []
+    for name, low, high in (("extremes", "low", "high"), ("closes", "close", "close")):
+        known = [b for b in span if getattr(b, low) is not None and getattr(b, high) is not None]
+        if known and (name == "extremes" or claim.argument == "52w"):
+            least = min(known, key=attrgetter(low))
+            most = max(known, key=attrgetter(high))
+            value = [getattr(least, low) * factor, getattr(most, high) * factor]
+            bases.append(
+                Basis(f"sessions' {name}", value, (_price(least, low), _price(most, high)))
+            )
+    if bases and claim.unit != facts.currency:
+        first = bases[0]
+        return _other_currency(facts, claim, first.value[0], facts.currency or "?", first.evidence)
+    stated, half = (claim.value or 0.0, claim.high or 0.0), claim.step / 2 + 1e-9
+
+    def fits(value: Any) -> bool:
+        return all(abs(a - b) <= half for a, b in zip(value, stated, strict=True))
+
+    note = facts.day_note if at == facts.last else None
+    return _weigh(claim, bases, fits=fits, note=note)
+
+
+def _streak(facts: Facts, claim: Claim) -> Verdict:
+    """Sessions in a row whose close rose, or fell, up to the one the claim is of."""
+    at, sign = facts.place_of(claim), 1 if claim.argument == "up" else -1
+    first = at
+    while first and sign * (facts.bars[first].close - facts.bars[first - 1].close) > 0:
+        first -= 1
+    found = float(at - first)
+    evidence = tuple(_price(bar) for bar in facts.bars[first : at + 1][-20:])
+    stated = claim.value or 0.0
+
+    def fits(value: float) -> bool:
+        return value == stated if claim.unit == "ordinal" else value >= stated
+
+    note = facts.day_note if at == facts.last else None
+    if fits(found) and found > stated:
+        note = "; ".join(filter(None, (note, "understated")))
+    return _weigh(claim, [Basis("closes in a row", found, evidence)], fits=fits, note=note)
+
+
+def _shares_traded(facts: Facts, claim: Claim) -> Verdict:
+    at = facts.place_of(claim)
+    bar = facts.bars[at]
+    value = bar.volume / facts.split_factor if bar.volume is not None else None
+    note = facts.day_note if at == facts.last else None
+    return _weigh(claim, [Basis("volume", value, (_price(bar, "volume"),))], note=note)
 
 
 def _other_currency(
@@ -1090,6 +1333,11 @@ def _rating_count(facts: Facts, claim: Claim) -> Verdict:
     row, what = facts.consensus, claim.argument
     plain = facts.consensus_basis(f"{what}_count")
     firms = None if what.startswith("strong_") else facts.consensus_basis(f"firm_{what}_count")
+    if claim.second is not None and firms is not None:
+        whole = facts.consensus_basis("firm_count")
+        of_whole = Basis(f"{firms.name} of firm_count", [firms.value, whole.value], firms.evidence)
+        stated = [claim.value, claim.second]
+        return _weigh(claim, [of_whole], fits=lambda found: bool(found == stated))
     bases = [plain]
     strong = row.get(f"strong_{what}_count")
     if plain.value is not None and strong:
@@ -1122,7 +1370,48 @@ def _target_extreme(facts: Facts, claim: Claim) -> Verdict:
     return _counted(*names)(facts, claim)
 
 
+def _target_position(facts: Facts, claim: Claim) -> Verdict:
+    """On which side of the average target the close is."""
+    bar = facts.bars[facts.place_of(claim)]
+    bases = []
+    for name in ("snapshot_target_mean", "target_median", "target_mean", "snapshot_target_median"):
+        target = facts.consensus_basis(name)
+        if target.value is not None:
+            ratio = bar.close / target.value
+            bases.append(Basis(f"close over {name}", ratio, (_price(bar), *target.evidence)))
+    low = claim.argument == "low"
+    sides = {basis.value < 1 for basis in bases}
+    if len(sides) > 1:
+        raise _NotCheckable("averages_differ")
+    return _weigh(
+        claim, bases[:1], fits=lambda v: bool(v < 1 if low else v > 1), note=facts.day_note
+    )
+
+
+def _revision_count(facts: Facts, claim: Claim) -> Verdict:
+    """Upgrades, downgrades, raises or cuts of targets in 30 or 90 days."""
+    days = {"30 days": 30, "month": 30, "90 days": 90, "3m": 90}.get(claim.window or "")
+    if days is None or claim.period:
+        raise _NotCheckable("window_not_supported")
+    basis = facts.consensus_basis(f"{claim.argument}_{days}d")
+    return _weigh(claim, [basis])
+
+
 def _upside(facts: Facts, claim: Claim) -> Verdict:
+    if claim.grade is not None and claim.firm is not None:
+        raise _NotCheckable("rank_not_read")
+    if claim.grade == "median":
+        medians = ("upside_median", "snapshot_upside_median")
+        return _weigh(claim, [facts.consensus_basis(n) for n in medians], note=facts.day_note)
+    if claim.grade is not None:
+        bar, bases = facts.bars[facts.last], []
+        for layer in ("snapshot_", ""):
+            target = facts.consensus_basis(f"{layer}target_{claim.grade}")
+            if target.value is not None:
+                value = target.value / bar.close - 1
+                evidence = (*target.evidence, _price(bar))
+                bases.append(Basis(f"{target.name} over the close", value, evidence))
+        return _weigh(claim, bases, note=facts.day_note)
     if claim.firm is not None:
         return _upside_of_firm(facts, claim)
     names = ("snapshot_upside_mean", "upside_median", "snapshot_upside_median", "upside_mean")
@@ -1213,7 +1502,7 @@ def _way(before: float, now: float) -> str:
 
 def _call(facts: Facts, claim: Claim) -> Verdict:
     scores = _grade_scores()
-    day = facts.bars[facts.place_of(claim)].session if claim.window else None
+    days = facts.days_of(claim) if claim.window else None
 
     def grade_fits(call: dict[str, Any]) -> bool | None:
         """True for the same word, None for an equal score, False else."""
@@ -1250,6 +1539,15 @@ def _call(facts: Facts, claim: Claim) -> Verdict:
             return bool(call["action"] == claim.argument)
         if claim.argument == "init" and call["action"] not in (None, "init"):
             return False
+        if claim.second is not None and call["told_target"] is not None:
+            base = call["prior_target"] if call["prior_target"] is not None else (
+                call["last_target"]
+            )  # fmt: skip
+            if base:
+                by = abs(call["told_target"] - base)
+                by = by / base if claim.second_unit == "fraction" else amount(by, call) or 0.0
+                if abs(by - claim.second) > claim.second_step / 2 + 1e-9:
+                    return False
         if claim.change in ("up", "down", "same") and call["told_target"] is not None:
             before = call["prior_target"] if call["prior_target"] is not None else (
                 call["last_target"]
@@ -1281,7 +1579,7 @@ def _call(facts: Facts, claim: Claim) -> Verdict:
     def fits(call: dict[str, Any]) -> bool:
         return (
             grade_fits(call) is not False and target_fits(call) and currency_fits(call)
-            and change_fits(call) and (day is None or call["graded_on"] == day)
+            and change_fits(call) and (days is None or days[0] <= call["graded_on"] <= days[1])
         )  # fmt: skip
 
     def shown(call: dict[str, Any]) -> dict[str, Any]:
@@ -1300,7 +1598,7 @@ def _call(facts: Facts, claim: Claim) -> Verdict:
         known = call["prior_target"] is not None or call["last_target"] is not None
         if claim.change and (claim.change == "mixed" or not known):
             raise _NotCheckable("change_not_known")
-        if claim.prior is not None and not known:
+        if (claim.prior is not None or claim.second is not None) and not known:
             raise _NotCheckable("change_not_known")
         same = grade_fits(call)
         return _answer(
@@ -1334,6 +1632,9 @@ def _call(facts: Facts, claim: Claim) -> Verdict:
             if (facts.session - call["graded_on"]).days > 365:
                 break
             return supported(call, "the firm's newest call", note)
+    for call in own if days is not None else ():
+        if fits(call):
+            return supported(call, f"the firm's call of {call['graded_on']}", None)
     for call in own:
         if fits(call):
             told = f"true from {call['graded_on']}, replaced on {own[0]['graded_on']}"
@@ -1354,8 +1655,9 @@ def _call(facts: Facts, claim: Claim) -> Verdict:
                 if before is not None
                 else (f"its action was {newest_call['action']!r}")
             )
-    elif day is not None and target_fits(newest_call):
-        note = f"dated {newest_call['graded_on']}, not {day}"
+    elif days is not None and target_fits(newest_call):
+        said = days[0] if days[0] == days[1] else f"{days[0]} to {days[1]}"
+        note = f"dated {newest_call['graded_on']}, not {said}"
     if not currency_fits(own[0]) and not any(target_fits(call) for call in own):
         raise _NotCheckable("another_currency")
     if not currency_fits(own[0]):
@@ -1514,36 +1816,36 @@ def _moving_average(facts: Facts, claim: Claim) -> Verdict:
 
 
 def _drawdown(facts: Facts, claim: Claim) -> Verdict:
+    """How far the close is from a peak, or from the low of 52 weeks, of the level stated if one is.
+
+    The extreme is of closes or of sessions' highs and lows.
+    """
     bars, last = facts.bars, facts.last
-    bases = []
-    if claim.argument == "low":
-        since = _months_before(bars[last].session, 12)
-        for column in ("close", "low"):
-            lows = [b for b in bars[: last + 1] if b.session >= since and getattr(b, column)]
-            base = min(lows, key=lambda bar: getattr(bar, column))
-            above = bars[last].close / getattr(base, column) - 1
-            pair = (_price(bars[last]), _price(base, column))
-            bases.append(Basis(f"52 weeks, {column}", above, pair))
-        return _weigh(claim, bases, note=facts.day_note)
-    spans = (("52 weeks", _months_before(bars[last].session, 12)), ("all history", date.min))
+    is_low = claim.argument == "low"
+    spans = [("52 weeks", _months_before(bars[last].session, 12))]
+    if not is_low:
+        spans.append(("all history", date.min))
+    bases: list[Basis] = []
+    excluded: list[Basis] = []
+    half = claim.second_step / 2 + 1e-9
     for name, since in spans:
         span = [bar for bar in bars[: last + 1] if bar.session >= since]
-        top = max(span, key=lambda bar: bar.close)
-        bases.append(
-            Basis(
-                f"{name}, close",
-                1 - bars[last].close / top.close,
-                (_price(bars[last]), _price(top)),
+        for column in ("close", "low" if is_low else "high"):
+            known = [bar for bar in span if getattr(bar, column)]
+            if not known:
+                continue
+            extreme = (min if is_low else max)(known, key=attrgetter(column))
+            level = getattr(extreme, column)
+            away = abs(bars[last].close / level - 1)
+            label = column if is_low or column == "close" else "intraday high"
+            pair = (_price(bars[last]), _price(extreme, column))
+            is_stated = claim.second is None or (
+                abs(level * facts.price_factor - claim.second) <= half
             )
-        )
-        highs = [bar for bar in span if bar.high]
-        if highs:
-            peak = max(highs, key=lambda bar: bar.high or 0)
-            below = 1 - bars[last].close / (peak.high or 1)
-            bases.append(
-                Basis(f"{name}, intraday high", below, (_price(bars[last]), _price(peak, "high")))
-            )
-    return _weigh(claim, bases, note=facts.day_note)
+            (bases if is_stated else excluded).append(Basis(f"{name}, {label}", away, pair))
+    if not bases:
+        raise _NotCheckable("level_differs")
+    return _weigh(claim, bases, note=facts.day_note, excluded=excluded)
 
 
 def _short_interest(facts: Facts, claim: Claim) -> Verdict:
@@ -1604,7 +1906,8 @@ def _earnings_surprise(facts: Facts, claim: Claim) -> Verdict:
         return bool(low <= abs(surprise) <= high)
 
     # A month is that of the period's end or of its results.
-    found_by = _weigh(claim, bases if claim.day else bases[:1], fits=fits, earlier=bases[1:])
+    earlier = () if claim.period == "last" else bases[1:]
+    found_by = _weigh(claim, bases if claim.day else bases[:1], fits=fits, earlier=earlier)
     if isinstance(found_by.found, tuple):
         whole = claim.second is not None or claim.prior is not None
         said = dict(zip(("surprise", "eps", "estimate"), found_by.found, strict=True))
@@ -1614,6 +1917,28 @@ def _earnings_surprise(facts: Facts, claim: Claim) -> Verdict:
             bases={name: value[0] for name, value in found_by.bases.items()},
         )  # fmt: skip
     return found_by
+
+
+def _eps(facts: Facts, claim: Claim) -> Verdict:
+    """Earnings per share of the newest results known, or of those the claim names."""
+    found = facts.rows(
+        "select row_id, period_end, eps_actual, currency, known_from "
+        "from staging.stg_earnings where ticker = ? and known_from <= ? and eps_actual is not null "
+        "order by period_end desc limit 5",
+        facts.ticker, facts.moment,
+    )  # fmt: skip
+    bases = [
+        Basis(f"period to {period_end}", actual,
+              (Evidence("raw.earnings", row_id, "eps_actual", actual, known_from),))
+        for row_id, period_end, actual, _, known_from in found
+        if _is_named(claim, period_end, known_from)
+    ]  # fmt: skip
+    if not bases:
+        raise _NotCheckable("no_results")
+    code = facts.major(found[0][3])[0] if found[0][3] else facts.currency
+    if code != claim.unit:
+        raise _NotCheckable("another_currency")
+    return _weigh(claim, bases if claim.day else bases[:1], earlier=bases[1:])
 
 
 def _is_named(claim: Claim, period_end: date, known_from: datetime) -> bool:
@@ -1633,12 +1958,19 @@ def _is_named(claim: Claim, period_end: date, known_from: datetime) -> bool:
 def _earnings_date(facts: Facts, claim: Claim) -> Verdict:
     assert claim.stated_on is not None
     day = claim.stated_on
+    if claim.change == "past":
+        return _results_date(facts, claim, day)
     found = facts.rows(
-        "select row_id, announced_from, announced_to, known_from, snapshot_date "
+        "select row_id, announced_from, announced_to, known_from, snapshot_date, timing "
         "from staging.stg_earnings_dates where ticker = ? and known_from <= ? "
         "order by snapshot_date desc, announced_from limit 12",
         facts.ticker, facts.moment,
     )  # fmt: skip
+    if claim.argument and (not found or found[0][5] is None):
+        raise _NotCheckable("hour_not_known")
+    if claim.argument and found[0][5] != claim.argument:
+        evidence = Evidence("raw.earnings_dates", found[0][0], "timing", found[0][5], found[0][3])
+        return _answer(claim, CONTRADICTED, found=found[0][5], basis="timing", evidence=(evidence,))
     told = [
         Basis(
             f"told on {row[4]}", [row[1].date(), (row[2] or row[1]).date()],
@@ -1651,10 +1983,35 @@ def _earnings_date(facts: Facts, claim: Claim) -> Verdict:
     return _weigh(claim, told[:1], fits=lambda v: bool(v[0] <= day <= v[1]), earlier=told[1:])
 
 
+def _results_date(facts: Facts, claim: Claim, day: date) -> Verdict:
+    """Whether results became known on a day that is past, or the day before or after by UTC."""
+    if claim.argument:
+        raise _NotCheckable("hour_not_known")
+    found = facts.rows(
+        "select row_id, eps_actual, known_from from staging.stg_earnings "
+        "where ticker = ? and known_from <= ? and eps_actual is not null "
+        "and pit_quality = 'vendor_stated' order by abs(datediff('day', known_from, ?)) limit 1",
+        facts.ticker, facts.moment, day,
+    )  # fmt: skip
+    if not found or abs((found[0][2].date() - day).days) > 60:
+        raise _NotCheckable("no_results")
+    row_id, actual, known_from = found[0]
+    evidence = (Evidence("raw.earnings", row_id, "eps_actual", actual, known_from),)
+    return _weigh(
+        claim, [Basis("results known", known_from.date(), evidence)],
+        fits=lambda v: bool(abs((v - day).days) <= 1),
+    )  # fmt: skip
+
+
 def _dividend(facts: Facts, claim: Claim) -> Verdict:
     bars, last = facts.bars, facts.last
     since = _months_before(bars[last].session, 12)
     paid = [bar for bar in bars[: last + 1] if bar.dividend and bar.session > since]
+    if claim.kind == "dividend" and claim.day and claim.day[1]:
+        begin, until = claim.day[1], _period_end(claim.day[1], claim.day[0])
+        paid = [bar for bar in paid if begin <= bar.session <= until]
+    elif claim.kind == "dividend" and claim.day:
+        raise _NotCheckable("day_not_supported")
     if not paid:
         raise _NotCheckable("no_dividend")
     evidence = tuple(_price(bar, "dividend") for bar in paid)
@@ -1717,18 +2074,43 @@ def _versus_market(facts: Facts, claim: Claim) -> Verdict:
     ), None)  # fmt: skip
     if index is None:
         raise _NotCheckable("no_index")
-    own = _moves(facts, claim, False, facts.last)
-    theirs = {basis.name: basis for basis in _moves(index, claim, False, index.last)}
-    bases = [
-        Basis(f"{basis.name}, less that of {index.ticker}", basis.value - other.value,
-              (*basis.evidence, *other.evidence))
-        for basis in own
-        if (other := theirs.get(basis.name)) is not None and basis.name.endswith(", close")
-    ]  # fmt: skip
-    up = claim.argument == "up"
-    return _weigh(
-        claim, bases, fits=lambda v: bool(v > 0 if up else v < 0), note=facts.day_note,
-    )  # fmt: skip
+    if claim.window is not None:
+        return _versus(facts, index, claim)
+    # Words that name no span may mean the day or the year: both must say the same.
+    told = [_versus(facts, index, replace(claim, window=window)) for window in ("day", "12m")]
+    if claim.second is not None:
+        of_day = [one for one in told if one.verdict == SUPPORTED]
+        return of_day[0] if of_day else told[0]
+    if told[0].verdict != told[1].verdict:
+        raise _NotCheckable("window_not_stated")
+    return told[0]
+
+
+def _versus(facts: Facts, index: Facts, claim: Claim) -> Verdict:
+    """Whether the close moved more than an index over a span, and that as far as is stated."""
+    at = facts.place_of(claim)
+    there = index.place_of(claim)
+    theirs = {basis.name: basis for basis in _moves(index, claim, False, there)}
+    bases, own_of = [], {}
+    for basis in _moves(facts, claim, False, at):
+        other = theirs.get(basis.name)
+        if other is not None and basis.name.endswith(", close"):
+            evidence = (*basis.evidence, *other.evidence)
+            name = f"{basis.name}, less that of {index.ticker}"
+            bases.append(Basis(name, basis.value - other.value, evidence))
+            own_of[basis.value - other.value] = other.value
+    up, half = claim.argument == "up", claim.second_step / 2 + 1e-9
+
+    def fits(value: float) -> bool:
+        if claim.second is not None and abs(own_of[value] - claim.second) > half:
+            return False
+        return bool(value > 0 if up else value < 0)
+
+    note = facts.day_note
+    if claim.second is not None:
+        said = f"{index.ticker} {100 * next(iter(own_of.values())):+.1f} %"
+        note = "; ".join(filter(None, (note, said)))
+    return _weigh(claim, bases, fits=fits, note=note)
 
 
 def _telling(text: str, ticker: str) -> set[str]:
@@ -1762,11 +2144,21 @@ def _news_event(facts: Facts, claim: Claim) -> Verdict:
     nearest = _reported(facts, claim.text, 1) or _reported(facts, " ".join(claim.words), 2)
     if not nearest:
         raise _NotCheckable("no_news")
-    stories = {row[0]: _Told.of(f"{row[1]} {row[2]}", facts.ticker) for row in facts.news}
+    said, days = claim.text, None
+    if claim.day:
+        # The day is that of the story, by UTC or by New York.
+        said = _DAY_WORDS.sub("", said)
+        days = facts.days_of(replace(claim, window=claim.day[0], stated_on=claim.day[1]))
+    stories = {
+        row[0]: _Told.of(f"{row[1]} {row[2]}", facts.ticker) for row in facts.news
+        if days is None or any(
+            days[0] <= (row[3] - timedelta(hours=hours)).date() <= days[1] for hours in (0, 5)
+        )
+    }  # fmt: skip
     told = [
-        next((one for one in _reported(facts, part, 1) if
+        next((one for one in _reported(facts, part, 1) if one.row_id in stories and
               _Told.of(part, facts.ticker).is_in(stories[one.row_id])), None)
-        for part in _events(claim.text, facts.ticker)
+        for part in _events(said, facts.ticker)
     ]  # fmt: skip
     if told and all(told):
         evidence = list(dict.fromkeys(one for one in told if one))
@@ -1793,6 +2185,11 @@ def _events(text: str, ticker: str) -> list[str]:
 
 
 _LIST = re.compile(r",? and |, ")
+_DAY_WORDS = re.compile(
+    r"\b(?:on )?(?:mon|tues|wednes|thurs|fri)day\b|"
+    r"\b(?:on )?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.? \d{1,2}\b(?:, \d{4})?",
+    re.IGNORECASE,
+)
 _COUNTS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
            "million", "billion", "trillion", "thousand")  # fmt: skip
 
@@ -1887,6 +2284,8 @@ def _risk_flag(facts: Facts, claim: Claim) -> Verdict:
         raise _NotCheckable("flag_not_evaluated")
     for episode, kind, severity, opened_on, closed_on in found:
         is_open = closed_on is None or closed_on > known_to
+        if claim.change == "closed":
+            return _closed_flag(facts, claim, episode, None if is_open else closed_on)
         evidence = [
             Evidence("marts.risk_flags", episode, "opened_on", opened_on, None),
             Evidence("marts.risk_flags", episode, "severity", severity, None),
@@ -1899,10 +2298,24 @@ def _risk_flag(facts: Facts, claim: Claim) -> Verdict:
             )
         if (known_to - closed_on).days <= _STALE_DAYS:
             return _answer(
-                claim, STALE, found=what, basis="closed flag", evidence=evidence,
+                claim, CONTRADICTED if "open" in claim.words else STALE,
+                found=what, basis="closed flag", evidence=evidence,
                 note=f"closed on {closed_on}",
             )  # fmt: skip
     raise _NotCheckable("no_open_flag")
+
+
+def _closed_flag(facts: Facts, claim: Claim, episode: str, closed_on: date | None) -> Verdict:
+    """Whether the newest episode of a flag was closed, and on the day a claim names."""
+    evidence = (Evidence("marts.risk_flags", episode, "closed_on", closed_on, None),)
+    days = facts.days_of(
+        replace(claim, window=claim.day[0], stated_on=claim.day[1])
+    ) if claim.day else None  # fmt: skip
+    is_so = closed_on is not None and (days is None or days[0] <= closed_on <= days[1])
+    return _answer(
+        claim, SUPPORTED if is_so else CONTRADICTED, found=closed_on, basis="closed flag",
+        evidence=evidence,
+    )  # fmt: skip
 
 
 def _opinion(facts: Facts, opinion: Opinion) -> dict[str, Any]:
@@ -1934,4 +2347,8 @@ _JUDGES: dict[str, Callable[[Facts, Claim], Verdict]] = {
     "earnings_surprise": _earnings_surprise, "earnings_date": _earnings_date,
     "listing": _listing, "currency": _currency, "risk_flag": _risk_flag,
     "price": _price_level, "move": _move, "news_event": _news_event,
+    "price_change": _price_change, "price_range": _price_range, "session_level": _session_level,
+    "streak": _streak, "shares_traded": _shares_traded, "revision_count": _revision_count,
+    "mean_score": _counted("snapshot_mean_score", "mean_score"), "eps": _eps,
+    "target_position": _target_position,
 }  # fmt: skip

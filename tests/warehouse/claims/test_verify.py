@@ -311,7 +311,7 @@ def assert_evidence_is_stored(con: duckdb.DuckDBPyConnection, rows: list[dict[st
 
 PLANTED = [
     ("intraday for close", "Alibaba closed up 10% on Wednesday.", "move",
-     "supported_on_other_basis", "intraday"),
+     "contradicted", "intraday"),
     ("window", "Shares have climbed 39% in the past week.", "move", "contradicted", "month"),
     ("size", "The stock lost 12% this month.", "move", "contradicted", None),
     ("target", "Nomura: Buy, $190 target.", "rating_call", "contradicted", None),
@@ -330,7 +330,7 @@ PLANTED = [
     ("peers", "It trades above its peers.", "peers", "contradicted", None),
     ("record", "The stock hit an all-time high.", "record", "contradicted", None),
     ("since", "It reached levels not seen since 2018.", "level_since", None, None),
-    ("closed at", "The stock closed at $166.", "price", "supported_on_other_basis", "intraday"),
+    ("closed at", "The stock closed at $166.", "price", "contradicted", "intraday"),
     ("short", "Short interest is 9.1% of the float.", "short_interest", "contradicted", None),
     ("volume", "Volume was 2.0 times its average.", "volume", "contradicted", None),
     ("surprise", "Alibaba missed estimates by 12%.", "earnings_surprise", "contradicted", None),
