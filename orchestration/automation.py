@@ -245,7 +245,8 @@ def freshness(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipR
     context.update_cursor(json.dumps(now))
     if not changed:
         return dg.SkipReason("All tables stand as they stood.")
-    return dg.SensorResult(asset_events=changed)
+    names = ", ".join(str(one.asset_key.path[-1]) for one in changed)
+    return dg.SensorResult(asset_events=changed, skip_reason=f"The check was told anew of {names}.")
 
 
 def _is_simulated(home: Home) -> bool:
