@@ -110,7 +110,7 @@ def _read_closes(path: Path, stop: Path, told: Path, number: int) -> None:
         assert row is not None and row[0] == row[1], f"a torn read: {row}"
         reads += 1
         # So that the pipeline gets its share of the processors and there is something to read.
-        time.sleep(2 * chance.random())
+        time.sleep(8 * chance.random())
     (told / str(number)).write_text(str(reads))
 
 
