@@ -1,7 +1,7 @@
 """Raw assets: one for each fact table of the raw store, of the same name; each calls `ingest`."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import cache
 
@@ -12,16 +12,15 @@ from pydantic import Field
 from orchestration.inputs import EMPTY, FAULT, INCOMPLETE, RESUME_AT, key
 from orchestration.lock import Writer
 from orchestration.preview import preview
-from warehouse.health import FEEDS, GRACE
+from warehouse.health import FEEDS, Late, in_sentences
 from warehouse.ingest import Ingested, ingest
 from warehouse.news import SCORED_TABLES
-from warehouse.sources.calendars import WEEKEND, longest_closure
 from warehouse.sources.drift import declared
 from warehouse.store import SCHEMA_SQL, SIMULATED, schema
 
 # Whom the schedule asks, and a run that does not say.
 DEFAULT_SOURCE = "yahoo"
-DRIFT_CHECK, ALIVE_CHECK = "schema_drift", "feed_alive"
+DRIFT_CHECK, ALIVE_CHECK, FRESH_CHECK = "schema_drift", "feed_alive", "fresh"
 # What is asked for first, for the days on which a source does not let us ask for all: what matters
 # most, and together what is made of the same answers.
 _FIRST = (
@@ -30,11 +29,6 @@ _FIRST = (
 )
 # The tables whose tickers say which exchanges' sessions are needed.
 _NAMING_TICKERS = ("universe", "securities", "prices", "ratings", "consensus", "news")
-# By the calendar: a session is at most the longest closure after the one before. What a single day
-# misses the digest says the next morning; Dagster's cron policies know of no holidays.
-FRESH = dg.FreshnessPolicy.time_window(
-    fail_window=longest_closure() + GRACE, warn_window=WEEKEND + GRACE
-)
 _LOG_TABLES = ("fetches", "rejects", "batches", "drifts")
 
 
@@ -68,6 +62,8 @@ def _checks(table: str) -> list[dg.AssetCheckSpec]:
     if declared(table):
         what = "The answers have the fields declared in the seed yahoo_fields."
         specs.append(dg.AssetCheckSpec(DRIFT_CHECK, asset=key(table), description=what))
+        what = "It was told of since the last session of each exchange closed, by its calendar."
+        specs.append(dg.AssetCheckSpec(FRESH_CHECK, asset=key(table), description=what))
     if table in FEEDS:
         what = "The feed tells of something new for some ticker, as often as it usually does."
         specs.append(dg.AssetCheckSpec(ALIVE_CHECK, asset=key(table), description=what))
@@ -85,7 +81,6 @@ def _raw_asset(table: str) -> dg.AssetsDefinition:
         deps=[key(name) for name in _after(table)],
         op_tags={"dagster/priority": str(-_FIRST.index(table) if table in _FIRST else -99)},
         check_specs=checks,
-        freshness_policy=FRESH if declared(table) else None,
         metadata={
             "dagster/table_name": f"raw.{table}",
             "dagster/column_schema": dg.TableSchema(
@@ -170,7 +165,32 @@ def _alive_result(done: Ingested) -> dg.AssetCheckResult:
     )
 
 
-_CHECKS = {DRIFT_CHECK: _drift_result, ALIVE_CHECK: _alive_result}
+def _fresh_result(done: Ingested) -> dg.AssetCheckResult:
+    told = in_sentences(done.late)
+    return dg.AssetCheckResult(
+        passed=not told,
+        check_name=FRESH_CHECK,
+        asset_key=key(done.table),
+        severity=dg.AssetCheckSeverity.WARN,
+        description=" ".join(told),
+    )
+
+
+def fresh_now(found: Sequence[Late]) -> Iterator[dg.AssetCheckEvaluation]:
+    """Yield the check `fresh` of each table as time alone makes it, without a run."""
+    for table in filter(declared, schema()):
+        told = in_sentences([one for one in found if one.table == table])
+        yield dg.AssetCheckEvaluation(
+            asset_key=key(table),
+            check_name=FRESH_CHECK,
+            passed=not told,
+            metadata={},
+            severity=dg.AssetCheckSeverity.WARN,
+            description=" ".join(told),
+        )
+
+
+_CHECKS = {DRIFT_CHECK: _drift_result, ALIVE_CHECK: _alive_result, FRESH_CHECK: _fresh_result}
 
 
 def _source(name: str) -> Mapping[str, str]:

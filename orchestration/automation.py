@@ -1,7 +1,7 @@
-"""When things run: the two jobs, the weekday schedule and the three sensors.
+"""When things run: the two jobs, the weekday schedule and the sensors.
 
 The clock pulls, the sensors push. No sensor opens the database: what they need to know stands in
-Dagster's own records and in the folder of the inbox.
+Dagster's own records, in the folder of the inbox and in what the last ingest told of attempts.
 """
 
 import hashlib
@@ -11,16 +11,13 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from datetime import time as dt_time
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import dagster as dg
-import exchange_calendars
 import pandas as pd
 
-from orchestration.assets import DEFAULT_SOURCE, raw_checks
+from orchestration.assets import DEFAULT_SOURCE, fresh_now, raw_checks
 from orchestration.housekeeping import DIGEST, HOUSE_CHECKS, RECORDS
 from orchestration.inputs import (
     FILES,
@@ -34,18 +31,23 @@ from orchestration.inputs import (
     next_refresh,
 )
 from orchestration.lock import bury_the_dead, unfinished
+from warehouse.health import late
 from warehouse.news import SCORED_TABLES
-from warehouse.publish import newest
+from warehouse.publish import newest, reading_attempts
 from warehouse.settings import Home
-from warehouse.sources.calendars import REFERENCE, last_closed_session
+from warehouse.sources.calendars import (
+    ASKED_AT,
+    NEW_YORK,
+    REFERENCE,
+    calendar_reaching,
+    last_closed_session,
+)
 from warehouse.sources.inbox import waiting
 from warehouse.store import schema
 
 # Files that have landed wait this long for others that are still landing, to share their run.
 MOST_PATIENCE_SECONDS = 30.0
 
-_NEW_YORK = "America/New_York"
-_TIME = dt_time(18, 30)
 # The daemon looks at sensors every five seconds; were this five too, every other look would come a
 # moment too early and be passed over.
 _SENSOR_SECONDS = 4
@@ -54,6 +56,8 @@ _RAW = dg.AssetSelection.key_prefixes("raw").materializable()
 _HOUSE = dg.AssetSelection.assets(DIGEST, RECORDS)
 _HOUSE_CHECKS = dg.AssetSelection.checks(*HOUSE_CHECKS)
 _RAW_CHECKS = dg.AssetSelection.checks(*raw_checks())
+# How often the sensor looks whether time has made a table late.
+_FRESH_SECONDS = 300
 # How often the sensor looks whether a source that asked to be left alone may be asked again.
 _RESUME_SECONDS = 30
 _RESUME_PAUSE, _LONGEST_PAUSE = timedelta(hours=1), timedelta(hours=6)
@@ -86,17 +90,17 @@ def with_followers(tables: Iterable[str]) -> list[str]:
 
 def next_scheduled_ingest(now: datetime) -> datetime:
     """Return when the schedule will next find a session to ingest, in New York's time."""
-    today = now.astimezone(ZoneInfo(_NEW_YORK))
-    calendar = exchange_calendars.get_calendar(REFERENCE)
-    first = today.date() if today.time() < _TIME else today.date() + timedelta(days=1)
+    today = now.astimezone(NEW_YORK)
+    first = today.date() if today.time() < ASKED_AT else today.date() + timedelta(days=1)
+    calendar = calendar_reaching(REFERENCE, first)
     day = calendar.date_to_session(pd.Timestamp(first), direction="next").date()
-    return datetime.combine(day, _TIME, ZoneInfo(_NEW_YORK))
+    return datetime.combine(day, ASKED_AT, NEW_YORK)
 
 
 @dg.schedule(
     job=ingest,
-    cron_schedule=f"{_TIME.minute} {_TIME.hour} * * 1-5",
-    execution_timezone=_NEW_YORK,
+    cron_schedule=f"{ASKED_AT.minute} {ASKED_AT.hour} * * 1-5",
+    execution_timezone=NEW_YORK.key,
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
 def weekday_ingest(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
@@ -109,7 +113,7 @@ def weekday_ingest(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.
     """
     if _is_simulated(Home.find()):
         return dg.SkipReason(_SIMULATED)
-    tick = (context.scheduled_execution_time or datetime.now(UTC)).astimezone(ZoneInfo(_NEW_YORK))
+    tick = (context.scheduled_execution_time or datetime.now(UTC)).astimezone(NEW_YORK)
     closed = last_closed_session(tick.astimezone(UTC))
     complete = next((r for r in _whole_ingests(context.instance) if INCOMPLETE not in r.tags), None)
     ingested = complete.started_at if complete else None
@@ -222,6 +226,29 @@ def resume(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason
     return dg.RunRequest(run_key=newest_ingest.run_id, run_config=settings_of(DEFAULT_SOURCE))
 
 
+@dg.sensor(minimum_interval_seconds=_FRESH_SECONDS, default_status=dg.DefaultSensorStatus.RUNNING)
+def freshness(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    """Say of raw tables, when it changes, whether they are as new as their exchanges let expect.
+
+    Dagster's own policies know windows and hours, but no holidays; and a table that was asked for
+    in vain is materialised, too. The answer is the one that `bellwether status` gives.
+    """
+    home = Home.find()
+    if not home.attempts.is_file():
+        return dg.SkipReason("Nothing has been ingested yet.")
+    with reading_attempts(home) as (con, _):
+        found = late(con, datetime.now(UTC).replace(tzinfo=None))
+    known: dict[str, str] = json.loads(context.cursor or "{}")
+    told = list(fresh_now(found))
+    now = {str(one.asset_key.path[-1]): one.description or "" for one in told}
+    changed = [one for one in told if known.get(one.asset_key.path[-1]) != one.description]
+    context.update_cursor(json.dumps(now))
+    if not changed:
+        return dg.SkipReason("All tables stand as they stood.")
+    names = ", ".join(str(one.asset_key.path[-1]) for one in changed)
+    return dg.SensorResult(asset_events=changed, skip_reason=f"The check was told anew of {names}.")
+
+
 def _is_simulated(home: Home) -> bool:
     published = newest(home)
     return published is not None and published.is_simulated
@@ -276,7 +303,7 @@ def _whole_ingests(instance: dg.DagsterInstance) -> Iterator[_Ingest]:
 
 
 def _kind_of_day(day: date) -> str:
-    calendar = exchange_calendars.get_calendar(REFERENCE)
+    calendar = calendar_reaching(REFERENCE, day)
     stamp = pd.Timestamp(day)
     if calendar.is_session(stamp):
         return f"{day:%a %Y-%m-%d} is a session"

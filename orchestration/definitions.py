@@ -9,7 +9,15 @@ import dagster as dg
 
 from orchestration import engines
 from orchestration.assets import IngestSettings, raw_assets, raw_logs
-from orchestration.automation import ingest, new_data, new_files, refresh, resume, weekday_ingest
+from orchestration.automation import (
+    freshness,
+    ingest,
+    new_data,
+    new_files,
+    refresh,
+    resume,
+    weekday_ingest,
+)
 from orchestration.housekeeping import daily_digest, daily_housekeeping, housekeeping, records
 from orchestration.lock import Writer
 from orchestration.models import models
@@ -25,7 +33,7 @@ def definitions() -> dg.Definitions:
         assets=[*raw_assets(), *raw_logs(), built, *site(built), daily_digest, records],
         jobs=[ingest, refresh, housekeeping],
         schedules=[weekday_ingest, daily_housekeeping],
-        sensors=[new_data, new_files, resume],
+        sensors=[new_data, new_files, resume, freshness],
         resources={"writer": Writer(), "settings": IngestSettings()},
         executor=dg.in_process_executor,
     )

@@ -11,8 +11,8 @@ from orchestration.lock import Writer
 from warehouse import digest, publish
 
 DIGEST, RECORDS = dg.AssetKey(["home", "digest"]), dg.AssetKey(["home", "records"])
-ASKED_CHECK, SIZE_CHECK = "sessions_asked_for", "size_budget"
-HOUSE_CHECKS = [dg.AssetCheckKey(DIGEST, name) for name in (ASKED_CHECK, SIZE_CHECK)]
+SIZE_CHECK = "size_budget"
+HOUSE_CHECKS = [dg.AssetCheckKey(DIGEST, SIZE_CHECK)]
 # Runs older than this are forgotten, but for each job's newest and those that made what is newest.
 KEPT_DAYS, KEPT_RUNS = 180, 200
 MOST_FORGOTTEN = 500
@@ -30,11 +30,6 @@ _FINISHED = (
     description="One Markdown and one JSON file a day in `<home>/digests/`: what failed, is late "
     "or fell silent, which flags opened and closed.",
     check_specs=[
-        dg.AssetCheckSpec(
-            ASKED_CHECK,
-            asset=DIGEST,
-            description="Every table was asked for since the last session of the calendar closed.",
-        ),
         dg.AssetCheckSpec(
             SIZE_CHECK, asset=DIGEST, description="The home is no larger than its budget."
         ),
@@ -57,7 +52,6 @@ def daily_digest(context: dg.AssetExecutionContext, writer: Writer) -> dg.Materi
             "needs_attention": digest.needs_attention(made),
         },
         check_results=[
-            _warned(ASKED_CHECK, made["late"]),
             _warned(
                 SIZE_CHECK,
                 [f"{size['total_bytes'] / 1e9:.1f} GB of {size['budget_bytes'] / 1e9:.1f} GB"]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from warehouse.errors import StorageError
 from warehouse.settings import Home
 
 Progress = Callable[[str, str], None]
@@ -64,7 +65,20 @@ class Writer(dg.ConfigurableResource[object]):
 
 @contextlib.contextmanager
 def alone(home: Home, when_waiting: Callable[[], None]) -> Iterator[None]:
-    """Keep runs from writing the home, after the one that does has finished."""
+    """Keep runs from writing the home, after the one that does has finished.
+
+    Raises `StorageError` where the lock cannot be written.
+    """
+    lock = _everybodys(home)
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        lock.touch()
+    except OSError as error:
+        raise StorageError(
+            f"{home.path} cannot be written to ({error.strerror}), and the lock that keeps runs "
+            "from writing meanwhile lies there. Make it writable and run this again; nothing was "
+            "changed."
+        ) from error
     with _held(_everybodys(home), when_waiting):
         yield
 

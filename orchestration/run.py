@@ -6,12 +6,14 @@ know what was done.
 
 import contextlib
 import itertools
+import json
 import os
 import re
 import signal
 import sqlite3
 import sys
 import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -41,6 +43,8 @@ from warehouse.store import Counts, schema
 # With less than this a disk counts as full: Dagster's own records need more.
 _FULL_BYTES = 10_000_000
 HOST = "127.0.0.1"
+# By which records know whose they are.
+_OWNER = "bellwether/home"
 # Of runs that failed one after the other no more are counted, of their reasons no more is told.
 _MOST_FAILED, _REASON_LENGTH = 25, 300
 engines.keep()
@@ -263,6 +267,9 @@ def _failing(instance: dg.DagsterInstance, job: str, home: Home) -> str | None:
 def serve(home: Home, port: int) -> NoReturn:
     """Become Dagster's web server and daemon for `home`, on this machine only."""
     prepare(home)
+    if home.dagster_settings.exists():
+        with _instance(home):
+            pass  # records of another home, or none that can be reached, are said before it starts
     environ = {
         **os.environ,
         "DAGSTER_HOME": str(home.dagster),
@@ -291,7 +298,31 @@ def _instance(home: Home) -> Iterator[dg.DagsterInstance]:
         environment(**{ENVIRONMENT_VARIABLE: str(home.path)}),
         dg.DagsterInstance.from_ref(reference) as instance,
     ):
+        if home.dagster_settings.exists():
+            _claim(home, instance)
         yield instance
+
+
+def _claim(home: Home, instance: dg.DagsterInstance) -> None:
+    """Note in the records whose they are; raises `HomeError` where they are another home's.
+
+    Only where a home says itself where its records lie can two share them.
+    """
+    mark = home.dagster / "records.id"
+    if not mark.exists():
+        mark.write_text(uuid.uuid4().hex, encoding="utf-8")
+    own = {"id": mark.read_text(encoding="utf-8"), "path": str(home.path)}
+    cursors = instance.daemon_cursor_storage
+    told = json.loads(cursors.get_cursor_values({_OWNER}).get(_OWNER) or "null")
+    if told is not None and told["id"] != own["id"]:
+        raise HomeError(
+            f"The records that {home.dagster_settings} names are those of the home "
+            f"{told['path']}. Sensors and the schedule decide by them what was done, so each home "
+            "needs a database of its own: make one and name it there. If that home is no more, "
+            "drop its database and make it anew; no fact is kept in it."
+        )
+    if told != own:
+        cursors.set_cursor_values({_OWNER: json.dumps(own)})
 
 
 @contextlib.contextmanager

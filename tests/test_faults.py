@@ -21,6 +21,10 @@ def test_fault(fault: Fault, tmp_path: Path) -> None:
     assert result.held, result.words
 
 
+def test_every_fault_of_yahoo_in_one_home(tmp_path: Path) -> None:
+    upstream.all_at_once(tmp_path)
+
+
 def test_a_part_of_the_soak_leaves_the_other_rows_as_they_are(tmp_path: Path) -> None:
     file, (first, second, third, *_) = tmp_path / "faults.md", FAULTS
     write(file, Result(third, 1200, "held | so", held=True, seconds=1))

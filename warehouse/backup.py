@@ -6,11 +6,15 @@ anew is left out.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import json
+import os
 import re
 import shutil
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +31,7 @@ from warehouse.store import SCHEMA_VERSION, Warehouse, literal, migrate, quoted
 MANIFEST = "backup.json"
 # Rules and the version come with the schema; what the marts were built of is no longer so.
 _LEFT_OUT = ("builds", "checks", "schema_version")
+_UNFINISHED = re.compile(r"\.raw-\d{8}T\d{12}Z")
 _TABLE = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
@@ -53,8 +58,9 @@ class Backup:
 def back_up(home: Home, folder: Path | None = None) -> Backup:
     """Copy the raw store of `home` into a new folder inside `folder` (default `<home>/backups`).
 
-    It is there whole or not at all. Raises `HomeError` when there is no store or it is in use,
-    `StorageError` when the copy cannot be written.
+    It is there whole or not at all; what a backup that was killed left there is removed.
+    Raises `HomeError` when there is no store or it is in use, `StorageError` when the copy cannot
+    be written.
     """
     started = time.monotonic()
     if not home.build.is_file():
@@ -66,27 +72,29 @@ def back_up(home: Home, folder: Path | None = None) -> Backup:
     tables: dict[str, BackupTable] = {}
     try:
         unfinished.mkdir(parents=True)
-        with Warehouse(home.build) as store:
-            # One transaction is one moment.
-            store.con.execute("begin")
-            for table in _tables(store.con):
-                file = unfinished / f"{table}.parquet"
-                row = store.con.execute(
-                    f"copy raw.{quoted(table)} to {literal(str(file))} "
-                    "(format parquet, compression zstd)"
-                ).fetchone()
-                tables[table] = BackupTable(int(row[0]) if row else 0, _sha256(file))
-            store.con.execute("commit")
-        told: dict[str, Any] = {
-            "made_at": now.replace(tzinfo=None).isoformat(sep=" ", timespec="seconds"),
-            "schema_version": SCHEMA_VERSION,
-            "tables": {name: asdict(table) for name, table in tables.items()},
-        }
-        (unfinished / MANIFEST).write_text(json.dumps(told, indent=1) + "\n")
-        for part in (*unfinished.iterdir(), unfinished):
-            sync(part)
-        unfinished.rename(folder / name)
-        sync(folder)
+        with _held(unfinished):
+            clear(folder)
+            with Warehouse(home.build) as store:
+                # One transaction is one moment.
+                store.con.execute("begin")
+                for table in _tables(store.con):
+                    file = unfinished / f"{table}.parquet"
+                    row = store.con.execute(
+                        f"copy raw.{quoted(table)} to {literal(str(file))} "
+                        "(format parquet, compression zstd)"
+                    ).fetchone()
+                    tables[table] = BackupTable(int(row[0]) if row else 0, _sha256(file))
+                store.con.execute("commit")
+            told: dict[str, Any] = {
+                "made_at": now.replace(tzinfo=None).isoformat(sep=" ", timespec="seconds"),
+                "schema_version": SCHEMA_VERSION,
+                "tables": {name: asdict(table) for name, table in tables.items()},
+            }
+            (unfinished / MANIFEST).write_text(json.dumps(told, indent=1) + "\n")
+            for part in (*unfinished.iterdir(), unfinished):
+                sync(part)
+            unfinished.rename(folder / name)
+            sync(folder)
     except (OSError, duckdb.Error) as error:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise StorageError(
@@ -95,6 +103,30 @@ def back_up(home: Home, folder: Path | None = None) -> Backup:
     size = sum(file.stat().st_size for file in (folder / name).iterdir())
     seconds = round(time.monotonic() - started, 3)
     return Backup(folder / name, told["made_at"], SCHEMA_VERSION, tables, size, seconds)
+
+
+def clear(folder: Path) -> list[Path]:
+    """Remove what backups that were killed left in a folder; returns what was removed.
+
+    One that is being made is held by its process and stays.
+    """
+    removed = []
+    for left in sorted(path for path in folder.iterdir() if _UNFINISHED.fullmatch(path.name)):
+        with contextlib.suppress(OSError), _held(left):
+            shutil.rmtree(left)
+            removed.append(left)
+    return removed
+
+
+@contextlib.contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Hold the operating system's lock on a folder; raises `BlockingIOError` where another does."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
 
 
 def restore(home: Home, backup: Backup) -> Backup:

@@ -95,7 +95,13 @@ def main() -> None:
         err.print(f"[red]{escape(str(error))}[/red]")
         sys.exit(WRONG_USE)
     except OSError as error:
-        err.print(f"[red]{escape(str(error))}[/red]", highlight=False)
+        told = str(error)
+        if error.filename is not None:
+            told = (
+                f"{error.filename} cannot be read or written: {error.strerror}. "
+                "Look whether it is what was meant, at its rights and its disk."
+            )
+        err.print(f"[red]{escape(told)}[/red]", highlight=False)
         sys.exit(FAILED)
     except BellwetherError as error:
         err.print(f"[red]{escape(str(error))}[/red]")

@@ -15,13 +15,20 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
-import exchange_calendars
 import pandas as pd
 
 from warehouse.errors import HomeError
 from warehouse.publish import sync
-from warehouse.settings import Home
-from warehouse.sources.calendars import REFERENCE, calendar_of, last_close, last_closed_session
+from warehouse.settings import UNIVERSE_CSV, Home
+from warehouse.sources import universe
+from warehouse.sources.calendars import (
+    REFERENCE,
+    calendar_of,
+    calendar_reaching,
+    last_asked,
+    last_close,
+    last_closed_session,
+)
 from warehouse.sources.drift import declared
 from warehouse.store import schema
 
@@ -69,8 +76,8 @@ FALSE_ALARMS_A_YEAR, SESSIONS_A_YEAR = 1.0, 252
 # No feed is that regular: one session without anything says little of any.
 MOST_REGULAR = 0.95
 USUAL_SESSIONS, FEWEST_SESSIONS = 60, 20
-# The schedule asks two and a half hours after the close, and may have to wait and resume.
-GRACE = timedelta(hours=6)
+# The schedule may have to wait for another run, asks slowly, and may have to resume.
+GRACE = timedelta(hours=3, minutes=30)
 # What ended longer ago says nothing of how the home stands, whatever was not asked for again.
 RECENT = timedelta(days=30)
 # Clocks of one machine differ by less.
@@ -109,12 +116,13 @@ class Silence:
 
 @dataclass(frozen=True)
 class Late:
-    """A table of which nothing was told since a session closed.
+    """A table of which nothing was told of an exchange's tickers since a session of it closed.
 
     `answered_at` (UTC) is when it was last told of, `tried_at` when it was last asked for.
     """
 
     table: str
+    exchange: str
     answered_at: datetime | None
     tried_at: datetime | None
     closed_at: datetime
@@ -219,8 +227,10 @@ def _events(con: duckdb.DuckDBPyConnection, table: str, since: date) -> dict[str
 
 
 def _silence(table: str, exchange: str, counts: Counter[date], asked: datetime) -> Silence | None:
-    calendar = exchange_calendars.get_calendar(exchange)
     last = pd.Timestamp(last_closed_session(asked, exchange))
+    calendar = calendar_reaching(exchange, last.date())
+    if last > calendar.last_session:
+        return None
     days = [stamp.date() for stamp in calendar.sessions_window(last, -2 * USUAL_SESSIONS)]
     some = [counts[day] for day in days if counts[day]]
     if not some:
@@ -241,42 +251,98 @@ def _silence(table: str, exchange: str, counts: Counter[date], asked: datetime) 
 
 
 def late(con: duckdb.DuckDBPyConnection, now: datetime) -> list[Late]:
-    """Return the tables that the schedule should have been told of by `now` (UTC) and was not.
+    """Return what the schedule should have been told of by `now` (UTC) and was not.
 
-    By the exchange's calendar: nothing is late on a weekend or a holiday. A home that never asked
-    any source has nothing that could be late. What a clock that was ahead once recorded as later
-    than `now` does not count.
+    By the calendar of each exchange whose tickers are covered: the newest session that closed
+    before the schedule was last to ask. So nothing is late on a weekend, nor on a holiday of its
+    own exchange while others trade. A home that never asked any source has nothing that could be
+    late. What a clock that was ahead once recorded as later than `now` does not count.
     """
-    closed = last_close(REFERENCE, now - GRACE)
-    asked = {
-        table: (answered_at, tried_at)
-        for table, answered_at, tried_at in con.execute(
-            "select table_name, max(fetched_at) filter (outcome in ('ok', 'empty')), "
-            "max(fetched_at) from raw.fetches where source = ? and fetched_at <= ? group by all",
-            [ASKED_OF, now],
-        ).fetchall()
-    }
-    if not asked:
+    told = _answers(con, now)
+    if not told:
         return []
+    asked_at, covered = last_asked(now - GRACE), covered_exchanges()
     found = []
     for table in filter(declared, schema()):
-        answered_at, tried_at = asked.get(table, (None, None))
-        if answered_at is None or answered_at < closed:
-            found.append(Late(table, answered_at, tried_at, closed))
+        exchanges = sorted(e for t, e in told if t == table and e in covered)
+        for exchange in exchanges or [REFERENCE]:
+            closed = last_close(exchange, asked_at)
+            answered_at, tried_at = told.get((table, exchange), (None, None))
+            if answered_at is None or answered_at < closed:
+                found.append(Late(table, exchange, answered_at, tried_at, closed))
     return found
+
+
+def covered_exchanges() -> set[str]:
+    """Return the calendars of what the schedule asks for."""
+    entries = universe.read(UNIVERSE_CSV)
+    tickers = {entry[name] for entry in entries for name in ("ticker", "benchmark")}
+    return {REFERENCE, *filter(None, map(calendar_of, filter(None, tickers)))}
+
+
+def _answers(
+    con: duckdb.DuckDBPyConnection, now: datetime
+) -> dict[tuple[str, str], tuple[datetime | None, datetime]]:
+    """Return when each table was last answered and asked for of each exchange's tickers.
+
+    That Yahoo does not know a ticker is an answer for all tables, as it is to the source.
+    """
+    attempts = "raw.fetches where source = $source and fetched_at <= $now"
+    given = {"source": ASKED_OF, "now": now}
+    tickers = [
+        ticker
+        for (ticker,) in con.execute(f"select distinct ticker from {attempts}", given).fetchall()
+    ]
+    if not tickers:
+        return {}
+    units = [ticker or "" for ticker in tickers]
+    exchanges = [calendar_of(unit) or REFERENCE for unit in units]
+    rows = con.execute(
+        f"""
+        with
+            attempts as (select *, coalesce(ticker, '') as unit from {attempts}),
+            exchanges as (select unnest($units) as unit, unnest($exchanges) as exchange),
+            unknown as (
+                select unit, max(fetched_at) as told_at from attempts
+                where outcome = 'not_found' group by all
+            ),
+            by_ticker as (
+                select
+                    table_name,
+                    unit,
+                    max(fetched_at) filter (outcome in ('ok', 'empty')) as answered_at,
+                    max(fetched_at) as tried_at
+                from attempts group by all
+            )
+        select
+            table_name,
+            exchange,
+            max(greatest(answered_at, told_at)) as answered_at,
+            max(tried_at) as tried_at
+        from by_ticker
+        left join unknown using (unit)
+        join exchanges using (unit)
+        group by all
+        """,
+        {**given, "units": units, "exchanges": exchanges},
+    ).fetchall()
+    return {(table, exchange): (answered, tried) for table, exchange, answered, tried in rows}
 
 
 def in_sentences(found: Sequence[Late]) -> list[str]:
     """Say of late tables in a sentence which nobody asked for, and in one which in vain."""
     told = []
-    for was_tried, what in ((False, "not asked for"), (True, "asked for in vain")):
-        tables = [one for one in found if one.was_tried == was_tried]
-        if tables:
-            told.append(
-                f"{len(tables)} of the raw tables {what} since the session of "
-                f"{tables[0].closed_at:%Y-%m-%d} closed (last answer, UTC): "
-                f"{', '.join(map(str, tables))}"
-            )
+    for exchange in dict.fromkeys(one.exchange for one in found):
+        for was_tried, what in ((False, "not asked for"), (True, "asked for in vain")):
+            late = [o for o in found if (o.exchange, o.was_tried) == (exchange, was_tried)]
+            if late:
+                # A close of the evening may lie in the next day of UTC.
+                day = last_closed_session(late[0].closed_at + timedelta(minutes=1), exchange)
+                told.append(
+                    f"{len(late)} of the raw tables {what} since the session of {day} closed "
+                    f"{'' if exchange == REFERENCE else f'at {exchange} '}"
+                    f"(last answer, UTC): {', '.join(map(str, late))}"
+                )
     return told
 
 
@@ -376,8 +442,8 @@ def keep_attempts(home: Home, con: duckdb.DuckDBPyConnection, now: datetime) -> 
 
     The build file is the pipeline's alone, and what is published stays as it is where an ingest
     stored nothing: of neither would a reader learn that every request failed. The tables bear the
-    names of the raw store. `raw.fetches` holds the recent attempts that did not end well, each
-    unit's newest and each table's last answer; the feeds hold but the days they told of.
+    names of the raw store. `raw.fetches` holds the recent attempts that did not end well, and each
+    unit's newest of the others and of those before; the feeds hold but the days they told of.
     """
     since = now - RECENT
     unfinished = home.attempts.with_name(f".{home.attempts.name}")
@@ -397,17 +463,11 @@ def keep_attempts(home: Home, con: duckdb.DuckDBPyConnection, now: datetime) -> 
             union all
             select
                 source, table_name, ticker, file,
-                arg_max(load_id, fetched_at), 'ok', null, max(fetched_at)
+                arg_max(load_id, fetched_at), outcome, null, max(fetched_at)
             from raw.fetches
-            where outcome = 'ok' and fetched_at > $since and fetched_at <= $now
-            group by source, table_name, ticker, file
-            union all
-            select
-                source, table_name, null, null,
-                arg_max(load_id, fetched_at), 'ok', null, max(fetched_at)
-            from raw.fetches
-            where outcome in ('ok', 'empty') and fetched_at <= $now
-            group by source, table_name
+            where fetched_at <= $now
+                and if(fetched_at > $since, outcome = 'ok', file is null)
+            group by source, table_name, ticker, file, outcome
             """,
             {"since": since, "now": now},
         )

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 
 from warehouse.errors import EmptyAnswer, Failed, Malformed, SourceError
-from warehouse.health import FEEDS, Silence, ahead, keep_attempts, silence
+from warehouse.health import FEEDS, Late, Silence, ahead, keep_attempts, late, silence
 from warehouse.news import SCORED_TABLES
 from warehouse.news.scorer import NewsScorer
 from warehouse.settings import Home
@@ -33,7 +33,8 @@ class Ingested:
 
     `outcomes` counts attempts by how they ended; `failures` says why those that did not end well
     failed, `warnings` what is worth knowing of those that found nothing or were put off. `drifts`
-    are fields of answers that were not as declared; a `silence` says that the feed seems frozen.
+    are fields of answers that were not as declared; a `silence` says that the feed seems frozen,
+    and `late` of which exchanges' tickers nothing was told since they closed.
     With `resume_at` (UTC) the source is to be left alone until then, and not all was asked.
     `data_version` is the batch that last changed the table; `preview` its newest rows.
     """
@@ -45,6 +46,7 @@ class Ingested:
     warnings: list[str] = field(default_factory=list)
     drifts: list[Drift] = field(default_factory=list)
     silence: Silence | None = None
+    late: list[Late] = field(default_factory=list)
     resume_at: datetime | None = None
     requests: int = 0
     data_version: str | None = None
@@ -81,6 +83,7 @@ def ingest(
         if table in FEEDS and (found := silence(warehouse.con, table, now)) is not None:
             done.silence = found
             done.warnings.append(str(found))
+        done.late = [found for found in late(warehouse.con, now) if found.table == table]
         if clock is not None and done.outcomes:
             done.warnings.append(clock)
         if done.outcomes or not home.attempts.exists():

@@ -109,8 +109,8 @@ def compact(build: Path) -> int:
     """Write a build database without its dead space, in its place; returns the bytes given back.
 
     Nobody may hold it open. It is written beside and swung in by a rename once all its rows are
-    there, so a crash leaves the one or the other. Where that fails, as on a disk with too little
-    room, the file stays as it is.
+    there as they were, so a crash leaves the one or the other. Where that fails, as on a disk with
+    too little room, the file stays as it is.
     """
     beside = build.with_name(f".{build.name}.compact")
     logs = [path.with_name(f"{path.name}.wal") for path in (build, beside)]
@@ -245,8 +245,8 @@ def _settle_build(build: Path) -> tuple[bool, float]:
     return simulated[0] > 0, float(blocks[0])
 
 
-def _contents(con: duckdb.DuckDBPyConnection, database: str) -> list[tuple[str, int]]:
-    """Return every relation of an attached database, tables with their rows."""
+def _contents(con: duckdb.DuckDBPyConnection, database: str) -> list[tuple[str, int, int | None]]:
+    """Return every relation of an attached database; of tables how many rows, and their hash."""
     relations = con.execute(
         """
         select schema_name || '.' || view_name, null from duckdb_views()
@@ -258,15 +258,18 @@ def _contents(con: duckdb.DuckDBPyConnection, database: str) -> list[tuple[str, 
         """,
         {"database": database},
     ).fetchall()
-    contents = []
+    contents: list[tuple[str, int, int | None]] = []
     for name, schema in relations:
         if schema is None:
-            contents.append((name, -1))
+            contents.append((name, -1, None))
             continue
         table = name.removeprefix(f"{schema}.")
         quoted = ".".join('"' + part.replace('"', '""') + '"' for part in (database, schema, table))
-        [(rows,)] = con.execute(f"select count(*) from {quoted}").fetchall()
-        contents.append((name, rows))
+        # A sum, so that the order of the rows counts for nothing and one told twice does.
+        [(rows, told)] = con.execute(
+            f"select count(*), sum(cast(hash(row) as hugeint)) from {quoted} as row"
+        ).fetchall()
+        contents.append((name, rows, told))
     return contents
 
 

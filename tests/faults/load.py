@@ -100,7 +100,7 @@ def readers_and_runs(place: Path, seed: int, count: int) -> Outcome:
 
 
 def _read_closes(path: Path, stop: Path, told: Path, number: int) -> None:
-    home, reads = Home(path), 0
+    home, reads, chance = Home(path), 0, random.Random(number)
     while not stop.exists():
         with reading(home) as con:
             row = con.sql(
@@ -109,7 +109,8 @@ def _read_closes(path: Path, stop: Path, told: Path, number: int) -> None:
             ).fetchone()
         assert row is not None and row[0] == row[1], f"a torn read: {row}"
         reads += 1
-        time.sleep(0.02)
+        # So that the pipeline gets its share of the processors and there is something to read.
+        time.sleep(8 * chance.random())
     (told / str(number)).write_text(str(reads))
 
 

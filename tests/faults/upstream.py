@@ -11,10 +11,12 @@ import io
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -206,7 +208,8 @@ def lasting(name: str, word: str, outcome: str, told: str) -> None:
         )
 
 
-for _name, _word, _outcome, _told in (
+# Each by its name, how the emulator is told to, the outcome, and what is told of it.
+KINDS = (
     ("5xx for a day", "500", "failed", "an error of its own (500)"),
     ("time-outs", "timeout", "failed", "did not answer in time"),
     ("slow drip", "drip", "failed", "did not answer in time"),
@@ -216,7 +219,8 @@ for _name, _word, _outcome, _told in (
     ("another ticker's data under ours", "other", "malformed", "is of ZZOTHER"),
     ("a field that is missing", "drop:close", "malformed", "close[] is missing"),
     ("a field that is renamed", "rename:close", "malformed", "close[] is missing"),
-):
+)
+for _name, _word, _outcome, _told in KINDS:
     lasting(_name, _word, _outcome, _told)
 
 
@@ -352,16 +356,26 @@ def hundredfold(made: Desk, tickers: list[str]) -> str:
     )
 
 
+def whole(emulator: Emulator, ticker: str) -> Any:
+    """Return the chart of all bars of a ticker."""
+    return emulator._chart(ticker, {"period1": ["0"], "period2": ["4e9"]}, is_empty=False)
+
+
+def tell_twice(emulator: Emulator, ticker: str) -> None:
+    """Have the newest week of a ticker told twice."""
+    chart = whole(emulator, ticker)
+    result = chart["chart"]["result"][0]
+    result["timestamp"] += result["timestamp"][-5:]
+    for part in (result["indicators"]["quote"][0], result["indicators"]["adjclose"][0]):
+        for name in part:
+            part[name] += part[name][-5:]
+    emulator.answers[("chart", ticker)] = (200, chart)
+
+
 @day("the same week told twice")
 def doubled(made: Desk, tickers: list[str]) -> str:
     for ticker in tickers:
-        chart = made.emulator._chart(ticker, {"range": ["max"]}, is_empty=False)
-        result = chart["chart"]["result"][0]
-        result["timestamp"] += result["timestamp"][-5:]
-        for part in (result["indicators"]["quote"][0], result["indicators"]["adjclose"][0]):
-            for name in part:
-                part[name] += part[name][-5:]
-        made.emulator.answers[("chart", ticker)] = (200, chart)
+        tell_twice(made.emulator, ticker)
     made.load(*tickers, "GOOD")
     rows = made.ask(
         "select count(*), count(distinct (ticker, session_date)), count(distinct ticker) "
@@ -404,7 +418,7 @@ def renamed(made: Desk, tickers: list[str]) -> str:
     made.at(MONDAY)
     names = {ticker: f"NEW{ticker}" for ticker in tickers}
     for ticker in tickers[1::2]:
-        chart = made.emulator._chart(names[ticker], {"range": ["max"]}, is_empty=False)
+        chart = whole(made.emulator, names[ticker])
         made.emulator.answers[("chart", ticker)] = (200, chart)
     made.emulator.unknown = set(tickers[::2])
     done = made.load(*tickers, *names.values(), "GOOD")
@@ -414,8 +428,8 @@ def renamed(made: Desk, tickers: list[str]) -> str:
     assert made.failing("does not know") == len(tickers) - half
     assert all(made.failing(f"chart is of {names[ticker]}") == 1 for ticker in tickers[1::2])
     now = made.shown()
-    whole = (before["GOOD"][0] + 1, MONDAY.date())
-    assert now == {**before, **dict.fromkeys((*names.values(), "GOOD"), whole)}, f"shown: {now}"
+    today = (before["GOOD"][0] + 1, MONDAY.date())
+    assert now == {**before, **dict.fromkeys((*names.values(), "GOOD"), today)}, f"shown: {now}"
     return (
         "not_found, or malformed: “chart is of …” names the new symbol, in `status`; what is "
         "stored under the old name stays; the new one comes with its whole history; good tickers "
@@ -433,13 +447,13 @@ def half(made: Desk, tickers: list[str]) -> str:
     made.emulator.faults = {f"{t}:chart": "500" for t in bad}
     done = made.load(*tickers)
     assert done.outcomes == {"ok": len(tickers) - len(bad), "failed": len(bad)}, f"{done.outcomes}"
-    whole = (before[tickers[0]][0] + 1, MONDAY.date())
+    today = (before[tickers[0]][0] + 1, MONDAY.date())
     assert made.failing("an error of its own (500)") == len(bad)
     shown = made.shown()
-    assert shown == {t: before[t] if t in bad else whole for t in tickers}, f"shown: {shown}"
+    assert shown == {t: before[t] if t in bad else today for t in tickers}, f"shown: {shown}"
     made.emulator.faults = {}
     assert made.load(*tickers).outcomes == {"ok": len(bad)}
-    assert made.shown() == dict.fromkeys(tickers, whole)
+    assert made.shown() == dict.fromkeys(tickers, today)
     return (
         "failed, in `status`; the other half arrives and is shown beside the bars known of the "
         "failed half, which alone is asked for by the next load"
@@ -462,61 +476,166 @@ def retyped(made: Desk, tickers: list[str]) -> str:
 
 @fault(PART, "a rating feed that freezes six sessions, then back-fills", quick=0, full=1)
 def frozen(place: Path, seed: int, count: int) -> Outcome:
-    """One call a session for a quarter; frozen for six sessions; then all at once."""
-    calendar = exchange_calendars.get_calendar("XNYS")
-    days = [stamp.date() for stamp in calendar.sessions_in_range("2025-08-01", "2025-12-05")]
-    tickers = [f"T{n}" for n in range(4)]
     with desk(place) as made:
+        made.at(datetime(2025, 11, 20, 23))
+        made.load("GOOD")
+        made.publish()
+        words = freeze(made, date(2025, 12, 5))
+    return Outcome(1, words)
 
-        def told(until: date) -> None:
-            for number, ticker in enumerate(tickers):
-                history = [
-                    {
-                        "epochGradeDate": int(
-                            datetime(d.year, d.month, d.day, 14, tzinfo=UTC).timestamp()
-                        ),
-                        "firm": f"Firm {i % 9}",
-                        "toGrade": "Buy",
-                        "fromGrade": "Hold",
-                        "action": "up",
-                        "priceTargetAction": "Raises",
-                        "currentPriceTarget": 100.0 + i,
-                        "priorPriceTarget": 99.0,
-                    }
-                    for i, d in enumerate(days)
-                    if d <= until and i % len(tickers) == number
-                ]
-                modules = {
-                    "quoteType": {"symbol": ticker, "quoteType": "EQUITY"},
-                    "upgradeDowngradeHistory": {"history": history, "maxAge": 86400},
+
+def freeze(made: Desk, last: date) -> str:
+    """One call a session for months; none new for six sessions; then all at once."""
+    calendar = exchange_calendars.get_calendar("XNYS")
+    days = [stamp.date() for stamp in calendar.sessions_in_range("2025-08-01", str(last))]
+    tickers = [f"F{n}" for n in range(4)]
+
+    def told(until: date) -> None:
+        for number, ticker in enumerate(tickers):
+            history = [
+                {
+                    "epochGradeDate": int(
+                        datetime(d.year, d.month, d.day, 14, tzinfo=UTC).timestamp()
+                    ),
+                    "firm": f"Firm {i % 9}",
+                    "toGrade": "Buy",
+                    "fromGrade": "Hold",
+                    "action": "up",
+                    "priceTargetAction": "Raises",
+                    "currentPriceTarget": 100.0 + i,
+                    "priorPriceTarget": 99.0,
                 }
-                made.emulator.answers[("quoteSummary", ticker)] = (
-                    200,
-                    {"quoteSummary": {"result": [modules], "error": None}},
-                )
+                for i, d in enumerate(days)
+                if d <= until and i % len(tickers) == number
+            ]
+            modules = {
+                "quoteType": {"symbol": ticker, "quoteType": "EQUITY"},
+                "upgradeDowngradeHistory": {"history": history, "maxAge": 86400},
+            }
+            made.emulator.answers[("quoteSummary", ticker)] = (
+                200,
+                {"quoteSummary": {"result": [modules], "error": None}},
+            )
 
-        def evening(day: date) -> Ingested:
-            made.at(datetime(day.year, day.month, day.day, 23, 30))
-            return made.load(*tickers, table="ratings")
-
-        alarms, checks, statuses = [], [], []
-        for number in range(-9, 0):
-            told(days[number] if number in (-9, -2, -1) else days[-9])
-            done = evening(days[number])
-            alarms.append(done.silence is not None)
-            checks.append(not assets._CHECKS[assets.ALIVE_CHECK](done).passed)
-            if number == -9:
-                made.publish()
-            statuses.append(bool(made.report()["silent"]))
-        late = made.ask(
-            f"select count(*) from raw.ratings where graded_on between '{days[-8]}' and "
-            f"'{days[-3]}' and cast(known_at as date) = '{days[-2]}'"
-        )
+    alarms, checks, statuses = [], [], []
+    for number in range(-9, 0):
+        told(days[number] if number in (-9, -2, -1) else days[-9])
+        day = days[number]
+        made.at(datetime(day.year, day.month, day.day, 23, 30))
+        done = made.load(*tickers, table="ratings")
+        alarms.append(done.silence is not None)
+        checks.append(not assets._CHECKS[assets.ALIVE_CHECK](done).passed)
+        statuses.append(any(w.startswith("ratings") for w in made.report()["silent"]))
+    late = made.ask(
+        f"select count(*) from raw.ratings where graded_on between '{days[-8]}' and "
+        f"'{days[-3]}' and cast(known_at as date) = '{days[-2]}'"
+    )
     assert alarms == [False] * 2 + [True] * 5 + [False] * 2, f"{alarms}"
     assert alarms == checks == statuses, f"{alarms} {checks} {statuses}"
     assert late == [(6,)], f"{late} calls arrived late"
-    return Outcome(
-        1,
+    return (
         "the check feed_alive and `status` say so from the second silent session on; "
-        "back-filled calls count from the day they were told",
+        "back-filled calls count from the day they were told"
     )
+
+
+def all_at_once(place: Path) -> None:
+    """Inject each fault of this part once or twice, in one home and few days: for `make test`."""
+    kinds = {f"L{n}": kind for n, kind in enumerate(KINDS)}
+    good = [f"G{n}" for n in range(8)]
+    passing_ = {"P0": "reset", "P1": "short"}
+    moved = ["SPLIT", "RESTATED", "DOUBLED"]
+    hundred, renamed_ = ["H0", "H1"], ["OLD0", "OLD1"]
+    known = [*good, *passing_, *moved]
+    troubled = [*kinds, *hundred, *renamed_, "GONE"]
+    new = {name: f"NEW{name}" for name in renamed_}
+    # Failures in a row would end a load.
+    order = [t for pair in zip_longest(known, troubled) for t in pair if t]
+    with desk(place) as made:
+        emulator = made.emulator
+        emulator.splits = {"SPLIT": [(MONDAY.date(), 4.0)]}
+        tell_twice(emulator, "DOUBLED")
+        assert made.load(*order).outcomes == {"ok": len(order)}
+        before = made.newest_bars()
+        rows = "select count(*) from raw.prices"
+        assert made.ask(rows) == [(sum(count for count, _ in before.values()),)], "a bar came twice"
+        closes = "select ticker, arg_max(close, stored_at) from raw.prices where session_date = "
+        friday = dict(made.ask(f"{closes} '2025-11-21' group by all"))
+
+        made.at(MONDAY)
+        emulator.answers = {
+            **{
+                ("chart", t): (200, scaled(emulator, t, 100.0, n))
+                for t, n in (("H0", 2), ("H1", None))
+            },
+            ("chart", "OLD1"): (200, whole(emulator, new["OLD1"])),
+        }
+        emulator.unknown = {"GONE", "OLD0"}
+        emulator.faults = {f"{t}:chart": word for t, (_, word, _, _) in kinds.items()}
+        emulator.faults |= {f"{t}:chart": [word] for t, word in passing_.items()}
+        original = emulator._factor
+        with mock.patch.object(
+            emulator, "_factor", lambda s, d: original(s, d) * (2.0 if s == "RESTATED" else 1.0)
+        ):
+            done = made.load(*order, *new.values())
+        expected = Counter(outcome for _, _, outcome, _ in kinds.values())
+        expected += Counter(ok=len(known) + len(new), malformed=3, not_found=2)
+        assert done.outcomes == expected, f"{done.outcomes}, not {expected}"
+        assert 2 * len(troubled) > len(order), "half of the universe is to fail"
+        today = (before["G0"][0] + 1, MONDAY.date())
+        shown = made.shown()
+        assert shown == {
+            **before,
+            **dict.fromkeys((*known, *new.values()), today),
+        }, f"shown: {shown}"
+        report = made.report()
+        found = [*report["failures"], *report["empties"]]
+        for word in (
+            *(told for _, _, _, told in KINDS),
+            *("is its unit another", "chart is of NEWOLD1", "does not know"),
+        ):
+            assert any(word in one["what"] for one in found), f"`status` does not say: {word}"
+        assert sum(one["count"] for one in found) == len(troubled)
+        monday = dict(made.ask(f"{closes} '2025-11-21' group by all"))
+        assert abs(monday["SPLIT"] * 4 - friday["SPLIT"]) < 1e-3
+        assert abs(2 * monday["RESTATED"] - friday["RESTATED"]) < 1e-3
+        same = set(friday) - {"SPLIT", "RESTATED"}
+        assert {t: monday[t] for t in same} == {t: friday[t] for t in same}
+
+        emulator.faults = {"R0:upgradeDowngradeHistory": "retype:currentPriceTarget"}
+        told = made.load("R0", "GOOD", table="ratings")
+        assert not assets._CHECKS[assets.DRIFT_CHECK](told).passed and told.counts.stored
+
+        made.at(TUESDAY)
+        emulator.faults = {}
+        for name in hundred:
+            del emulator.answers[("chart", name)]
+        made.load(*order)
+        after, gone = made.newest_bars(), {"GONE", *renamed_}
+        assert all(after[t] == before[t] for t in gone)
+        late = {t: after[t] for t in order if t not in gone}
+        assert set(late.values()) == {(today[0] + 1, TUESDAY.date())}, f"{late}"
+        failing = [f for f in made.report()["failures"] if f["what"].startswith("prices")]
+        assert sum(one["count"] for one in failing) == len(gone), f"{failing}"
+
+        few, hour = good[:3], timedelta(hours=1)
+        for word, outcome, told_, day in (
+            ("429", "throttled", "fewer requests", datetime(2025, 11, 26, 23, 30)),
+            ("401", "failed", "even after it was renewed", datetime(2025, 11, 28, 23, 30)),
+        ):
+            made.at(day)
+            stood = made.newest_bars()
+            emulator.faults = {"*:chart": word}
+            emulator.forget()
+            for number in range(3):
+                done = made.load(*few)
+                assert done.outcomes == {outcome: 1} and done.resume_at, f"{done.outcomes}"
+                assert told_ in made.report()["yahoo"]["cause"]
+                made.at(made.now + (hour / 6 if number else hour))
+            asked = emulator.counts()["chart"]
+            assert 0 < asked <= 3 * 2, f"it was asked {asked} times"
+            assert made.newest_bars() == stood
+            emulator.faults = {}
+            made.at(made.now + 7 * hour)
+            assert made.load(*few).outcomes == {"ok": len(few)}
+        freeze(made, date(2025, 12, 19))

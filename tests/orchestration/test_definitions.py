@@ -76,7 +76,7 @@ def test_jobs_cover_everything_once(defs: dg.Definitions) -> None:
     )
     assert built | told | kept == set(graph.asset_check_keys) and built
     assert not built & told and not (built | told) & kept
-    assert {check.name for check in told} == {"schema_drift", "feed_alive"}
+    assert {check.name for check in told} == {"schema_drift", "feed_alive", "fresh"}
 
 
 def test_the_clock_and_the_sensors_are_on(defs: dg.Definitions) -> None:
@@ -86,10 +86,10 @@ def test_the_clock_and_the_sensors_are_on(defs: dg.Definitions) -> None:
         "America/New_York",
     )
     assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
-    for name, seconds in (("new_data", 5), ("new_files", 5), ("resume", 30)):
+    for name, seconds in (("new_data", 5), ("new_files", 5), ("resume", 30), ("freshness", 300)):
         sensor = defs.resolve_sensor_def(name)
         assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
-        assert (sensor.minimum_interval_seconds or 99) <= seconds
+        assert (sensor.minimum_interval_seconds or 999) <= seconds
 
 
 def test_a_home_is_prepared_with_dagsters_settings_and_the_inbox(

@@ -161,6 +161,7 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def home(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """An empty home with Dagster's records in the server, set up as docs/operation.md says."""
+    server.query("drop schema public cascade; create schema public")
     home = Home(tmp_path / "home")
     home.path.mkdir()
     [example] = [block for block in EXAMPLE.split("```")[1::2] if block.startswith("yaml\n")]
@@ -240,6 +241,28 @@ def test_a_server_that_is_away_is_said_in_a_sentence_and_costs_nothing(
         server.start()
     assert run.run_ingest(home, "inbox").success
     assert not file.exists()
+
+
+def test_two_homes_never_share_their_records(
+    server: Server, home: Home, drop: Drop, tmp_path: Path
+) -> None:
+    drop("prices", *BARS)
+    assert run.run_ingest(home, "inbox").success
+    other = Home(tmp_path / "other")
+    (other.inbox / "prices").mkdir(parents=True)
+    shutil.copy(home.dagster_settings, other.dagster_settings)
+    for command in (
+        lambda: run.run_ingest(other, "inbox"),
+        lambda: run.run_refresh(other),
+        lambda: run.serve(other, 0),
+    ):
+        with pytest.raises(HomeError, match=rf"those of the home {home.path}\. .*of its own"):
+            command()
+    assert "those of the home" in run.failing_jobs_of(other)[0]  # as `status` and `doctor` say it
+    assert server.query("select count(*) from runs") == [(1,)]
+    # A home that is moved takes its records along.
+    moved = Home(home.path.rename(tmp_path / "moved"))
+    assert run.run_ingest(moved, "inbox").success and run.run_ingest(moved, "inbox").success
 
 
 def test_a_password_that_is_not_set_is_named(

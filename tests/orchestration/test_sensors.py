@@ -11,14 +11,20 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from orchestration.automation import new_data, new_files
+from orchestration import automation
+from orchestration.assets import FRESH_CHECK
+from orchestration.automation import freshness, new_data, new_files
 from orchestration.inputs import FAULT, FILES, INPUTS, key
 from orchestration.lock import DIED
 from orchestration.run import _QUIET, ingest_job
+from tests.conftest import Clock
 from tests.orchestration.conftest import BARS, Drop
+from warehouse.health import keep_attempts
 from warehouse.publish import publish
 from warehouse.settings import Home
-from warehouse.store import Warehouse
+from warehouse.sources.drift import declared
+from warehouse.status import report
+from warehouse.store import Warehouse, schema
 
 pytestmark = pytest.mark.usefixtures("project")
 Tick = dg.RunRequest | dg.SkipReason
@@ -261,3 +267,55 @@ def test_a_simulated_home_fetches_nothing(
     tick()
     assert "simulated sample" in str(tick())
     shutil.rmtree(home.path / "published")
+
+
+def test_the_check_fresh_follows_the_calendar_without_a_run_and_says_what_status_says(
+    home: Home, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    def shown() -> dict[str, str | None]:
+        """The tables whose check in Dagster's records fails, and what it says."""
+        keys = [dg.AssetCheckKey(key(table), FRESH_CHECK) for table in schema() if declared(table)]
+        records = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
+        found = [r.event.dagster_event.asset_check_evaluation_data for r in records.values()]  # type: ignore[union-attr]
+        assert len(found) == len(keys)
+        return {f.asset_key.path[-1]: f.description for f in found if not f.passed}
+
+    def tick(now: datetime) -> dg.SensorResult | dg.SkipReason:
+        monkeypatch.setattr(automation, "datetime", _at(now))
+        with dg.build_sensor_context(instance=instance, cursor=cursors[-1]) as context:
+            answer = freshness(context)
+            cursors.append(context.cursor)
+        assert isinstance(answer, dg.SensorResult | dg.SkipReason)
+        for event in (answer.asset_events or ()) if isinstance(answer, dg.SensorResult) else ():
+            instance.report_runless_asset_event(event)
+        return answer
+
+    cursors: list[str | None] = [None]
+    assert isinstance(tick(datetime(2025, 11, 26)), dg.SkipReason)
+    clock.now = datetime(2025, 11, 26, 23, 40)  # the eve of Thanksgiving
+    with Warehouse(home.build) as store:
+        for table in schema():
+            store.record_fetch(load_id="l", source="yahoo", table=table, ticker="AAPL")
+        keep_attempts(home, store.con, clock.now)
+    assert isinstance(tick(datetime(2025, 11, 27, 12)), dg.SensorResult) and shown() == {}
+    assert isinstance(tick(datetime(2025, 11, 28, 12)), dg.SkipReason) and shown() == {}
+    # The short Friday was asked for by nobody.
+    late = datetime(2025, 11, 29, 12)
+    assert isinstance(tick(late), dg.SensorResult)
+    assert isinstance(tick(late), dg.SkipReason)
+    told, [status] = shown(), report(home, late)["late"]
+    tables = sorted(table for table in schema() if declared(table))
+    since = "of the raw tables not asked for since the session of 2025-11-28 closed (last answer"
+    each = [f"{table} (2025-11-26 23:40)" for table in tables]
+    assert status == f"{len(tables)} {since}, UTC): {', '.join(each)}"
+    assert [told[table] for table in tables] == [f"1 {since}, UTC): {one}" for one in each]
+    assert not instance.get_runs()
+
+
+def _at(now: datetime) -> type[datetime]:
+    class Shown(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
+            return now.replace(tzinfo=tz)  # type: ignore[arg-type]
+
+    return Shown

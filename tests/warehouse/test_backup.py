@@ -6,6 +6,8 @@ import json
 import math
 import shutil
 import struct
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import pandas as pd
 import pytest
 
 from warehouse import backup as backup_module
+from warehouse import publish as publish_module
 from warehouse import store as store_module
 from warehouse.backup import MANIFEST, back_up, read, restore
 from warehouse.errors import HomeError, StorageError, UsageError
@@ -199,3 +202,73 @@ def test_a_backup_of_an_older_schema_is_brought_to_this_one(
         assert con.sql("select version from raw.schema_version").fetchall() == [(2,)]
         [(notes,)] = con.sql("select count(note) from raw.prices").fetchall()
     assert notes > 0
+
+
+def test_what_a_killed_backup_left_is_removed_by_the_next_and_no_other(
+    home: Home, tmp_path: Path
+) -> None:
+    fill(home)
+    folder = tmp_path / "safe"
+    earlier = back_up(home, folder).path
+    left, held = (folder / f".raw-20260101T00000000000{n}Z" for n in (1, 2))
+    others = (folder / ".raw-notes", folder / "raw-copy")
+    for path in (left, held, *others):
+        path.mkdir()
+        (path / "prices.parquet").write_bytes(b"half")
+    with (folder / ".raw-20260101T000000000003Z").open("w"):
+        pass  # no folder
+    maker = subprocess.Popen(
+        [
+            *(sys.executable, "-c"),
+            "import fcntl, os, sys; handle = os.open(sys.argv[1], os.O_RDONLY); "
+            "fcntl.flock(handle, fcntl.LOCK_EX); print('held', flush=True); sys.stdin.read()",
+            str(held),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert maker.stdout is not None and maker.stdout.readline()
+    made = back_up(home, folder).path
+    assert not left.exists()
+    assert all(path.is_dir() for path in (held, *others, earlier, made))
+    maker.communicate()
+    back_up(home, folder)
+    assert not held.exists()
+
+
+def test_contents_are_compared_row_by_row_before_a_compacted_file_takes_its_place(
+    tmp_path: Path,
+) -> None:
+    build = tmp_path / "bellwether.duckdb"
+    with duckdb.connect(str(build)) as con:
+        con.sql("create table t as select range as n, 'text ' || range as words from range(200000)")
+        con.sql("create table dropped as from t")
+        con.sql("drop table dropped")
+        con.sql("checkpoint")
+        before = con.sql("from t").fetchall()
+
+    class Altering:
+        """A connection whose copy differs in one value, in no number of rows."""
+
+        def __init__(self) -> None:
+            self.con = connect()
+
+        def __enter__(self) -> Altering:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            self.con.close()
+
+        def execute(self, query: str, *given: Any) -> Any:
+            done = self.con.execute(query, *given)
+            if query.startswith("copy from database"):
+                self.con.execute("update beside.t set words = 'text' where n = 7")
+            return done
+
+    connect = duckdb.connect
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(publish_module.duckdb, "connect", Altering)
+        assert publish_module.compact(build) == 0
+    assert publish_module.compact(build) > 0
+    with duckdb.connect(str(build)) as con:
+        assert con.sql("from t").fetchall() == before

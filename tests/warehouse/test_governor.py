@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
+import pybreaker
 import pytest
 
 from warehouse.errors import EmptyAnswer, Failed, HomeError, Malformed, SourceError, Throttled
@@ -199,3 +200,43 @@ def test_settings_come_from_the_environment_and_make_sense(
 def test_nothing_is_known_before_the_first_request(folder: Path) -> None:
     assert standing(folder) == governor.Standing(budget=8000)
     assert not folder.exists()
+
+
+def test_no_rest_is_longer_than_a_day_whatever_a_host_asks_for(folder: Path) -> None:
+    with pytest.raises(Throttled) as told:
+        Governor(folder, QUICK).send(fails(*[TryAgain(Throttled("429"), 1e9)] * 3))
+    assert told.value.resume_at is not None
+    day = datetime.now(UTC).replace(tzinfo=None) + timedelta(days=1, minutes=1)
+    assert told.value.resume_at < day and standing(folder).resume_at == told.value.resume_at
+
+
+def test_a_clock_that_was_ahead_leaves_no_rest_behind(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ahead = datetime.now(UTC).replace(tzinfo=None) + timedelta(days=3650)
+
+    class Shown(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
+            return ahead.replace(tzinfo=tz)  # type: ignore[arg-type]
+
+    manners = replace(QUICK, requests_per_day=4)
+    with monkeypatch.context() as then:
+        then.setattr(governor, "_utc_now", lambda: ahead)
+        then.setattr(governor, "_milliseconds", lambda: int(ahead.timestamp() * 1000))
+        then.setattr(pybreaker, "datetime", Shown)
+        asked = Governor(folder, manners)
+        with pytest.raises(Throttled):
+            asked.send(fails(*[TryAgain(Throttled("429"))] * 3))
+        assert standing(folder).resume_at is not None
+        asked.close()
+    assert standing(folder).resume_at is None
+    # It is asked once; what was asked for then counts for a day at most.
+    asked = Governor(folder, manners)
+    assert asked.send(fails()) == "answer"
+    with pytest.raises(Throttled, match="spent") as told:
+        asked.send(fails())
+    assert told.value.resume_at is not None
+    day = datetime.now(UTC).replace(tzinfo=None) + timedelta(days=1, minutes=1)
+    assert told.value.resume_at < day
+    asked.close()

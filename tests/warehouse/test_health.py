@@ -22,6 +22,7 @@ import pandas as pd
 import pytest
 from aiosmtpd.controller import Controller
 
+from orchestration.automation import next_scheduled_ingest
 from tests.conftest import Clock
 from warehouse import digest, doctor, health
 from warehouse.errors import HomeError
@@ -29,7 +30,7 @@ from warehouse.health import late, silence, size
 from warehouse.ingest import ingest
 from warehouse.publish import publish, reading_attempts
 from warehouse.settings import Home
-from warehouse.sources import Drift
+from warehouse.sources import Drift, calendars
 from warehouse.store import Warehouse
 
 SESSIONS = [
@@ -155,8 +156,9 @@ def test_what_is_late_follows_the_exchanges_calendar(store: Warehouse, clock: Cl
         return {one.table for one in late(store.con, datetime(*moment))} & {"prices", "ratings"}  # type: ignore[arg-type]
 
     assert names(2025, 11, 28, 12) == set()  # a holiday has no session
-    assert names(2025, 11, 28, 23) == set()  # closed at one o'clock; there is time until midnight
-    assert names(2025, 11, 29, 1) == {"prices", "ratings"}
+    # Closed at one o'clock, but asked for at half past six, as ever, with time until ten.
+    assert names(2025, 11, 29, 2, 59) == set()
+    assert names(2025, 11, 29, 3, 1) == {"prices", "ratings"}
     assert names(2025, 12, 1, 12) == {"prices", "ratings"}
     clock.now = datetime(2025, 11, 30, 9)
     store.record_fetch(load_id="l", source="yahoo", table="prices", outcome="empty")
@@ -166,6 +168,85 @@ def test_what_is_late_follows_the_exchanges_calendar(store: Warehouse, clock: Cl
     assert "1 of the raw tables asked for in vain since the session of 2025-11-28" in told
     assert told.endswith("ratings (2025-11-26 23:30)") and "securities (never)" in told
     assert "8 of the raw tables not asked for" in told
+
+
+@pytest.mark.parametrize(
+    ("last", "now", "expected"),
+    [
+        # Wednesday 1 October 2025: Hong Kong is closed for National Day, New York is not.
+        (datetime(2025, 9, 30, 23), datetime(2025, 10, 2, 12), ["XLON", "XNYS"]),
+        # The next evening it has missed a session, too, which closed at four in the morning.
+        (datetime(2025, 9, 30, 23), datetime(2025, 10, 3, 12), ["XHKG", "XLON", "XNYS"]),
+        # Thanksgiving: what London and Hong Kong told that day is asked for on Friday's evening.
+        (datetime(2025, 11, 26, 23, 40), datetime(2025, 11, 28, 20), []),
+        (datetime(2025, 11, 26, 23, 40), datetime(2025, 11, 29, 4), ["XHKG", "XLON", "XNYS"]),
+        # Hong Kong's half-day before Christmas closed at noon, and was asked for that evening.
+        (datetime(2025, 12, 24, 23, 40), datetime(2025, 12, 26, 12), []),
+        # Boxing Day: New York trades, the others do not.
+        (datetime(2025, 12, 24, 23, 40), datetime(2025, 12, 27, 12), ["XNYS"]),
+        # A Monday morning: Friday's evening was the last to ask, whatever closed since.
+        (datetime(2025, 12, 12, 23, 40), datetime(2025, 12, 15, 13), []),
+        (datetime(2025, 12, 11, 23, 40), datetime(2025, 12, 15, 13), ["XHKG", "XLON", "XNYS"]),
+        # By hand after the close of New York, before the evening.
+        (datetime(2025, 12, 12, 21, 30), datetime(2025, 12, 15, 13), []),
+    ],
+)
+def test_each_exchange_is_late_by_its_own_calendar(
+    home: Home,
+    store: Warehouse,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    last: datetime,
+    now: datetime,
+    expected: list[str],
+) -> None:
+    monkeypatch.setattr(health, "covered_exchanges", lambda: {"XNYS", "XHKG", "XLON"})
+    for ticker in ("AAPL", "0700.HK", "SHEL.L"):
+        clock.now = last
+        store.record_fetch(load_id="l", source="yahoo", table="prices", ticker=ticker)
+    # Nobody covers Tokyo any more.
+    clock.now = datetime(2025, 6, 2)
+    store.record_fetch(load_id="l", source="yahoo", table="prices", ticker="7203.T")
+    found = [one for one in late(store.con, now) if one.table == "prices"]
+    assert [one.exchange for one in found] == expected
+    sentences = health.in_sentences(found)
+    assert ["at XHKG (" in s for s in sentences] == [code == "XHKG" for code in expected]
+    assert ["at XLON (" in s for s in sentences] == [code == "XLON" for code in expected]
+    health.keep_attempts(home, store.con, now)
+    with reading_attempts(home) as (con, is_live):
+        assert is_live and [o for o in late(con, now) if o.table == "prices"] == found
+
+
+def test_a_ticker_that_is_unknown_keeps_no_exchange_late(
+    store: Warehouse, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "covered_exchanges", lambda: {"XNYS", "XHKG"})
+    told = (("AAPL", "prices", "ok"), ("0700.HK", "prices", "not_found"), ("AAPL", "ratings", "ok"))
+    clock.now = datetime(2025, 12, 1)
+    store.record_fetch(load_id="l", source="yahoo", table="ratings", ticker="0700.HK")
+    for ticker, table, outcome in told:
+        clock.now = datetime(2025, 12, 12, 23, 40)
+        store.record_fetch(load_id="l", source="yahoo", table=table, ticker=ticker, outcome=outcome)
+    found = late(store.con, datetime(2025, 12, 15, 13))
+    assert not {"prices", "ratings"} & {one.table for one in found}
+
+
+@pytest.mark.parametrize("years", [2, 40])
+@pytest.mark.parametrize("exchange", ["XNYS", "XHKG", "XSHG", "XSAU"])
+def test_a_calendar_never_ends(exchange: str, years: int) -> None:
+    """Not for a service that runs for years, a clock far ahead, nor holidays known for a while."""
+    friday = next(
+        day
+        for n in range(7)
+        if (day := date(datetime.now().year + years, 6, 1) + timedelta(days=n)).weekday() == 4
+    )
+    now = datetime(friday.year, friday.month, friday.day, 3)
+    session = calendars.last_closed_session(now, exchange)
+    assert 0 < (now.date() - session).days < 10
+    assert timedelta(0) < now - calendars.last_close(exchange, now) < timedelta(days=10)
+    if exchange == calendars.REFERENCE:
+        assert timedelta(0) < now - calendars.last_asked(now) < timedelta(days=5)
+        assert next_scheduled_ingest(now.replace(tzinfo=UTC)) > now.replace(tzinfo=UTC)
 
 
 def test_what_a_clock_that_was_ahead_recorded_hides_neither_lateness_nor_failures(

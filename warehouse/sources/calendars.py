@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import csv
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
+from zoneinfo import ZoneInfo
 
 import duckdb
 import exchange_calendars
@@ -18,8 +19,11 @@ from warehouse.sources import Drift, Unit
 
 FIRST_DAY = date(1990, 1, 1)
 REFERENCE = "XNYS"
-# From a Friday's close to a Monday's.
-WEEKEND = timedelta(days=3)
+NEW_YORK = ZoneInfo("America/New_York")
+# When the schedule asks of all exchanges, on each session of the reference.
+ASKED_AT = time(18, 30)
+# A calendar is made anew where it ends sooner.
+_LEAST_AHEAD = timedelta(days=30)
 _OVERLAP = timedelta(days=30)
 
 
@@ -102,9 +106,28 @@ def calendar_of(ticker: str, exchange_code: str | None = None) -> str | None:
     return known.get(("code", exchange_code or "")) or known.get(("suffix", _suffix(ticker)))
 
 
+def calendar_reaching(exchange: str, day: date) -> exchange_calendars.ExchangeCalendar:
+    """Return a calendar with sessions beyond a day, as far as the library can make one.
+
+    The library's ends a year after the process began: sooner than a service that runs for a year,
+    or whose clock jumps.
+    """
+    made = _calendar(exchange, None)
+    if day > made.last_session.date() - _LEAST_AHEAD:
+        # Some exchanges' holidays are known for some years only, and no date lies beyond 2262.
+        with contextlib.suppress(ValueError, OverflowError, NotImplementedError):
+            return _calendar(exchange, date(day.year + 2, 1, 1))
+    return made
+
+
+@cache
+def _calendar(exchange: str, end: date | None) -> exchange_calendars.ExchangeCalendar:
+    return exchange_calendars.get_calendar(exchange, end=pd.Timestamp(end) if end else None)
+
+
 def closes_at(calendar: str, day: date) -> datetime | None:
     """Return when (UTC) the session of a day closes, or None where the day is no session."""
-    sessions = exchange_calendars.get_calendar(calendar)
+    sessions = calendar_reaching(calendar, day)
     stamp = pd.Timestamp(day)
     if not sessions.first_session <= stamp <= sessions.last_session:
         return None
@@ -115,24 +138,32 @@ def closes_at(calendar: str, day: date) -> datetime | None:
 
 
 def last_close(calendar: str, now: datetime) -> datetime:
-    """Return when (UTC, naive) the newest session closed whose close lies before `now`."""
-    closes = closes_at(calendar, last_closed_session(now, calendar))
-    assert closes is not None
-    return closes
+    """Return when (UTC, naive) the newest session closed whose close lies before `now`.
+
+    Beyond what the library knows of an exchange, weekdays count, and close with the day.
+    """
+    day = last_closed_session(now, calendar)
+    return closes_at(calendar, day) or datetime.combine(day + timedelta(days=1), time())
 
 
-def longest_closure(calendar: str = REFERENCE) -> timedelta:
-    """Return the longest time between the closes of two sessions that follow each other."""
-    closes = exchange_calendars.get_calendar(calendar).closes
-    longest: timedelta = closes.diff().max().to_pytimedelta()
-    return longest
+def last_asked(now: datetime) -> datetime:
+    """Return when (UTC, naive) the schedule last was to ask, by `now` (UTC).
+
+    In the evening of a session of the reference, at whatever hour that closed.
+    """
+    there = now.replace(tzinfo=UTC).astimezone(NEW_YORK)
+    day = there.date() if there.time() >= ASKED_AT else there.date() - timedelta(days=1)
+    sessions = calendar_reaching(REFERENCE, day)
+    asked_on = sessions.date_to_session(pd.Timestamp(day), direction="previous").date()
+    evening = datetime.combine(asked_on, ASKED_AT, NEW_YORK)
+    return evening.astimezone(UTC).replace(tzinfo=None)
 
 
 def _schedule(exchange: str, start: date) -> pd.DataFrame:
     """Opens and closes from `start`, or from as early as the library knows the calendar."""
     wanted = pd.Timestamp(start)
     try:
-        calendar = exchange_calendars.get_calendar(exchange)
+        calendar = _calendar(exchange, None)
         earliest = calendar.bound_min()
         if calendar.first_session > wanted:
             with contextlib.suppress(ValueError):
@@ -185,9 +216,17 @@ def moment(text: str) -> datetime:
 
 
 def last_closed_session(now: datetime, exchange: str = REFERENCE) -> date:
-    """Return the newest session whose close lies before `now` (UTC, naive or aware)."""
+    """Return the newest session whose close lies before `now` (UTC, naive or aware).
+
+    Beyond what the library knows of an exchange, weekdays count.
+    """
     moment = pd.Timestamp(now)
     moment = moment.tz_localize("UTC") if moment.tzinfo is None else moment
-    calendar = exchange_calendars.get_calendar(exchange)
-    session: pd.Timestamp = calendar.minute_to_past_session(moment.floor("min"))
-    return session.date()
+    calendar = calendar_reaching(exchange, moment.date())
+    if moment <= calendar.last_minute:
+        session: pd.Timestamp = calendar.minute_to_past_session(moment.floor("min"))
+        return session.date()
+    day = moment.date() - timedelta(days=1)
+    day -= timedelta(days=max(0, day.weekday() - 4))
+    last: date = calendar.last_session.date()
+    return max(day, last)

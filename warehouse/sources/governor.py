@@ -30,6 +30,8 @@ PREFIX = "BELLWETHER_YAHOO_"
 MOST_FAILURES = 5
 LONGEST_BACK_OFF = 60.0
 LONGEST_COOL_DOWN = 6 * 3600.0
+# Whatever a host asks for, and whatever a clock says that jumped.
+LONGEST_REST = 86400.0
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ class Manners:
     The pace is the one yfinance's own documentation recommends, two requests in five seconds.
     A request without an answer is made at most `attempts` times, with an exponential, jittered
     back-off that begins at `back_off_seconds`. A host that asks to be left alone, or is silent, is
-    left alone for `cool_down_seconds`, twice as long each time in a row, up to six hours.
+    left alone for `cool_down_seconds`, twice as long each time in a row, up to six hours; for as
+    long as it asks for, up to a day.
     """
 
     requests_per_minute: float = 24
@@ -240,7 +243,13 @@ def _budget(folder: Path, manners: Manners) -> SQLiteBucket:
     rate = Rate(max(1, round(manners.requests_per_day)), Duration.DAY)
     path = str(folder / "requests.sqlite")
     bucket = SQLiteBucket.init_from_file([rate], "requests", path, use_file_lock=True)
-    bucket.leak(_milliseconds())
+    now = _milliseconds()
+    # What a clock that was ahead recorded counts from now on, not until that moment comes.
+    bucket.conn.execute(
+        "update requests set item_timestamp = ? where item_timestamp > ?", [now, now + 60_000]
+    )
+    bucket.conn.commit()
+    bucket.leak(now)
     return bucket
 
 
@@ -287,7 +296,7 @@ class _Rest(CircuitBreakerStorage):
         self._write(
             cause=str(error),
             is_throttled=isinstance(error, Throttled),
-            cool_down=max(self.cool_down, asked_wait),
+            cool_down=max(self.cool_down, min(asked_wait, LONGEST_REST)),
         )
 
     @property
@@ -312,8 +321,15 @@ class _Rest(CircuitBreakerStorage):
 
     @property
     def opened_at(self) -> datetime | None:
+        """Since when the host rests; a moment to come is none, for the clock was ahead then.
+
+        How long ago that was nobody can know, so the host may be asked once.
+        """
         told = self._read().get("opened_at")
-        return datetime.fromisoformat(told) if told else None
+        moment = datetime.fromisoformat(told) if told else None
+        if moment is None or moment.replace(tzinfo=None) > _utc_now() + timedelta(minutes=1):
+            return None
+        return moment
 
     @opened_at.setter
     def opened_at(self, moment: datetime) -> None:

@@ -38,13 +38,12 @@ from yfinance.exceptions import YFException, YFRateLimitError, YFTickerMissingEr
 from warehouse.errors import EmptyAnswer, Failed, Malformed, SourceError, Throttled
 from warehouse.settings import UNIVERSE_CSV
 from warehouse.sources import Drift, Unit, coverage
-from warehouse.sources.calendars import calendar_of
+from warehouse.sources.calendars import NEW_YORK, calendar_of
 from warehouse.sources.drift import Watch
 from warehouse.sources.governor import Governor, Manners
 from warehouse.sources.yahoo_rows import (
     COUNTS,
     MEASURES,
-    NEW_YORK,
     Record,
     by_period,
     frame_of,

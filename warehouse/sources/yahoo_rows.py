@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from warehouse.sources.calendars import NEW_YORK
+
 Record = dict[str, Any]
 
-NEW_YORK = ZoneInfo("America/New_York")
 COUNTS = {"period", "strongBuy", "buy", "hold", "sell", "strongSell"}
 MEASURES = {
     "Market Cap": "market_cap",

@@ -117,7 +117,7 @@ def _content(response: requests.Response) -> dict[str, Any]:
     """Return what an answer holds; one that was cut off may be whole the next time."""
     try:
         content = json.loads(response.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         text = response.text.strip()
         if "Will be right back" in text:
             raise TryAgain(Troubled("Yahoo is down for maintenance.")) from None
@@ -199,7 +199,8 @@ def _parts(content: dict[str, Any]) -> Iterator[Answer]:
 
 def _seconds(headers: Any) -> float:
     told = str(headers.get("retry-after") or "")
-    return float(told) if told.isdigit() else 0.0
+    # Other digits, as a superscript two, are none that a number is read from.
+    return float(told) if told.isdecimal() else 0.0
 
 
 def _broken(error: RequestException) -> Failed:
