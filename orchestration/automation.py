@@ -88,15 +88,6 @@ def with_followers(tables: Iterable[str]) -> list[str]:
     return sorted(named | set(SCORED_TABLES) if "news" in named else named)
 
 
-def next_scheduled_ingest(now: datetime) -> datetime:
-    """Return when the schedule will next find a session to ingest, in New York's time."""
-    today = now.astimezone(NEW_YORK)
-    first = today.date() if today.time() < ASKED_AT else today.date() + timedelta(days=1)
-    calendar = calendar_reaching(REFERENCE, first)
-    day = calendar.date_to_session(pd.Timestamp(first), direction="next").date()
-    return datetime.combine(day, ASKED_AT, NEW_YORK)
-
-
 @dg.schedule(
     job=ingest,
     cron_schedule=f"{ASKED_AT.minute} {ASKED_AT.hour} * * 1-5",

@@ -12,6 +12,7 @@ import duckdb
 
 from warehouse import health, publish
 from warehouse.settings import Home
+from warehouse.sources.calendars import next_scheduled_ingest
 from warehouse.sources.governor import standing
 from warehouse.sources.inbox import strays, waiting
 from warehouse.store import SIMULATED, keys, schema
@@ -77,7 +78,9 @@ def report(home: Home, now: datetime, failing_jobs: Sequence[str] = ()) -> dict[
             "never_read": strays(home.inbox),
         },
         "yahoo": _yahoo(home),
-        "next_scheduled_ingest": _next_ingest(now),
+        "next_scheduled_ingest": next_scheduled_ingest(now.replace(tzinfo=UTC)).strftime(
+            "%Y-%m-%d %H:%M %Z"
+        ),
     }
 
 
@@ -121,9 +124,3 @@ def _yahoo(home: Home) -> dict[str, Any]:
     """Say how we stand with Yahoo; nothing of it opens the pipeline's database."""
     stands = asdict(standing(home.yahoo))
     return {name: str(v) if isinstance(v, datetime) else v for name, v in stands.items()}
-
-
-def _next_ingest(now: datetime) -> str:
-    from orchestration.automation import next_scheduled_ingest
-
-    return next_scheduled_ingest(now.replace(tzinfo=UTC)).strftime("%Y-%m-%d %H:%M %Z")

@@ -24,7 +24,6 @@ from dagster._scheduler.scheduler import launch_scheduled_runs
 from orchestration.assets import IngestSettings, raw_assets
 from orchestration.automation import (
     ingest,
-    next_scheduled_ingest,
     settings_of,
     weekday_ingest,
 )
@@ -32,6 +31,7 @@ from orchestration.inputs import key
 from orchestration.lock import Writer
 from orchestration.run import ingest_job
 from warehouse.settings import Home
+from warehouse.sources.calendars import next_scheduled_ingest
 
 NEW_YORK = ZoneInfo("America/New_York")
 

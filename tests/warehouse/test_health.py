@@ -22,7 +22,6 @@ import pandas as pd
 import pytest
 from aiosmtpd.controller import Controller
 
-from orchestration.automation import next_scheduled_ingest
 from tests.conftest import Clock
 from warehouse import digest, doctor, health
 from warehouse.errors import HomeError
@@ -31,6 +30,7 @@ from warehouse.ingest import ingest
 from warehouse.publish import publish, reading_attempts
 from warehouse.settings import Home
 from warehouse.sources import Drift, calendars
+from warehouse.sources.calendars import next_scheduled_ingest
 from warehouse.store import Warehouse
 
 SESSIONS = [

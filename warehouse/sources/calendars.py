@@ -215,6 +215,15 @@ def moment(text: str) -> datetime:
     return stated.astimezone(UTC).replace(tzinfo=None)
 
 
+def next_scheduled_ingest(now: datetime) -> datetime:
+    """Return when the schedule will next find a session to ingest, in New York's time."""
+    today = now.astimezone(NEW_YORK)
+    first = today.date() if today.time() < ASKED_AT else today.date() + timedelta(days=1)
+    calendar = calendar_reaching(REFERENCE, first)
+    day = calendar.date_to_session(pd.Timestamp(first), direction="next").date()
+    return datetime.combine(day, ASKED_AT, NEW_YORK)
+
+
 def last_closed_session(now: datetime, exchange: str = REFERENCE) -> date:
     """Return the newest session whose close lies before `now` (UTC, naive or aware).
 
