@@ -327,7 +327,7 @@ def read(text: str, names: Names, ticker: str | None = None) -> Article:
 
     Of a longer text the first 200,000 characters and 2,000 sentences are read (`is_cut`).
     """
-    short = _shown(text[:MOST_CHARACTERS].translate(_EVEN))
+    short = _shown(_without_marks(text[:MOST_CHARACTERS].translate(_EVEN)))
     sentences = _sentences(short)
     is_cut = len(text) > MOST_CHARACTERS or len(sentences) > MOST_SENTENCES
     parts = [_Part(one, names) for one in sentences[:MOST_SENTENCES]]
@@ -382,6 +382,13 @@ def _timed(day: date, behind: str) -> str:
     except ValueError:
         return day.isoformat()
     return told.isoformat(timespec="minutes")
+
+
+def _without_marks(text: str) -> str:
+    """A text with blanks for raised and ringed digits, which mark footnotes and are no numbers."""
+    if text.isascii():
+        return text
+    return "".join(" " if c.isdigit() and not c.isdecimal() else c for c in text)
 
 
 def _shown(text: str) -> str:
@@ -766,6 +773,9 @@ class _Part:
             window = window or "day"
         basis = self._basis(hit, kind, window)
         change = ""
+        if kind == "risk_flag" and (opened := self._opening_of_flag(hit)):
+            change, window, stated_on = "opened", opened.name, opened.stated_on
+            used.update(range(hit.start, opened.end))
         if kind == "risk_flag" and {"closed", "cleared"} & set(self.forms[hit.end : hit.end + 3]):
             change = "closed"
         if period == "level" and word_set("set_on") & set(self.forms[hit.end :]):
@@ -862,6 +872,24 @@ class _Part:
             second=second.value if second else None, second_unit=second.unit if second else "",
             second_step=told.step if told else 1.0, basis=basis,
         )  # fmt: skip
+
+    def _opening_of_flag(self, hit: Hit[tuple[str, str]]) -> Span | None:
+        """The day a flag is said to be open from: "has been open since", "was raised on"."""
+        for window in self.windows:
+            said = self.forms[hit.end : window.start]
+            if window.start < hit.end or set(said) - {
+                "flag", "has", "have", "been", "is", "was", "open", "still", "raised", "opened",
+                "on", "price", "stock", ",",
+            }:  # fmt: skip
+                continue
+            span = self._span(window)
+            is_since = window.label[1] == "since" and "open" in said and span.period == "day"
+            is_on = window.label[1] in ("weekday", "date") and {"raised", "opened"} & set(said)
+            if is_since and span.stated_on is not None:
+                return Span("on", span.stated_on, "", span.end)
+            if is_on and self._is_dated(span):
+                return span
+        return None
 
     def _basis(self, hit: Hit[tuple[str, str]], kind: str, window: str | None) -> str:
         """The price a claim says it is of: the close, or the extreme of the session, or neither."""
@@ -1614,7 +1642,10 @@ class _Part:
             and "launch" in (self.forms[hit.start : hit.end])
         ):
             return True
-        is_soft = not _UNSURE_ANYWHERE.isdisjoint(self.forms)
+        is_soft = any(
+            form in _UNSURE_ANYWHERE and not (form == "may" and place and token.word.is_capital)
+            for place, (form, token) in enumerate(zip(self.forms, self.tokens, strict=True))
+        )
         if (kind == "risk_flag" and is_soft) or (
             kind == "news_event" and (is_soft or self.has_call)
         ):

@@ -2369,6 +2369,13 @@ def _risk_flag(facts: Facts, claim: Claim) -> Verdict:
             Evidence("marts.risk_flags", episode, "severity", severity, None),
         ]
         what = {"flag": flag, "kind": kind, "opened_on": opened_on, "closed_on": closed_on}
+        if is_open and claim.change == "opened":
+            since = facts.days_of(claim)[0]
+            days_open = {row[3] for row in found if row[4] is None or row[4] > known_to}
+            return _answer(
+                claim, SUPPORTED if since in days_open else CONTRADICTED,
+                found=what, basis="open flag", evidence=evidence,
+            )  # fmt: skip
         if is_open:
             note = "an exposure, not a dated event" if kind == "exposure" else None
             return _answer(

@@ -274,6 +274,7 @@ SENTENCES_TRUE = [
     "Goldman Sachs says Buy, yet on September 15 it lifted its target to $173 from $163.",
     "No broker upgraded or downgraded the stock in the past 90 days.",
     "The shares closed at $163 on Wednesday, a gain of 8% from the day before.",
+    "A flag for an overextended price has been open since September 3.",
 ]
 
 
@@ -529,6 +530,8 @@ SENTENCES_FALSE = [
     "The company's market value has passed the $400 billion mark.",
     "The shares closed at $163 on Wednesday, a loss of 8% from the day before.",
     "In September the stock closed at a record $163.",
+    "A flag for an overextended price was raised on Tuesday.",
+    "A flag for an overextended price has been open since September 22.",
 ]
 
 
