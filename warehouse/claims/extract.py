@@ -61,7 +61,8 @@ _SCALES = {
 }  # fmt: skip
 _OPERATORS = {
     "over": "over", "above": "over", "exceeding": "over", "least": "over", "topping": "over",
-    "tops": "over", "topped": "over", "exceeds": "over", "surpassed": "over",
+    "tops": "over", "topped": "over", "exceeds": "over", "surpassed": "over", "passed": "over",
+    "crossed": "over", "cleared": "over", "eclipsed": "over", "past": "over",
     "under": "under", "below": "under", "nearly": "nearly", "almost": "nearly",
     "about": "about", "around": "about", "roughly": "about", "approximately": "about",
     "some": "about", "circa": "about", "approx": "about",
@@ -106,7 +107,7 @@ _SURPRISES = frozenset(("short", "below", "above"))
 
 _OF_COMMON_WORDS = frozenset(
     ("eps", "revision_count", "session_level", "price_range", "price_change", "streak",
-     "shares_traded", "target_position", "mean_score")
+     "shares_traded", "target_position", "mean_score", "risk_flag_count", "momentum_rank")
 )  # fmt: skip
 
 # Words for the highest and the lowest target.
@@ -190,6 +191,7 @@ class Claim:
     first: a distance to an average or its level, the result that beat or missed `prior`. `day` is
     one named beside what is told as of the article. `left` are words of its clause that could
     qualify it and that nothing read. `basis` is close or extreme where the words say so much.
+    `rank` is high or low where a firm's target is said to be the highest or lowest of all.
     `text[start:end]` of the article is the span.
     """
 
@@ -221,6 +223,7 @@ class Claim:
     day: tuple[str, date | None] | None = None
     left: str = ""
     basis: str = ""
+    rank: str = ""
 
 
 @dataclass(frozen=True)
@@ -324,7 +327,7 @@ def read(text: str, names: Names, ticker: str | None = None) -> Article:
 
     Of a longer text the first 200,000 characters and 2,000 sentences are read (`is_cut`).
     """
-    short = _shown(text[:MOST_CHARACTERS].translate(_EVEN))
+    short = _shown(_without_marks(text[:MOST_CHARACTERS].translate(_EVEN)))
     sentences = _sentences(short)
     is_cut = len(text) > MOST_CHARACTERS or len(sentences) > MOST_SENTENCES
     parts = [_Part(one, names) for one in sentences[:MOST_SENTENCES]]
@@ -379,6 +382,13 @@ def _timed(day: date, behind: str) -> str:
     except ValueError:
         return day.isoformat()
     return told.isoformat(timespec="minutes")
+
+
+def _without_marks(text: str) -> str:
+    """A text with blanks for raised and ringed digits, which mark footnotes and are no numbers."""
+    if text.isascii():
+        return text
+    return "".join(" " if c.isdigit() and not c.isdecimal() else c for c in text)
 
 
 def _shown(text: str) -> str:
@@ -559,7 +569,10 @@ class _Part:
         taken = {
             place
             for place, token in enumerate(self.tokens)
-            if found and token.unit not in ("fraction", "x") and token.value is not None
+            if found
+            and token.unit not in ("fraction", "x")
+            and token.value is not None
+            and not (token.shape == "#" and {"brokers", "firms"} & {*self.forms[place : place + 3]})
         }
         spoken = {hit.label[0] for hit in self.hits}
         rank = {kind: place for place, kind in enumerate(kinds())}
@@ -589,18 +602,35 @@ class _Part:
             if claim.kind == "move":
                 self.moves.append(claim)
             found.append(claim)
-            end = max([hit.end, *(p + 1 for p in used if claim.kind == "versus_market")])
+            is_whole = claim.kind in ("versus_market", "moving_average", "record", "high_52w")
+            end = max([hit.end, *(p + 1 for p in used if is_whole)])
             reads.append(_Read(hit.start, end, frozenset(used)))
         self.dates_of_call = self._dates_of_call() if self.has_call else []
+        # Earnings told beside what was expected are judged with it.
+        whole_results = [
+            read.used for claim, read in zip(found, reads, strict=True)
+            if claim.kind == "earnings_surprise" and claim.second is not None
+        ]  # fmt: skip
+        kept = [
+            (claim, read) for claim, read in zip(found, reads, strict=True)
+            if claim.kind != "eps" or not any(read.used <= used for used in whole_results)
+        ]  # fmt: skip
+        found, reads = [claim for claim, _ in kept], [read for _, read in kept]
         found = self._with_left(found, reads, subject)
         calls = [claim for claim in found if claim.kind in CALL_KINDS]
         if calls:
             span, unread = self._day_of_call(len(calls))
             kinds_found = {claim.kind for claim in found}
-            if (word_set("of_all") & set(self.forms) and "target_extreme" not in kinds_found) or (
+            ranked = self._rank_of_target() if len(calls) == 1 else ""
+            if (
+                word_set("of_all") & set(self.forms) and "target_extreme" not in kinds_found
+                and not ranked
+            ) or (
                 "target_average" in spoken and "target_average" not in kinds_found
             ):  # fmt: skip
                 unread = "rank_not_read"
+            found = [replace(c, rank=ranked) if c in calls else c for c in found]
+            calls = [claim for claim in found if claim.kind in CALL_KINDS]
             found = [
                 replace(c, window=span.name, stated_on=span.stated_on, period=span.period,
                         unread=unread) if c in calls else c
@@ -674,6 +704,8 @@ class _Part:
                 return None
         elif places:
             place = places[0] if kind in ("upside", "market_cap") else places[-1]
+            if kind == "moving_average" and self.forms[hit.start] == "both":
+                place = places[0]
             if argument in ("forward_pe", "trailing_pe", "price_to_sales") or kind == "multiple":
                 place = places[0]
             token = self.tokens[place]
@@ -681,7 +713,9 @@ class _Part:
             operator = "equal" if kind == "moving_average" else self._operator(place)
             end = max(end, token.end)
             used.add(place)
-            taken.update(places[:1])
+            # Of an average both a distance and a level may be told.
+            own = [place] if kind in ("target_extreme", "session_level") else places[:1]
+            taken.update(own if kind != "moving_average" else ())
         details = _details(self, hit, kind, argument, value)
         if details is None:
             return None
@@ -724,6 +758,11 @@ class _Part:
         if kind in ("move", "factor"):
             span = self._window(hit)
             window, stated_on, period = span.name, span.stated_on, span.period
+            if period.startswith("from "):
+                second = next((
+                    t for t in self.tokens[span.end : span.end + 3] if t.shape == "#$"
+                ), None)  # fmt: skip
+                used.update(range(span.end, span.end + 3) if second else ())
             if span.end:
                 end = max(end, self.tokens[span.end - 1].end)
             if window is None and kind == "factor":
@@ -734,6 +773,9 @@ class _Part:
             window = window or "day"
         basis = self._basis(hit, kind, window)
         change = ""
+        if kind == "risk_flag" and (opened := self._opening_of_flag(hit)):
+            change, window, stated_on = "opened", opened.name, opened.stated_on
+            used.update(range(hit.start, opened.end))
         if kind == "risk_flag" and {"closed", "cleared"} & set(self.forms[hit.end : hit.end + 3]):
             change = "closed"
         if period == "level" and word_set("set_on") & set(self.forms[hit.end :]):
@@ -746,14 +788,17 @@ class _Part:
             grade = self._target_meant(hit)
         if kind == "price" and _in(word_set("rose") | word_set("fell"), self.forms[hit.start]):
             change = "up" if _in(word_set("rose"), self.forms[hit.start]) else "down"
+        if kind == "price" and self.forms[hit.start] == "opened":
+            ways = {"higher": "up", "lower": "down"}
+            change = next((ways[f] for f in self.forms[hit.start : hit.end] if f in ways), "")
         if kind in ("streak", "price_change"):
             change = "up" if _in(word_set("rose"), self.forms[hit.start]) else "down"
             argument = argument or change
-        if kind == "streak":
+        if kind in ("streak", "momentum_rank", "risk_flag_count"):
             used.update(range(hit.start, hit.end))
         if kind in ("price_change", "price_range", "session_level", "streak", "shares_traded",
                     "target_position"):  # fmt: skip
-            span = self._window(hit)
+            span = self._window(hit, but=("open",) if kind == "session_level" else ())
             window, stated_on = span.name, span.stated_on
 
             is_inside = kind == "streak" and hit.start < span.end <= hit.end
@@ -778,7 +823,10 @@ class _Part:
             if span.end:
                 end = max(end, self.tokens[span.end - 1].end)
         if kind == "level_since":
-            end = max(t.end for t in self.tokens[hit.start : hit.end + 4] if t.shape == "#y")
+            end = max(
+                t.end for t in self.tokens[hit.start : hit.end + 4]
+                if t.shape == "#y" or t.word.form in _MONTHS or t.word.end <= end
+            )  # fmt: skip
         if kind == "news_event":
             behind = min(hit.end + 8, len(self.tokens))
             # A list of names is read to its end.
@@ -825,14 +873,40 @@ class _Part:
             second_step=told.step if told else 1.0, basis=basis,
         )  # fmt: skip
 
+    def _opening_of_flag(self, hit: Hit[tuple[str, str]]) -> Span | None:
+        """The day a flag is said to be open from: "has been open since", "was raised on"."""
+        for window in self.windows:
+            said = self.forms[hit.end : window.start]
+            if window.start < hit.end or set(said) - {
+                "flag", "has", "have", "been", "is", "was", "open", "still", "raised", "opened",
+                "on", "price", "stock", ",",
+            }:  # fmt: skip
+                continue
+            span = self._span(window)
+            is_since = window.label[1] == "since" and "open" in said and span.period == "day"
+            is_on = window.label[1] in ("weekday", "date") and {"raised", "opened"} & set(said)
+            if is_since and span.stated_on is not None:
+                return Span("on", span.stated_on, "", span.end)
+            if is_on and self._is_dated(span):
+                return span
+        return None
+
     def _basis(self, hit: Hit[tuple[str, str]], kind: str, window: str | None) -> str:
         """The price a claim says it is of: the close, or the extreme of the session, or neither."""
         low = hit.start
         while low and hit.start - low < 8 and not self._parts(low - 1):
             low -= 1
         forms = self.forms[low : hit.end]
-        if kind == "record" and "close" in self.forms[hit.end - 1 : hit.end + 1]:
+        if kind in ("record", "level_since") and {"close", "finish"} & set(
+            self.forms[hit.start : hit.end + 1]
+        ):  # fmt: skip
             return "close"
+        if kind == "record" and self.tokens[hit.end - 1].shape == "#$" and (
+            word_set("closing") & set(forms)
+        ):  # fmt: skip
+            return "close"
+        if kind == "record" and "intraday" in self.forms[hit.start : hit.end]:
+            return "extreme"
         if kind not in ("move", "price", "high_52w", "record") or window in ("intraday", "open"):
             return ""
         # "Gained $12.10 or 8%": both are of one price.
@@ -847,13 +921,24 @@ class _Part:
 
     def _second(self, hit: Hit[tuple[str, str]], kind: str, used: set[int]) -> Token | None:
         """A number that belongs to a claim beside its own: a level, or a distance."""
+        if kind == "moving_average" and hit.start and self.tokens[hit.start - 1].shape == "#%":
+            used.add(hit.start - 1)
+            return self.tokens[hit.start - 1]
         if kind in ("high_52w", "record", "moving_average", "drawdown"):
-            shapes, stop = ("#$",), min(hit.end + 5, len(self.tokens))
+            if kind == "record" and self.tokens[hit.end - 1].shape == "#$":
+                used.add(hit.end - 1)
+                return self.tokens[hit.end - 1]
+            shapes, stop = ("#$",), min(hit.end + 6, len(self.tokens))
             for place in range(hit.end, stop):
                 if self.tokens[place].shape in shapes:
                     used.add(place)
                     return self.tokens[place]
-                if self.forms[place] not in word_set("level_word"):
+                if self.forms[place] not in word_set("level_word") and not (
+                    # "The record close, $261.88," or "average, which lies at about $306".
+                    self.forms[place] == "," and self.tokens[place + 1 : place + 2]
+                    and (self.tokens[place + 1].shape in shapes
+                         or self.forms[place + 1] in ("at", "which", "now"))
+                ) and self.forms[place - 1 : place + 1] != [",", "which"]:  # fmt: skip
                     break
         if kind == "rating_count" and self.forms[hit.start + 1 : hit.start + 2] == ["of"]:
             whole = next((p for p in range(hit.start + 2, hit.start + 4)
@@ -868,9 +953,6 @@ class _Part:
         if kind == "versus_market":
             return self._move_of_the_index(hit, used)
         if kind == "high_52w" and hit.start and self.tokens[hit.start - 1].shape == "#$":
-            used.add(hit.start - 1)
-            return self.tokens[hit.start - 1]
-        if kind == "moving_average" and hit.start and self.tokens[hit.start - 1].shape == "#%":
             used.add(hit.start - 1)
             return self.tokens[hit.start - 1]
         return None
@@ -911,6 +993,15 @@ class _Part:
     ) -> tuple[Token | None, Token | None]:
         """Earnings per share reported, and those expected, where the words give them."""
         acts = word_set("surprising") | _SURPRISES
+        if hit.label[1] == "either":
+            inside = [p for p in range(hit.start, hit.end) if self.tokens[p].shape == "#$"]
+            if len(inside) < 2:
+                return None, None
+            used.update(inside[:2])
+            return self.tokens[inside[0]], self.tokens[inside[-1]]
+        if self.forms[hit.start] in ("beat", "miss") and self.forms[hit.start + 1] == "of":
+            # "A miss of 2%" tells how far alone.
+            return None, None
         verb = next((p for p in range(hit.start, hit.end) if self.forms[p] in acts), hit.start)
         told: list[Token | None] = []
         for places in (
@@ -1088,7 +1179,9 @@ class _Part:
                     place in numbers or place in spans or self._is_inert(place)
                 ):  # fmt: skip
                     left.add(place)
-                is_telling = form in word_set("qualifier") or self._is_a_span(place, claim) or (
+                is_joining = form == "yet" and self.forms[place - 1 : place] == [","]
+                is_qualified = form in word_set("qualifier") and not is_joining
+                is_telling = is_qualified or self._is_a_span(place, claim) or (
                     claim.kind not in _DATED and form in word_set("unread")
                     and self.forms[place + 1 : place + 2] != ["12"]
                     and (claim.kind, form) not in _NO_TIME
@@ -1096,6 +1189,10 @@ class _Part:
                     claim.kind in _LEVELS and place not in moved
                     and _in(word_set("rose") | word_set("fell") | word_set("changed"), form)
                 )  # fmt: skip
+                if form in ("twice", "both") and place in covered and (
+                    claim.kind in ("volume", "moving_average")
+                ):  # fmt: skip
+                    continue
                 is_telling |= (
                     (
                         form in word_set("comparing") - _NOT_COMPARING.get(claim.kind, _NONE)
@@ -1113,7 +1210,13 @@ class _Part:
                 )
                 if claim.kind == "target_range" and read.low <= place < read.high:
                     continue
+                if claim.kind in CALL_KINDS and form in ("highest", "lowest") and (
+                    self._rank_of_target()
+                ):  # fmt: skip
+                    continue
 
+                if claim.kind == "revision_count" and place in covered:
+                    continue
                 if claim.kind == "earnings_surprise" and (
                     form == "quarterly" or self.forms[place : place + 2] == ["most", "recent"]
                 ):  # fmt: skip
@@ -1125,6 +1228,14 @@ class _Part:
                 if claim.kind == "earnings_date" and claim.argument and form in (
                     "before", "after", "open", "close", "bell"
                 ):  # fmt: skip
+                    continue
+                is_aside = (form == "though" and (
+                    self.forms[place - 1 : place] == self.forms[place + 1 : place + 2] == [","]
+                    or (claim.kind in CALL_KINDS and place + 1 < len(self.forms)
+                        and self.forms[place + 1] in ("it", "the"))
+                )) or (form == "after" and claim.kind in CALL_KINDS and self.forms[place - 1]
+                       == "even" and claim.prior is not None)  # fmt: skip
+                if is_aside or self._is_from_before(place):
                     continue
                 if is_telling and place not in numbers | spans:
                     left.add(place)
@@ -1171,7 +1282,9 @@ class _Part:
             words |= {"highest", "lowest"}
         elif claim.kind in ("multiple", "factor"):
             words = word_set("peers") | {"peer", "median"}
-        elif claim.kind == "price" and claim.stated_on is None:
+        elif claim.kind == "price" and claim.stated_on is None and not any(
+            c.kind == "record" for c in found
+        ):  # fmt: skip
             words = {"record", "all-time"}
         elif claim.kind == "listing":
             names = {"new": {"nyse"}, "nyse": {"nyse"}, "nasdaq": {"nasdaq", "nasdaqgs"},
@@ -1291,7 +1404,13 @@ class _Part:
         if self.forms[first] in ("after", "before") and form in ("close", "bell", "open"):
             return claim.kind != "earnings_date"
         if self.forms[first] in ("after", "following", "before"):
-            return place == first + 1 and _in(changes, form)
+            # "After they had opened at the same level" is of the price as well.
+            is_price = form == "opened" or form in word_set("closing") | word_set("traded")
+            return (place == first + 1 and _in(changes, form)) or (
+                is_price and self.forms[place + 1 : place + 2] in (
+                    ["at"], ["above"], ["below"], ["near"], ["around"], ["higher"], ["lower"]
+                )
+            )  # fmt: skip
         return self.forms[first] == "as" and not form.endswith("ing") and (
             _in(word_set("rose") | word_set("fell"), form)
         )  # fmt: skip
@@ -1334,6 +1453,9 @@ class _Part:
             # The mart's is the median of 60 sessions.
             return self.tokens[place].value == 60 and behind[:1] in (["day"], ["days"])
         if behind[:1] and behind[0] in ("day", "days", "week", "weeks", "month", "months", "year"):
+            if behind[1:2] == ["and"]:
+                # "The 50-day and the 200-day average".
+                behind = self.forms[place + 1 : place + 8]
             return bool(
                 set(behind[1:])
                 & (word_set("target") | word_set("high") | word_set("low") | word_set("no_span"))
@@ -1406,7 +1528,7 @@ class _Part:
                 for m in self.mentions
             ):  # fmt: skip
                 continue
-            if is_firm and claim.kind in CALL_KINDS and name in calls:
+            if is_firm and claim.kind in (*CALL_KINDS, "analyst_count") and name in calls:
                 continue
             if mention.is_ambiguous and not mention.is_symbol and mention.start == 0:
                 continue
@@ -1423,7 +1545,11 @@ class _Part:
                 if m.name.startswith(FIRM) and m.start <= self.tokens[p].word.start < m.end
             }  # fmt: skip
         if claim.kind != "risk_flag" and not self._is_title():
-            left |= {p for p in range(max(low, 1), high) if self._is_strange(p)}
+            graded = {
+                p for place in range(low, high)
+                for p in range(place, place + broker_calls.grade_at(self.forms, place))
+            }  # fmt: skip
+            left |= {p for p in range(max(low, 1), high) if self._is_strange(p)} - graded
         return left, next(iter(firms)) if len(firms) == 1 else None
 
     def _is_title(self) -> bool:
@@ -1516,7 +1642,10 @@ class _Part:
             and "launch" in (self.forms[hit.start : hit.end])
         ):
             return True
-        is_soft = not _UNSURE_ANYWHERE.isdisjoint(self.forms)
+        is_soft = any(
+            form in _UNSURE_ANYWHERE and not (form == "may" and place and token.word.is_capital)
+            for place, (form, token) in enumerate(zip(self.forms, self.tokens, strict=True))
+        )
         if (kind == "risk_flag" and is_soft) or (
             kind == "news_event" and (is_soft or self.has_call)
         ):
@@ -1565,9 +1694,29 @@ class _Part:
             is_period = window.label[1] == "named" or said == ["today"] or (
                 window.label[1] in ("week", "month") and bool(self._span(window).period)
             )  # fmt: skip
-            if (window.label[1] in _DAYS or is_period) and not is_aside:
+            # "Is where the shares closed on Wednesday" dates the close.
+            is_of_price = bool(
+                word_set("closing") & set(self.forms[max(0, window.start - 2) : window.start])
+            )
+            if (window.label[1] in _DAYS or is_period) and not is_aside and not is_of_price:
                 dated.append(window)
         return dated
+
+    def _rank_of_target(self) -> str:
+        """Whether the only firm's target is said to be the highest or lowest of the active ones."""
+        firms = {m.name for m in self.mentions if m.name.startswith(FIRM)}
+        ends = [end for end in _ENDS if {"highest", "lowest"} & _ENDS[end] & set(self.forms)]
+        if len(firms) != 1 or len(ends) != 1 or (
+            {"apart", "except", "other", "than", "second", "behind", "but"} & set(self.forms)
+        ):  # fmt: skip
+            return ""
+        at = next(p for p, f in enumerate(self.forms) if f in ("highest", "lowest"))
+        behind = self.forms[at + 1 : at + 4]
+        if not (
+            word_set("target") & set(behind) or behind[:1] == ["among"]
+        ) or not {"active", "brokers", "firms"} & set(self.forms):  # fmt: skip
+            return ""
+        return ends[0]
 
     def _day_of_call(self, firms: int) -> tuple[Span, str | None]:
         """When a sentence's only call was made, and why it is not to be judged."""
@@ -1670,8 +1819,12 @@ class _Part:
         places = range(hit.start, hit.end)
         if any(self.forms[place] in word_set("not_price") for place in places):
             return None
+        if kind == "move" and self._is_noun(hit):
+            return self._of_gain(hit, subject)
         if kind == "move" and any(
-            self.forms[p] in ("to", "in", "of", "at", "and", ",", ";") for p in places
+            self.forms[p] in ("to", "in", "of", "at", "and", ",", ";")
+            and self.forms[p - 1 : p + 1] != ["close", "to"]
+            for p in places
         ):
             return None
         if self.forms[hit.start] in ("up", "down") and "a" in self.forms[hit.start : hit.end]:
@@ -1712,16 +1865,60 @@ class _Part:
                 return self._spoken_of(hit, subject)
             goes_on = form == "and" or self.forms[place - 1 : place + 1] == [",", "but"]
             return self._spoken_of(hit, subject) if goes_on else None
+        if kind == "move" and form in ("holders", "shareholders", "investors") and (
+            self.forms[place + 1] in ("have", "had") and self.forms[place - 1 : place] != ["of"]
+        ):  # fmt: skip
+            return self._named(place - 1, subject, generic=True)
         if form in word_set("not_price") | word_set("not_company"):
             return None
         # "Profits at Bristol Myers down 47%" is of profits.
         if kind == "move" and form not in word_set("share") and self._is_of_figures(place):
             return None
+        if kind == "move" and place <= 4 and any(
+            w.start <= min(place, 1) and place < w.end
+            and w.label[1] in ("quarter", "named", "month")
+            for w in self.windows
+        ):  # fmt: skip
+            # "The third quarter has added 10%".
+            return self._of_gain(hit, subject)
+        if form == "price" and kind == "move" and self.forms[place - 1 : place] in (
+            ["the"], ["its"]
+        ):  # fmt: skip
+            return self._spoken_of(hit, subject) or subject or ""
         if form == "price" and self.forms[place - 1 : place] in (["share"], ["stock"]):
             return self._named(place - 2, subject, generic=True)
         if form in word_set("share"):
             return self._named(place - 1, subject, generic=True)
         return self._named(place, subject)
+
+    def _is_noun(self, hit: Hit[tuple[str, str]]) -> bool:
+        """Whether a move is told by a noun and its number: "a gain of 8%", "the loss is 8%"."""
+        if self.forms[hit.start] not in word_set("gain") | word_set("loss") or not hit.start:
+            return False
+        return self.forms[hit.start - 1] in ("a", "an", "the", "this", "that", "its", "their") and (
+            self.forms[hit.start + 1] in ("of", "is", "was", "stands", "stood", "comes", "amounts",
+                                          "came", "has", "exceeds", "reached", "now")
+        )  # fmt: skip
+
+    def _of_gain(self, hit: Hit[tuple[str, str]], subject: str | None) -> str | None:
+        """Whose "a gain of 8%" is: the article's company, unless another figure is spoken of."""
+        aside = range(hit.start, hit.end)
+        if any(self.forms[p] in (",", ";", "and", "in") for p in aside):
+            return None
+        far = word_set("not_price") | word_set("not_company")
+        if far & set(self.forms[: hit.end + 3]) - {"holders", "shareholders", "investors"}:
+            return None
+        if any(self._is_strange(p) for p in range(1, hit.start)) and not self._is_title():
+            return None
+        if {"would", "could", "should", "might", "if", "needed"} & set(self.forms):
+            return None
+        if {"takes", "take", "needs", "need", "requires", "require"} & set(self.forms[: hit.start]):
+            return None
+        named = {m.name for m in self.mentions if not m.name.startswith(FIRM)
+                 and not (m.is_ambiguous and not m.is_symbol and m.name != subject)}  # fmt: skip
+        if any(m.name.startswith(FIRM) for m in self.mentions) or len(named) > 1:
+            return None
+        return next(iter(named)) if named else subject or ""
 
     def _is_of_the_span(self, place: int) -> bool:
         """Whether a word is one of "the day" in "ended the day up 10%"."""
@@ -1794,8 +1991,18 @@ class _Part:
                 return self._named(place - 1, subject, generic=True)
         return None
 
-    def _window(self, hit: Hit[tuple[str, str]]) -> Span:
-        """The span of time a move is of; unread where other words of time or place stand by it."""
+    def _window(self, hit: Hit[tuple[str, str]], but: tuple[str, ...] = ()) -> Span:
+        """The span of time a move is of; unread where other words of time or place stand by it.
+
+        Spans of the names `but` are no more than words beside it.
+        """
+        if but:
+            all_windows = self.windows
+            self.windows = [w for w in all_windows if w.label[1] not in but]
+            try:
+                return self._window(hit)
+            finally:
+                self.windows = all_windows
         moves = [h for h in self.hits if h.label[0] in ("move", "factor", "level_since")]
         until = min([h.start for h in moves if h.start >= hit.end] + [len(self.forms)])
         begun = {w.start for w in self.windows}
@@ -1807,20 +2014,52 @@ class _Part:
         ):
             stop += 1
         within = [w for w in self.windows if hit.start <= w.start < hit.end]
-        after = [w for w in self.windows if hit.end <= w.start < stop]
+        after = [
+            w for w in self.windows
+            if hit.end <= w.start < stop and not self._is_from_before(w.end)
+        ]  # fmt: skip
         before, is_leading = self._before(hit, moves)
+        if before is not None and self._is_apposed(hit):
+            # "Closed at $440 on Wednesday, a gain of 3.3%".
+            is_leading = True
         chosen = _longest(within) or _longest(after) or (before if is_leading else None)
         if chosen is None:
             is_read = before is None and not self._has_unread(hit.end, stop, None)
             return Span("other" if "ago" in self.forms else None, is_read=is_read)
         span = self._span(chosen)
         if not is_leading or chosen is not before:
-            is_read = before is None and not self._has_unread(
+            is_same = before is not None and self._begins_with(before, span)
+            is_read = (before is None or is_same) and not self._has_unread(
                 hit.end, stop, (chosen.start, span.end)
             )
         else:
             is_read = not self._has_unread(hit.end, stop, None)
         return span._replace(is_read=span.is_read and is_read)
+
+    def _is_apposed(self, hit: Hit[tuple[str, str]]) -> bool:
+        """Whether a move stands in apposition to a clause of one day: ", a gain of 3.3%"."""
+        days = [w for w in self.windows if w.end <= hit.start and w.label[1] != "day"]
+        is_one = len(days) == 1 and days[0].label[1] in ("weekday", "date", "yesterday")
+        return is_one and self._is_noun(hit) and self.forms[hit.start - 2 : hit.start] in (
+            [",", "a"], [",", "an"]
+        ) and not {"best", "strongest", "biggest", "largest", "worst", "steepest"} & set(
+            self.forms[: hit.start]
+        )  # fmt: skip
+
+    def _begins_with(self, window: Hit[tuple[str, str]], since: Span) -> bool:
+        """Whether a month or quarter begins where a span does: September, "since August's end"."""
+        if since.stated_on is None or since.period != "end month":
+            return False
+        following = since.stated_on.month % 12 + 1
+        name = self._span(window).name or ""
+        return name == f"in {following}" or (
+            name.startswith("quarter ") and 3 * int(name[8:]) - 2 == following
+        )
+
+    def _is_from_before(self, place: int) -> bool:
+        """Whether a word ends "from the day before", which any move of a day is."""
+        said = self.forms[max(0, place - 3) : place + 1]
+        return said in (["from", "the", unit, "before"] for unit in ("day", "session"))
 
     def _goes_on(self, place: int) -> bool:
         """Whether a span of time follows a comma."""
@@ -1873,6 +2112,9 @@ class _Part:
             if low <= place < high:
                 continue
             form = self.forms[place]
+            said = self.forms[max(0, place - 2) : place + 1]
+            if said == ["at", "one", "point"] or self._is_from_before(place):
+                continue
             if form in word_set("unread") or form in WEEKDAYS:
                 return True
             if form in _MONTHS and self.tokens[place].word.is_capital:
@@ -1908,7 +2150,8 @@ class _Part:
         elif name == "year":
             name = f"year {int(self.tokens[end - 1].value or 0)}"
         elif name == "named":
-            month = _MONTHS[self.forms[end - 1]]
+            at = next(p for p in range(place, end) if self.forms[p] in _MONTHS)
+            month, end = _MONTHS[self.forms[at]], max(at + 1, end - (end - at == 2))
             name = f"in {month}"
             if self.tokens[end : end + 1] and self.tokens[end].shape == "#y":
                 stated_on = date(int(self.tokens[end].value or 1), month, 1)
@@ -1933,6 +2176,15 @@ class _Part:
                 self.forms[end - 2].rstrip("s")
             ]
             name = f"ago {number or 1} {unit}"
+            dated = next((
+                w for w in self.windows if w.label[1] == "date" and end <= w.start <= end + 2
+                and set(self.forms[end : w.start]) <= {",", "on"}
+            ), None)  # fmt: skip
+            if dated is not None:
+                return self._span(dated)._replace(is_read=True)
+            if self.forms[end - 1] == "earlier" and unit != "days":
+                # Earlier than what was told before, which need not be the day.
+                name = "other"
             is_read = not {"from", "than", "with", "versus", "vs", "against", "to"} & set(lead)
         elif name == "end":
             ended = _MONTHS.get(self.forms[end - 1])
@@ -1951,6 +2203,17 @@ class _Part:
                 if precision == "day":
                     name, end = "on", behind + 2
             is_read = not lead or lead[-1] not in word_set("not_on")
+        elif name == "from":
+            at = next(p for p in range(place, end) if self.forms[p] in _MONTHS)
+            stated_on, precision = self.date_after(at - 1)
+            while end < len(self.forms) and self.forms[end] in ("low", "high", "close", "trough"):
+                end += 1
+            ends = {"low": "low", "trough": "low", "high": "high", "peak": "high"}
+            said = next((ends[f] for f in self.forms[at:end] if f in ends), "close")
+            name, period = ("since" if precision == "day" else "other"), f"from {said}"
+            is_read = "close" in self.forms[at:end] or "closing" in self.forms[at:end]
+        elif name == "since" and (since_end := self._since_end(place)):
+            name, (stated_on, period, end) = "since", since_end
         elif name == "since":
             stated_on = self._since(place)
             name = "since" if stated_on else "other"
@@ -1961,7 +2224,9 @@ class _Part:
                     or self.tokens[end].shape in ("#", "#y")
                 ):  # fmt: skip
                     end += 1
-        if name in ("day", "week", "month", "3m", "12m") and window.end - window.start <= 2:
+        if name in ("month", "week", "3m") and self.forms[end - 2 : end] == ["to", "date"]:
+            period = "this"
+        elif name in ("day", "week", "month", "3m", "12m") and window.end - window.start <= 2:
             words = self.forms[max(0, end - 4) : end - 1]
             if words[-1:] == ["this"] or words[-2:] in (["for", "the"], ["on", "the"]):
                 period = "this"
@@ -1975,6 +2240,19 @@ class _Part:
         if name != "day" and word_set("part_of") & set(lead):
             is_read = False
         return Span(name, stated_on, period, end, is_read)
+
+    def _since_end(self, place: int) -> tuple[date, str, int] | None:
+        """The month or year after whose end a span begins, and where its words end."""
+        at = place + 1 + (self.forms[place + 1 : place + 2] == ["the"])
+        if self.forms[at : at + 1] not in (["end"], ["close"]):
+            return None
+        at += 1 + (self.forms[at + 1 : at + 2] == ["of"])
+        if at >= len(self.tokens):
+            return None
+        year = next((int(t.value or 1) for t in self.tokens[at : at + 2] if t.shape == "#y"), 1)
+        if self.forms[at] in _MONTHS:
+            return date(year, _MONTHS[self.forms[at]], 1), "end month", at + 1 + (year > 1)
+        return (date(year, 1, 1), "end year", at + 1) if year > 1 else None
 
     def _since(self, place: int) -> date | None:
         """The first day of the month or year, or the day, named after `since`."""
@@ -2060,8 +2338,12 @@ class _Part:
             ):  # fmt: skip
                 printed = self._grades_between(0, len(self.text))
                 call = call._replace(grade=printed[0] if len(printed) == 1 else None)
+            grade, before = call.grade, call.prior_grade
+            if len({m.name for m in raters}) == 1:
+                grade, before = self._grades_told(grade, before)
+            is_change = before is not None and (grade is not None or call.action is None)
             kind = (
-                "rating_change" if call.action in ("up", "down")
+                "rating_change" if call.action in ("up", "down") or is_change
                 else "target_change" if call.prior_target is not None
                 else "rating_call"
             )  # fmt: skip
@@ -2072,14 +2354,38 @@ class _Part:
                 Claim(
                     kind, call.ticker, call.action or "", "equal", call.target, None, step, unit,
                     None, None, "", self.sentence.number, start, end,
-                    firm=call.firm, grade=call.grade, prior=call.prior_target,
-                    prior_grade=call.prior_grade, change=self._change_of_target(call),
+                    firm=call.firm, grade=grade, prior=call.prior_target,
+                    prior_grade=before, change=self._change_of_target(call),
                     second=by.value if by else None, second_unit=by.unit if by else "",
                     second_step=by.step if by else 1.0,
                 )
             )  # fmt: skip
         found += self._of_a_list(found, raters, by_firm, subject)
         return found
+
+    def _grades_told(self, grade: str | None, before: str | None) -> tuple[str | None, str | None]:
+        """The grade and the one before it of a sentence's only firm: "to Neutral from Buy"."""
+        told: dict[str, str] = {}
+        for place, token in enumerate(self.tokens):
+            length = broker_calls.grade_at(self.forms, place)
+            if not length or not (self.forms[place] in word_set("label") or token.word.is_capital):
+                continue
+            first = place - (self.forms[place - 1 : place] in (["a"], ["an"], ["its"]))
+            printed = self.text[token.word.start : self.tokens[place + length - 1].end]
+            if self.forms[first - 1 : first] in (["from"], ["to"]):
+                told.setdefault(self.forms[first - 1], printed)
+            elif self.forms[first - 2 : first] in (["gave", "up"], ["given", "up"]) or (
+                self.forms[first - 1 : first] in (["abandoned"], ["dropped"], ["shed"])
+            ):  # fmt: skip
+                return (None if printed == grade else grade), printed
+            elif grade is None and not told and any(
+                m.name.startswith(FIRM) and m.end == self.tokens[place - 1].end
+                for m in self.mentions
+            ):  # fmt: skip
+                grade = printed
+        if "from" in told:
+            return told.get("to", grade if grade != told["from"] else None), told["from"]
+        return grade, before
 
     def _changed_by(self, firms: int) -> Token | None:
         """By how much a sentence of one firm says its target changed: "by $28", "by 6%"."""
@@ -2225,13 +2531,21 @@ def _details(
     if kind in ("record", "high_52w"):
         if kind == "high_52w" and inside[0].value not in (None, 52):
             return None
+        # "The intraday peak" is one of the session unless a day is named.
+        if forms == ["intraday", "peak"] and not any(
+            w.label[1] == "date" and w.start >= hit.end for w in part.windows
+        ):  # fmt: skip
+            return None
         return ()
     if kind == "level_since":
         # "The best month since 2013" is no level.
         if word_set("span") & set(forms):
             return None
-        since, precision = part.date_after(hit.start + forms.index("since"))
-        return (argument, None, precision, since, None) if since and since.year > 1 else None
+        at = hit.start + forms.index("since")
+        since, precision = part.date_after(at)
+        if since is None and part.forms[at + 1 : at + 2] and part.forms[at + 1] in _MONTHS:
+            since, precision = date(1, _MONTHS[part.forms[at + 1]], 1), "month"
+        return (argument, None, precision, since, None) if since else None
     if kind == "consensus_label":
         labels = [
             f for f in part.forms[max(0, hit.start - 1) : hit.end + 1] if f in word_set("label")
@@ -2243,7 +2557,7 @@ def _details(
         return (named, None, "label", None, named) if named in known else None
     if kind == "rating_count":
         # "48 rate it a buy and six a hold" has two numbers.
-        if "and" in forms[1:]:
+        if "and" in forms[1:] and forms[1] != "of":
             return None
         # The second number of "48 of 54 analysts".
         if part.forms[hit.start - 1 : hit.start] == ["of"] and inside[0].shape == "#":
@@ -2345,6 +2659,15 @@ def _details(
         {"sales", "revenue", "revenues", "ebitda", "ebit"} & set(forms)
     ):  # fmt: skip
         return None
+    if kind == "risk_flag_count":
+        flags = next((t.value for t in inside if t.value is not None), None)
+        return None if flags is None else (argument, flags, "count", None, None)
+    if kind == "momentum_rank":
+        place = next((_ORDINALS.index(f) for f in forms if f in _ORDINALS), None)
+        whole = next((t for t in inside if t.shape == "#"), None)
+        if place is None or {"sector", "industry"} & set(part.forms):
+            return None
+        return str(int(whole.value or 0)) if whole else "", float(place), "ordinal", None, None
     if kind == "dividend" and (value or 0) >= 1e5:
         return None
     if kind == "dividend" and {"special", "to", "raised", "yield"} & set(forms):
@@ -2369,7 +2692,10 @@ def _opinions(part: _Part, said: str, has_claims: bool) -> list[Opinion]:
     forms = part.forms
     if not part.asked_from and not has_claims:
         return [Opinion(said, "question", number)]
-    causes = [p for p, f in enumerate(forms) if f in word_set("cause") and p > 0]
+    causes = [
+        p for p, f in enumerate(forms)
+        if f in word_set("cause") and p > 0 and (f != "due" or forms[p + 1 : p + 2] == ["to"])
+    ]  # fmt: skip
     if has_claims:
         if not causes:
             return []

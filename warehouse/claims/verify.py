@@ -603,6 +603,9 @@ class Facts:
             first = claim.stated_on or date(self.day.year - (month > self.day.month), month, 1)
             return first, _period_end(first, "month")
         day = self.bars[self.place_of(claim)].session
+        if claim.window == "end month":
+            # A call "at the end of July" is one of its last days.
+            return day - timedelta(days=6), _period_end(day, "month")
         return day, day
 
     def then(self, place: int) -> Facts:
@@ -943,6 +946,14 @@ def _spans(facts: Facts, claim: Claim, last: int) -> _Spans:
         ended = facts.at(until)
         name = f"{begin} to {min(until, day)}"
         return [(name, facts.at(begin - timedelta(days=1)), last if until > day else ended)]
+    if window == "since" and claim.stated_on and claim.period.startswith("from "):
+        base = facts.at(claim.stated_on)
+        if base is None or facts.bars[base].session != claim.stated_on:
+            raise _NotCheckable("no_session")
+        return [(f"since the close of {claim.stated_on}", base, last)]
+    if window == "since" and claim.stated_on and claim.period.startswith("end "):
+        ended_on = _period_end(claim.stated_on, claim.period.removeprefix("end "))
+        return [(f"since the close of {ended_on}", facts.at(ended_on), last)]
     if window == "since" and claim.stated_on:
         since: _Spans = [
             (f"since {claim.stated_on}", facts.at(claim.stated_on - timedelta(days=1)), last)
@@ -965,6 +976,10 @@ def _period_begin(day: date, window: str) -> date:
 def _move(facts: Facts, claim: Claim) -> Verdict:
     down = claim.argument == "down" or (claim.kind == "factor" and (claim.value or 0) < 1)
     last = facts.last if claim.window in (None, "day") else facts.place_of(claim)
+    if claim.period.startswith("from "):
+        wrong = _wrong_start(facts, claim)
+        if wrong is not None:
+            return wrong
     bases = _moves(facts, claim, down, last)
     earlier = []
     if claim.window == "day":
@@ -999,6 +1014,30 @@ def _move(facts: Facts, claim: Claim) -> Verdict:
     return found
 
 
+def _wrong_start(facts: Facts, claim: Claim) -> Verdict | None:
+    """What is false of the close a move is told from: its level, or that it was the extreme."""
+    assert claim.stated_on is not None
+    place = facts.at(claim.stated_on)
+    if place is None or facts.bars[place].session != claim.stated_on:
+        raise _NotCheckable("no_session")
+    bar, note = facts.bars[place], None
+    if claim.second is not None and (
+        abs(bar.close * facts.price_factor - claim.second) > claim.second_step / 2 + 1e-9
+    ):
+        note = f"the close of {bar.session} was {bar.close * facts.price_factor:g}"
+    kind = claim.period.removeprefix("from ")
+    since = _months_before(facts.session, 12)
+    closes = [b.close for b in facts.bars if b.session >= since]
+    if kind in ("low", "high") and bar.close != (min if kind == "low" else max)(closes):
+        note = f"the {kind} of 12 months was another close"
+    if note is None:
+        return None
+    return _answer(
+        claim, CONTRADICTED, found=bar.close * facts.price_factor, basis="close",
+        evidence=(_price(bar),), note=note,
+    )  # fmt: skip
+
+
 def _fitting(facts: Facts, claim: Claim, window: str, down: bool, last: int) -> float | None:
     try:
         value: float = _moves(facts, replace(claim, window=window), down, last)[0].value
@@ -1012,7 +1051,8 @@ def _level_since(facts: Facts, claim: Claim) -> Verdict:
     bars, last = facts.bars, facts.last
     high = claim.argument == "high"
     bases = []
-    for name, column in (("close", "close"), ("intraday", "high" if high else "low")):
+    columns = (("close", "close"), ("intraday", "high" if high else "low"))
+    for name, column in columns[: 1 if claim.basis == "close" else 2]:
         now = getattr(bars[last], column)
         found = None
         for bar in reversed(bars[:last]):
@@ -1148,7 +1188,9 @@ def _price_level(facts: Facts, claim: Claim) -> Verdict:
     note = facts.day_note if at == facts.last else None
     if claim.change and at:
         before = facts.bars[at - 1]
-        if (bar.close > before.close) != (claim.change == "up"):
+        column = "open" if claim.window == "open" else "close"
+        moved = (getattr(bar, column) or before.close) - before.close
+        if not moved or (moved > 0) != (claim.change == "up"):
             return _answer(
                 claim, CONTRADICTED, found=bar.close * factor, basis="close",
                 evidence=(_price(bar), _price(before)),
@@ -1194,15 +1236,20 @@ def _session_level(facts: Facts, claim: Claim) -> Verdict:
     """The high or low of a session."""
     at = facts.place_of(claim)
     bar = facts.bars[at]
-    level = getattr(bar, claim.argument)
-    if level is None:
-        raise _NotCheckable("no_data")
-    told = (_price(bar, claim.argument),)
-    value = level * facts.price_factor
+    bases = []
+    for column in ("high", "low") if claim.argument == "either" else (claim.argument,):
+        level = getattr(bar, column)
+        if level is None:
+            raise _NotCheckable("no_data")
+        told = (_price(bar, column),)
+        bases.append(Basis(f"intraday {column}", level * facts.price_factor, told))
     if claim.unit != facts.currency:
-        return _other_currency(facts, claim, value, facts.currency or "?", told)
+        first = bases[0]
+        return _other_currency(facts, claim, first.value, facts.currency or "?", first.evidence)
     note = facts.day_note if at == facts.last else None
-    return _weigh(claim, [Basis(f"intraday {claim.argument}", value, told)], note=note)
+    found = _weigh(claim, bases, note=note)
+    is_either = claim.argument == "either" and found.verdict == OTHER_BASIS
+    return replace(found, verdict=SUPPORTED) if is_either else found
 
 
 def _price_range(facts: Facts, claim: Claim) -> Verdict:
@@ -1501,6 +1548,24 @@ def _way(before: float, now: float) -> str:
 
 
 def _call(facts: Facts, claim: Claim) -> Verdict:
+    """A firm's call, and where it is said so, that its target is the highest or lowest in use."""
+    told = _call_of_firm(facts, claim)
+    if not claim.rank or told.verdict not in (SUPPORTED, OTHER_BASIS):
+        return told
+    used = [(vote[3], vote[0]) for vote in facts.votes if vote[4] == "used"]
+    if not used:
+        raise _NotCheckable("rank_not_read")
+    extreme = (max if claim.rank == "high" else min)(target for target, _ in used)
+    leaders = sorted(firm for target, firm in used if target == extreme)
+    if claim.firm in leaders:
+        return told
+    return replace(
+        told, verdict=CONTRADICTED, reason=None,
+        note=f"of {len(used)} targets in use the {claim.rank} is that of {', '.join(leaders)}",
+    )  # fmt: skip
+
+
+def _call_of_firm(facts: Facts, claim: Claim) -> Verdict:
     scores = _grade_scores()
     days = facts.days_of(claim) if claim.window else None
 
@@ -1532,11 +1597,21 @@ def _call(facts: Facts, claim: Claim) -> Verdict:
         return claim.value is None or not told or told == claim.unit
 
     def change_fits(call: dict[str, Any]) -> bool:
-        if claim.kind == "rating_change":
-            before, now = call["prior_score"], call["score"]
-            if before is not None and now is not None and before != now:
-                return bool((now < before) == (claim.argument == "up"))
-            return bool(call["action"] == claim.argument)
+        before, now = call["prior_score"], call["score"]
+        if claim.prior_grade is not None:
+            known = scores.get(_plain_grade(claim.prior_grade))
+            if not known or not known[0] or before is None:
+                raise _NotCheckable("change_not_known")
+            if float(known[0]) != float(before) or before == now:
+                return False
+        if claim.kind == "rating_change" and claim.argument in ("up", "down"):
+            is_so = (
+                (now < before) == (claim.argument == "up")
+                if None not in (before, now) and before != now
+                else call["action"] == claim.argument
+            )
+            if not is_so:
+                return False
         if claim.argument == "init" and call["action"] not in (None, "init"):
             return False
         if claim.second is not None and call["told_target"] is not None:
@@ -1655,7 +1730,9 @@ def _call(facts: Facts, claim: Claim) -> Verdict:
                 if before is not None
                 else (f"its action was {newest_call['action']!r}")
             )
-    elif days is not None and target_fits(newest_call):
+    elif days is not None and target_fits(newest_call) and not (
+        days[0] <= newest_call["graded_on"] <= days[1]
+    ):  # fmt: skip
         said = days[0] if days[0] == days[1] else f"{days[0]} to {days[1]}"
         note = f"dated {newest_call['graded_on']}, not {said}"
     if not currency_fits(own[0]) and not any(target_fits(call) for call in own):
@@ -1888,6 +1965,7 @@ def _earnings_surprise(facts: Facts, claim: Claim) -> Verdict:
     if not bases:
         raise _NotCheckable("no_results")
     up = claim.argument == "up"
+    is_either = claim.argument == "either"
 
     def near(stated: float | None, value: float | None) -> bool:
         if stated is None:
@@ -1896,7 +1974,7 @@ def _earnings_surprise(facts: Facts, claim: Claim) -> Verdict:
 
     def fits(value: Any) -> bool:
         surprise, actual, estimate = value
-        if surprise is None or (surprise > 0) != up or surprise == 0:
+        if not is_either and (surprise is None or (surprise > 0) != up or surprise == 0):
             return False
         if not near(claim.second, actual) or not near(claim.prior, estimate):
             return False
@@ -2291,6 +2369,13 @@ def _risk_flag(facts: Facts, claim: Claim) -> Verdict:
             Evidence("marts.risk_flags", episode, "severity", severity, None),
         ]
         what = {"flag": flag, "kind": kind, "opened_on": opened_on, "closed_on": closed_on}
+        if is_open and claim.change == "opened":
+            since = facts.days_of(claim)[0]
+            days_open = {row[3] for row in found if row[4] is None or row[4] > known_to}
+            return _answer(
+                claim, SUPPORTED if since in days_open else CONTRADICTED,
+                found=what, basis="open flag", evidence=evidence,
+            )  # fmt: skip
         if is_open:
             note = "an exposure, not a dated event" if kind == "exposure" else None
             return _answer(
@@ -2316,6 +2401,50 @@ def _closed_flag(facts: Facts, claim: Claim, episode: str, closed_on: date | Non
         claim, SUPPORTED if is_so else CONTRADICTED, found=closed_on, basis="closed flag",
         evidence=evidence,
     )  # fmt: skip
+
+
+def _risk_flag_count(facts: Facts, claim: Claim) -> Verdict:
+    """How many flags were open at the moment."""
+    known_to = (
+        facts.session if facts.moment >= facts.closes_at else facts.session - timedelta(days=1)
+    )
+    found = facts.rows(
+        "select flag_episode_id, flag, opened_on from marts.risk_flags where ticker = ? "
+        "and opened_on <= ? and (closed_on is null or closed_on > ?) order by flag",
+        facts.ticker, known_to, known_to,
+    )  # fmt: skip
+    evidence = tuple(
+        Evidence("marts.risk_flags", episode, "flag", flag, None) for episode, flag, _ in found
+    )
+    # One flag may be open twice: as an exposure and for an event.
+    kinds = Basis("names of open flags", len({flag for _, flag, _ in found}), evidence)
+    return _weigh(claim, [Basis("open flags", len(found), evidence), kinds])
+
+
+def _momentum_rank(facts: Facts, claim: Claim) -> Verdict:
+    """The place among the universe by momentum on the session, 1 being the best."""
+    if facts.bars[facts.last].known_from > facts.next_opens_at:
+        raise _NotCheckable("restated_since")
+    found = facts.rows(
+        "select session_date, momentum_percentile, universe_count from marts.momentum_ranks "
+        "where ticker = ? and session_date <= ? order by session_date desc limit 1",
+        facts.ticker, facts.bars[facts.last].session,
+    )  # fmt: skip
+    if not found or found[0][1] is None or (facts.session - found[0][0]).days > 31:
+        raise _NotCheckable("no_data")
+    on, share, count = found[0]
+    rank = float(round((1 - share) * (count - 1)) + 1)
+    evidence = (
+        Evidence(
+            "marts.momentum_ranks", f"{facts.ticker} {on}", "momentum_percentile", share, None
+        ),
+    )
+    if claim.argument and int(claim.argument) != count:
+        return _answer(
+            claim, CONTRADICTED, found=rank, basis="rank by momentum", evidence=evidence,
+            note=f"of {count}",
+        )  # fmt: skip
+    return _weigh(claim, [Basis("rank by momentum", rank, evidence)], note=f"of {count} on {on}")
 
 
 def _opinion(facts: Facts, opinion: Opinion) -> dict[str, Any]:
@@ -2351,4 +2480,5 @@ _JUDGES: dict[str, Callable[[Facts, Claim], Verdict]] = {
     "streak": _streak, "shares_traded": _shares_traded, "revision_count": _revision_count,
     "mean_score": _counted("snapshot_mean_score", "mean_score"), "eps": _eps,
     "target_position": _target_position,
+    "risk_flag_count": _risk_flag_count, "momentum_rank": _momentum_rank,
 }  # fmt: skip
