@@ -409,7 +409,7 @@ class _Segment:
         form = self.cut[place].form
         mark = form.lstrip("+-")[:1]
         digits = form.lstrip("+-$€£¥₹").replace(",", "")
-        if not digits[:1].isdigit():
+        if not digits[:1].isdecimal():
             return None
         following = self.cut[place + 1].form if place + 1 < len(self.cut) else ""
         if re.fullmatch(
@@ -417,10 +417,10 @@ class _Segment:
         ):
             return None
         previous = self.cut[place - 1] if place else None
-        currency, is_marked = CURRENCIES.get(mark), not mark.isdigit()
+        currency, is_marked = CURRENCIES.get(mark), not mark.isdecimal()
         if previous is not None and mark == "$" and previous.end == self.cut[place].start:
             currency = DOLLARS.get(previous.form)
-        elif previous is not None and mark.isdigit() and previous.form in _CURRENCY_WORDS:
+        elif previous is not None and mark.isdecimal() and previous.form in _CURRENCY_WORDS:
             currency, is_marked = _CURRENCY_WORDS[previous.form], True
         amount = float(digits)
         if not is_marked and amount in _YEARS:

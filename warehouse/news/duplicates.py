@@ -271,7 +271,7 @@ def fingerprint(
 @lru_cache(maxsize=REMEMBERED)
 def _number(form: str) -> float | None:
     digits = form.lstrip("+-$€£¥₹").rstrip("%").replace(",", "")
-    if not digits[:1].isdigit():
+    if not digits[:1].isdecimal():
         return None
     number = float(digits)
     return number if number > 0 else None

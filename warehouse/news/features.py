@@ -123,4 +123,4 @@ def _compared(spelled: Sequence[str], shapes: Sequence[str]) -> set[str]:
 
 def _number(form: str) -> float | None:
     digits = form.lstrip("+-$€£¥₹").rstrip("%").replace(",", "")
-    return float(digits) if digits[:1].isdigit() else None
+    return float(digits) if digits[:1].isdecimal() else None
