@@ -1944,15 +1944,19 @@ def _short_interest(facts: Facts, claim: Claim) -> Verdict:
     return _weigh(claim, told[:1], earlier=told[1:])
 
 
-def _earnings_surprise(facts: Facts, claim: Claim) -> Verdict:
-    found = facts.rows(
-        "select row_id, period_end, eps_estimate, eps_actual, surprise, known_from "
+def _results(facts: Facts) -> list[tuple[Any, ...]]:
+    """Return the results known, newest first."""
+    return facts.rows(
+        "select row_id, period_end, eps_estimate, eps_actual, surprise, currency, known_from "
         "from staging.stg_earnings where ticker = ? and known_from <= ? and eps_actual is not null "
         "order by period_end desc limit 5",
         facts.ticker, facts.moment,
     )  # fmt: skip
+
+
+def _earnings_surprise(facts: Facts, claim: Claim) -> Verdict:
     bases = []
-    for row_id, period_end, estimate, actual, surprise, known_from in found:
+    for row_id, period_end, estimate, actual, surprise, _, known_from in _results(facts):
         evidence = [
             Evidence("raw.earnings", row_id, "eps_estimate", estimate, known_from),
             Evidence("raw.earnings", row_id, "eps_actual", actual, known_from),
@@ -1999,21 +2003,17 @@ def _earnings_surprise(facts: Facts, claim: Claim) -> Verdict:
 
 def _eps(facts: Facts, claim: Claim) -> Verdict:
     """Earnings per share of the newest results known, or of those the claim names."""
-    found = facts.rows(
-        "select row_id, period_end, eps_actual, currency, known_from "
-        "from staging.stg_earnings where ticker = ? and known_from <= ? and eps_actual is not null "
-        "order by period_end desc limit 5",
-        facts.ticker, facts.moment,
-    )  # fmt: skip
+    found = _results(facts)
     bases = [
         Basis(f"period to {period_end}", actual,
               (Evidence("raw.earnings", row_id, "eps_actual", actual, known_from),))
-        for row_id, period_end, actual, _, known_from in found
+        for row_id, period_end, _, actual, _, _, known_from in found
         if _is_named(claim, period_end, known_from)
     ]  # fmt: skip
     if not bases:
         raise _NotCheckable("no_results")
-    code = facts.major(found[0][3])[0] if found[0][3] else facts.currency
+    currency = found[0][5]
+    code = facts.major(currency)[0] if currency else facts.currency
     if code != claim.unit:
         raise _NotCheckable("another_currency")
     return _weigh(claim, bases if claim.day else bases[:1], earlier=bases[1:])
