@@ -24,7 +24,7 @@ from orchestration import builds
 from warehouse import settings
 from warehouse.errors import BellwetherError
 from warehouse.garbage import without_collecting
-from warehouse.settings import Home
+from warehouse.settings import Home, memory_limit
 
 if TYPE_CHECKING:
     from dbt.cli.main import dbtRunnerResult
@@ -169,7 +169,7 @@ def build(
     from dbt.contracts.graph.manifest import Manifest as DbtManifest
     from dbt.parser.manifest import extended_mashumuro_decoder
 
-    settings.check_memory()
+    memory_limit()
     parsed = DbtManifest.from_msgpack(
         (manifest.folder / "partial_parse.msgpack").read_bytes(),
         decoder=extended_mashumuro_decoder,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +16,7 @@ from orchestration.time_machine import database
 from warehouse import publish
 from warehouse.doctor import Check
 from warehouse.errors import HomeError
-from warehouse.settings import MEMORY_VARIABLE, Home
+from warehouse.settings import Home, memory_limit
 from warehouse.store import literal, quoted
 
 TOLERANCE = 1e-12
@@ -99,8 +98,7 @@ def differences(one: Path, other: Path, grains: Mapping[str, list[str]]) -> list
     Floats are equal within `TOLERANCE` of the larger, of 1 (a share, or a difference of shares), or
     of the terms they are a difference of, because sums come in other orders; all else exactly.
     """
-    memory = os.environ.get(MEMORY_VARIABLE) or "6GB"
-    with duckdb.connect(config={"memory_limit": memory}) as con:
+    with duckdb.connect(config={"memory_limit": memory_limit()}) as con:
         con.execute("set preserve_insertion_order = false")
         con.execute(f"attach {literal(str(one))} as one (read_only)")
         con.execute(f"attach {literal(str(other))} as other (read_only)")

@@ -19,7 +19,7 @@ from pathlib import Path
 import duckdb
 
 from warehouse.errors import HomeError, PublishError
-from warehouse.settings import DATABASE, MEMORY_VARIABLE, Home
+from warehouse.settings import DATABASE, Home, memory_limit
 
 KEPT_VERSIONS = 3
 # A build that makes all tables anew needs room for a second copy, which the next one fills again.
@@ -117,8 +117,7 @@ def compact(build: Path) -> int:
     _remove(beside, logs[1])
     before = build.stat().st_size
     try:
-        with duckdb.connect() as con:
-            con.execute(f"set memory_limit = '{os.environ.get(MEMORY_VARIABLE) or '6GB'}'")
+        with duckdb.connect(config={"memory_limit": memory_limit()}) as con:
             quoted = [str(path).replace("'", "''") for path in (build, beside)]
             con.execute(f"attach '{quoted[0]}' as build (read_only)")
             con.execute(f"attach '{quoted[1]}' as beside")

@@ -20,16 +20,17 @@ ENVIRONMENT_VARIABLE = "BELLWETHER_HOME"
 MEMORY_VARIABLE = "BELLWETHER_MEMORY"
 
 
-def check_memory() -> None:
-    """Raise `HomeError` where the memory a build may take is set to what DuckDB does not take."""
+def memory_limit() -> str:
+    """Return how much memory DuckDB may take, such as 6GB; `HomeError` where that is no size."""
     if not (memory := os.environ.get(MEMORY_VARIABLE)):
-        return
+        return "6GB"
     try:
         duckdb.connect(config={"memory_limit": memory}).close()
     except duckdb.Error as error:
         raise HomeError(
             f"{MEMORY_VARIABLE} is '{memory}', which is not a size like 6GB or 800MB."
         ) from error
+    return memory
 
 
 @dataclass(frozen=True)

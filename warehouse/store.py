@@ -22,7 +22,7 @@ import duckdb
 import pandas as pd
 
 from warehouse.errors import HomeError, Malformed, in_words
-from warehouse.settings import SEEDS
+from warehouse.settings import SEEDS, memory_limit
 from warehouse.sources import Drift
 
 Frame: TypeAlias = pd.DataFrame | duckdb.DuckDBPyRelation
@@ -110,15 +110,18 @@ def keys(table: str) -> tuple[str, ...]:
 class Warehouse:
     """An open connection to the raw store at `path`, which is created where it is missing.
 
-    Raises `HomeError` when another process holds the file for longer than `wait_seconds`.
+    Raises `HomeError` when another process holds the file for longer than `wait_seconds`, or the
+    memory it may take is no size.
     """
 
     def __init__(self, path: Path, *, wait_seconds: float = LOCK_WAIT_SECONDS) -> None:
         """Open the store."""
         path.parent.mkdir(parents=True, exist_ok=True)
+        memory = memory_limit()
         self.path = path
         self.con = _connect(path, wait_seconds)
         try:
+            self.con.execute(f"set memory_limit = {literal(memory)}")
             self.con.execute("set timezone = 'UTC'")
             _create(self.con)
         except BaseException:
