@@ -10,6 +10,7 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -63,21 +64,23 @@ def price_chart(
                 label=name,
                 zorder=3,
             )
-    labelled = False
-    for flag in flags:
-        if flag["severity"] < 2 or flag["kind"] == "exposure" or not days:
-            continue
-        start, end = max(flag["opened_on"], days[0]), flag["closed_on"] or days[-1]
-        if end >= days[0]:
-            axes.axvspan(
-                start,
-                end,
-                color=ORANGE,
-                alpha=0.09,
-                linewidth=0,
-                label=None if labelled else "flag of severity 2 or more open",
-            )
-            labelled = True
+    spans = [
+        (start, end - start)
+        for flag in flags
+        if flag["severity"] >= 2 and flag["kind"] != "exposure" and days
+        for start, end in [(max(flag["opened_on"], days[0]), flag["closed_on"] or days[-1])]
+        if end >= days[0]
+    ]
+    if spans:
+        axes.broken_barh(
+            spans,
+            (0, 1),
+            transform=axes.get_xaxis_transform(),
+            color=ORANGE,
+            alpha=0.09,
+            linewidth=0,
+            label="flag of severity 2 or more open",
+        )
     _date(axes)
     axes.set_ylabel(currency)
     axes.legend(loc="upper left", fontsize=7, frameon=False, ncols=2)
@@ -141,14 +144,17 @@ def flag_chart(flags: Sequence[Row], until: date) -> str:
     """Draw from when to when each flag was open, darker the more severe."""
     names = sorted({flag["flag"] for flag in flags})
     figure, axes = _figure(0.7 + 0.22 * max(len(names), 1), left=0.17)
+    episodes: dict[tuple[str, int], list[tuple[date, timedelta]]] = {}
     for flag in flags:
         length = (flag["closed_on"] or until) - flag["opened_on"]
-        axes.barh(
-            names.index(flag["flag"]),
-            max(length, timedelta(days=3)),
-            0.6,
-            left=flag["opened_on"],
-            color=_SEVERITY_COLOURS[flag["severity"]],
+        spans = episodes.setdefault((flag["flag"], flag["severity"]), [])
+        spans.append((flag["opened_on"], max(length, timedelta(days=3))))
+    for (name, severity), spans in episodes.items():
+        place = names.index(name)
+        axes.broken_barh(
+            spans,  # type: ignore[arg-type]  # days are converted as those of bars are
+            (place - 0.3, 0.6),
+            color=_SEVERITY_COLOURS[severity],
         )
     _date(axes)
     axes.set_yticks(range(len(names)), names)
@@ -182,7 +188,9 @@ def _date(axes: Axes) -> None:
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))  # type: ignore[no-untyped-call]
 
 
-def _figure(height: float, left: float = 0.11) -> tuple[Figure, Axes]:
+@cache
+def _drawing() -> type[Figure]:
+    """Return matplotlib's figure, its settings once made for pages."""
     import matplotlib
 
     matplotlib.use("svg")
@@ -202,7 +210,11 @@ def _figure(height: float, left: float = 0.11) -> tuple[Figure, Axes]:
             "path.simplify_threshold": 0.5,
         }
     )
-    figure = Figure(figsize=(7.6, height))
+    return Figure
+
+
+def _figure(height: float, left: float = 0.11) -> tuple[Figure, Axes]:
+    figure = _drawing()(figsize=(7.6, height))
     # Fixed margins: finding them by drawing takes as long as the drawing.
     figure.subplots_adjust(left=left, right=0.99, bottom=0.28 / height, top=1 - 0.1 / height)
     figure.patch.set_alpha(0)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from itertools import groupby
 from typing import Any
 
 import duckdb
@@ -49,6 +51,7 @@ class Marts:
         """Look through `con`, which is only read, at the rows of `ticker`."""
         self.con = con
         self.ticker = ticker
+        self._raw: dict[str, dict[Any, Row]] = {}
 
     def rows(self, query: str, **values: Any) -> list[Row]:
         """Return the rows of a query, whose `$ticker` is the brief's."""
@@ -71,14 +74,7 @@ class Marts:
     def raw(self, table: str, row_ids: Iterable[Any], *columns: str) -> list[Evidence]:
         """Return cells of rows of a raw table as they were told, in the order of `row_ids`."""
         wanted = list(dict.fromkeys(row_id for row_id in row_ids if row_id is not None))
-        if not wanted:
-            return []
-        found = self.rows(
-            f"select row_id, known_at, {', '.join(columns)} from {table} "
-            "where list_contains($ids, row_id)",
-            ids=wanted,
-        )
-        told = {row["row_id"]: row for row in found}
+        told = self.read(table, wanted)
         return [
             Evidence(
                 *(table, column, plain(told[row_id][column]), row_id),
@@ -88,6 +84,14 @@ class Marts:
             if row_id in told
             for column in columns
         ]
+
+    def read(self, table: str, row_ids: Iterable[Any]) -> Mapping[Any, Row]:
+        """Return the rows of a raw table read so far, by `row_id`, these among them."""
+        told = self._raw.setdefault(table, {})
+        if unread := [row_id for row_id in row_ids if row_id not in told]:
+            query = f"select * from {table} where list_contains($ids, row_id)"
+            told |= {row["row_id"]: row for row in self.rows(query, ids=unread)}
+        return told
 
 
 def compose(con: duckdb.DuckDBPyConnection, ticker: str, as_of: str) -> Brief:
@@ -209,7 +213,7 @@ class _Composer:
         if row is None:
             said.append(self.missing("The price", "marts.scorecard", self.card, "close"))
             return said
-        bars = self.anchors()
+        bars = self.anchors
         close = self.marts.raw("raw.prices", [bars.get("now")], "close")
         said += self.silence(row)
 
@@ -338,8 +342,9 @@ class _Composer:
             high=figure("high_52w", _money(row["high_52w"], self.currency), "high"),
         )
 
+    @cached_property
     def anchors(self) -> dict[str, str]:
-        """Return the row_id of each bar that the section of the price compares with."""
+        """The `row_id` of each bar that the section of the price compares with."""
         assert self.momentum is not None
         found = self.marts.rows(
             """
@@ -476,7 +481,7 @@ class _Composer:
             cell = self.marts.cell("marts.scorecard", self.card, "analyst_count")
             return [Sentence("{0} is known.", Fact("No analyst's view", (cell,)))]
         said: list[Sentence] = []
-        ids = self.snapshot(row)
+        ids = self.snapshot
         if row["analyst_count"] is None or row["snapshot_label"] is None:
             column = "analyst_count" if row["analyst_count"] is None else "snapshot_label"
             said.append(self.missing("The vendor's consensus", "marts.consensus", row, column))
@@ -560,14 +565,16 @@ class _Composer:
             )
         return said
 
-    def snapshot(self, row: Row) -> list[Any]:
-        """Return the `row_id` of the vendor's snapshot that a row of the consensus shows."""
+    @cached_property
+    def snapshot(self) -> list[Any]:
+        """The `row_id` of the vendor's snapshot that the consensus shows."""
+        assert self.consensus is not None
         told = self.marts.rows(
             """
             select row_id from staging.stg_consensus
             where ticker = $ticker and snapshot_date = $day and period = '0m'
             """,
-            day=row["snapshot_on"],
+            day=self.consensus["snapshot_on"],
         )
         return [one["row_id"] for one in told]
 
@@ -608,7 +615,7 @@ class _Composer:
                 )
             ]
         if row["upside_median"] is not None:
-            price = self.marts.raw("raw.prices", [self.anchors().get("now")], "close")
+            price = self.marts.raw("raw.prices", [self.anchors.get("now")], "close")
             said.append(
                 Sentence(
                     "The median lies {0} the close.",
@@ -779,10 +786,12 @@ class _Composer:
             """,
             episode=flag["flag_episode_id"],
         )
+        of_raw = [row for row in evidence if row["table_name"].startswith("raw.")]
+        for table, rows in groupby(of_raw, lambda row: row["table_name"]):
+            self.marts.read(table, [row["row_id"] for row in rows])  # one query, not one a row
         leaves = [
             leaf
-            for row in evidence
-            if row["table_name"].startswith("raw.")
+            for row in of_raw
             for leaf in self.marts.raw(row["table_name"], [row["row_id"]], row["column_name"])
         ]
 
@@ -870,14 +879,14 @@ class _Composer:
         if self.consensus is not None:
             for column in ("snapshot_mean_score", "mean_score"):
                 cells.append(self.marts.cell("marts.consensus", self.consensus, column))
-            told = self.snapshot(self.consensus)
+            told = self.snapshot
             cells += self.marts.raw("raw.consensus", told, "recommendation_mean")
             votes = self.marts.rows(
                 "select table_name, row_id from marts.votes where ticker = $ticker order by firm"
             )
             cells += self.vote_cells(votes, "target")
         if self.momentum is not None:
-            anchors = self.anchors()
+            anchors = self.anchors
             bars = [anchors.get(name) for name in ("now", "month", "twelve")]
             cells += self.marts.raw("raw.prices", bars, "close")
         worst = self.marts.rows(

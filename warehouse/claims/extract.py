@@ -52,6 +52,7 @@ _TENS = {
 }  # fmt: skip
 _NUMERALS = {
     **{word: number for number, word in enumerate(_UNITS)}, **_TENS, "no": 0, "dozen": 12,
+    "hundred": 100, "one-hundred": 100, "two-hundred": 200,
     **{f"{tens}-{_UNITS[unit]}": number + unit
        for tens, number in _TENS.items() for unit in range(1, 10)},
 }  # fmt: skip
@@ -59,6 +60,8 @@ _SCALES = {
     "k": 1e3, "thousand": 1e3, "m": 1e6, "mn": 1e6, "mln": 1e6, "million": 1e6, "b": 1e9,
     "bn": 1e9, "bln": 1e9, "billion": 1e9, "t": 1e12, "tn": 1e12, "trn": 1e12, "trillion": 1e12,
 }  # fmt: skip
+_SMALL_COINS = {"cents": ("USD", 0.01), "cent": ("USD", 0.01), "¢": ("USD", 0.01),
+                "pence": ("GBP", 0.01), "penny": ("GBP", 0.01)}  # fmt: skip
 _OPERATORS = {
     "over": "over", "above": "over", "exceeding": "over", "least": "over", "topping": "over",
     "tops": "over", "topped": "over", "exceeds": "over", "surpassed": "over", "passed": "over",
@@ -94,16 +97,25 @@ _OF_ANY_TENSE = ("earnings_date", "upside", "target_average", "target_extreme", 
 # Kinds that read a date of their own; what others tell is of the article's day.
 _DATED = frozenset(
     ("move", "factor", "price", "versus_market", "price_change", "price_range", "session_level",
-     "streak", "shares_traded", "revision_count", *CALL_KINDS)
+     "streak", "shares_traded", "revision_count", "direction", *CALL_KINDS)
 )  # fmt: skip
 
+# Where a listing trades, by the suffix of its ticker.
+_PLACES = {
+    "HK": frozenset(("hong", "kong", "hk")), "L": frozenset(("london",)),
+    "T": frozenset(("tokyo",)), "F": frozenset(("frankfurt",)), "DE": frozenset(("frankfurt",)),
+}  # fmt: skip
+
 # Words of time that name one day.
-_DAYS = ("date", "weekday", "yesterday", "ago", "end")
+_DAYS = ("date", "weekday", "yesterday", "ago", "end", "same")
 
 # Kinds whose month beside them is read.
 _OF_A_MONTH = frozenset(("earnings_surprise", "eps", "high_52w", "record", "dividend"))
 
-_SURPRISES = frozenset(("short", "below", "above"))
+_SURPRISES = frozenset(
+    ("short", "below", "above", "ahead", "better", "shy", "worse", "under", "against", "versus",
+     "vs", "compared")
+)  # fmt: skip
 
 _OF_COMMON_WORDS = frozenset(
     ("eps", "revision_count", "session_level", "price_range", "price_change", "streak",
@@ -116,6 +128,10 @@ _ENDS = {
     "low": frozenset(("low", "lowest", "street-low")),
 }
 _AVERAGE = ("average", "sma", "ema")
+_OF_AN_AVERAGE = frozenset(
+    ("of", "over", "the", "for", "past", "prior", "previous", "last", "day", "days", "session",
+     "sessions", "average", "trading")
+)  # fmt: skip
 
 # Kinds of two numbers of money.
 _RANGES = ("target_range", "price_range")
@@ -127,6 +143,12 @@ _NOT_COMPARING = {
     "analyst_count": frozenset(("fewer", "less", "than", "above", "below", "under", "nearly",
                                 "almost", "exceeding", "exceeds", "all")),
 }  # fmt: skip
+
+# Kinds whose number no fragment behind a comma can change.
+_OF_ONE_NUMBER = frozenset(
+    ("price", "session_level", "target_average", "target_extreme", "moving_average", "rsi",
+     "market_cap", "multiple", *CALL_KINDS)
+)  # fmt: skip
 
 # "Nearly doubled" is a factor.
 _TIMES = frozenset(("doubled", "tripled", "quadrupled", "halved"))
@@ -190,7 +212,8 @@ class Claim:
     `change` is the way a target went (up, down, same). `second` is a number stated beside the
     first: a distance to an average or its level, the result that beat or missed `prior`. `day` is
     one named beside what is told as of the article. `left` are words of its clause that could
-    qualify it and that nothing read. `basis` is close or extreme where the words say so much.
+    qualify it and that nothing read, `beside` those of other clauses. `basis` is close or extreme
+    where the words say so much.
     `rank` is high or low where a firm's target is said to be the highest or lowest of all.
     `text[start:end]` of the article is the span.
     """
@@ -222,6 +245,7 @@ class Claim:
     second_step: float = 1.0
     day: tuple[str, date | None] | None = None
     left: str = ""
+    beside: str = ""
     basis: str = ""
     rank: str = ""
 
@@ -340,7 +364,27 @@ def read(text: str, names: Names, ticker: str | None = None) -> Article:
         claims += [replace(c, text=text[c.start : c.end]) for c in found]
         opinions += _opinions(part, said, bool(found))
     kept = tuple(sentences[:MOST_SENTENCES])
+    claims = _of_the_same_time(claims)
     return Article(subject, publication(short), kept, tuple(claims), tuple(opinions), is_cut)
+
+
+def _of_the_same_time(claims: Sequence[Claim]) -> list[Claim]:
+    """Claims of "the same period" with the time of the last claim before that names one."""
+    told: list[Claim] = []
+    former: Claim | None = None
+    for claim in claims:
+        if claim.window == "same":
+            claim = (
+                replace(claim, unread="window_not_stated")
+                if former is None
+                else replace(
+                    claim, window=former.window, stated_on=former.stated_on, period=former.period
+                )
+            )
+        elif claim.kind in _DATED and not claim.unread:
+            former = claim
+        told.append(claim)
+    return told
 
 
 def publication(text: str) -> str | None:
@@ -427,15 +471,33 @@ def _sentences(text: str) -> list[Sentence]:
 
 
 def _subject(parts: Sequence[_Part]) -> str | None:
-    """The company of the first symbol spelled out, else the one most named."""
+    """The company of the first symbol spelled out, else the one most named.
+
+    Of its listings it is the one quoted in the currency that most amounts are in.
+    """
     counts: dict[str, int] = defaultdict(int)
+    units: dict[str, int] = defaultdict(int)
     for part in parts:
-        for mention in _one_listing(part.mentions, None):
+        for token in part.tokens:
+            if token.shape == "#$" and token.unit:
+                units[token.unit] += 1
+    suffixes = _suffixes(max(units, key=lambda unit: units[unit])) if units else frozenset(("",))
+    for part in parts:
+        for mention in _one_listing(part.mentions, None, suffixes):
             if mention.is_symbol:
                 return mention.name
             if not mention.name.startswith(FIRM) and not mention.is_ambiguous:
                 counts[mention.name] += 1
     return max(counts, key=lambda name: counts[name]) if counts else None
+
+
+@cache
+def _suffixes(currency: str) -> frozenset[str]:
+    """Suffixes of the tickers that are quoted in a currency or its hundredths."""
+    return frozenset(
+        row["value"] for row in rows("exchanges")
+        if row["kind"] == "suffix" and row["currency"].upper() == currency.upper()
+    )  # fmt: skip
 
 
 def tokens(text: str) -> list[Token]:
@@ -474,11 +536,19 @@ def tokens(text: str) -> list[Token]:
         ):
             shape, unit, scale = "#%", "fraction", 0.01
             taken = 1 if word.form.endswith("%") else 3 if following == "per" else 2
+        elif following in _SMALL_COINS:
+            shape, (unit, scale), taken = "#$", _SMALL_COINS[following], 2
+        elif (
+            is_close and following in ("st", "nd", "rd", "th") and cut[place + 1].start == word.end
+        ):
+            taken = 2
         elif not mark.isdigit():
             unit = broker_calls.CURRENCIES.get(mark, "USD" if mark == "$" else "JPY")
             previous = cut[place - 1] if place else None
             if mark == "$" and previous is not None and previous.end == word.start:
                 unit = broker_calls.DOLLARS.get(previous.form) or unit
+                if previous.form in broker_calls.DOLLARS:
+                    found.pop()  # "HK$655" is one amount
             shape = "#$"
             if is_close and following in _SCALES:
                 scale, taken = _SCALES[following], 2
@@ -498,19 +568,26 @@ def tokens(text: str) -> list[Token]:
     return found
 
 
-def _one_listing(mentions: Sequence[Mention], subject: str | None) -> list[Mention]:
-    """Of a name that several listings share, the article's own, else the one without a suffix."""
+def _one_listing(
+    mentions: Sequence[Mention], subject: str | None, suffixes: frozenset[str] = frozenset(("",))
+) -> list[Mention]:
+    """Of a name that several listings share, the article's own, else one with such a suffix."""
     found: dict[tuple[int, bool], Mention] = {}
     for mention in mentions:
         place = (mention.start, mention.name.startswith(FIRM))
         known = found.get(place)
-        if known is None or _preference(mention, subject) < _preference(known, subject):
+        if known is None or (
+            _preference(mention, subject, suffixes) < _preference(known, subject, suffixes)
+        ):
             found[place] = mention
     return [found[place] for place in sorted(found)]
 
 
-def _preference(mention: Mention, subject: str | None) -> tuple[bool, bool, str]:
-    return mention.name != subject, "." in mention.name, mention.name
+def _preference(
+    mention: Mention, subject: str | None, suffixes: frozenset[str]
+) -> tuple[bool, bool, bool, str]:
+    suffix = mention.name.partition(".")[2]
+    return mention.name != subject, suffix not in suffixes, bool(suffix), mention.name
 
 
 def _cut(text: str) -> list[Word]:
@@ -546,6 +623,12 @@ class _Part:
         self.has_call = False
         self.dates_of_call: list[Hit[tuple[str, str]]] = []
         self.moves: list[Claim] = []
+        self.own_place: frozenset[str] = frozenset()
+        # In "Friday's dip" the day is that of the dip alone.
+        self.named_days = frozenset(
+            hit.start for hit in self.hits
+            if hit.label[0] == "direction" and self.forms[hit.start] in WEEKDAYS
+        )  # fmt: skip
         # In "52-week high" the week is no span of a move.
         self.windows = [
             hit
@@ -553,6 +636,15 @@ class _Part:
             if hit.label[0] == "window"
             and not word_set("no_span") & set(self.forms[hit.end : hit.end + 1])
         ]
+        # In "ended the month at $250" it is none either.
+        self.windows = [
+            hit for hit in self.windows
+            if not (
+                self.forms[hit.start - 1 : hit.start] == ["the"]
+                and self.forms[max(0, hit.start - 2)] in word_set("end_of_span")
+                and self.forms[hit.end : hit.end + 1] == ["at"]
+            )
+        ]  # fmt: skip
         # In "a month ago" the month is no span either.
         whole = [w for w in self.windows if w.label[1] in ("ago", "end")]
         self.windows = [
@@ -563,6 +655,7 @@ class _Part:
     def claims(self, subject: str | None) -> list[Claim]:
         """Return the claims of the sentence; a number belongs to one claim."""
         self.mentions = _one_listing(self.mentions, subject)
+        self.own_place = _PLACES.get((subject or "").partition(".")[2], frozenset())
         found = self._calls(subject) if self.asked_from else []
         self.has_call = bool(found)
         reads = [self._read_of_call(call, found) for call in found]
@@ -592,20 +685,31 @@ class _Part:
             if claim is None:
                 continue
             key = (claim.kind, f"{claim.argument} {claim.value} {claim.window}")
-            is_of_two = claim.kind in ("currency", "earnings_surprise")
+            is_of_two = claim.kind in ("currency", "earnings_surprise", "high_52w")
             whole = (claim.kind, claim.argument if is_of_two else "")
             if claim.kind == "target_range" and whole in told:
                 continue
             if key in told or (claim.value is None and whole in told):
                 continue
             told |= {key, whole}
-            if claim.kind == "move":
+            if claim.kind in ("move", "factor"):
                 self.moves.append(claim)
             found.append(claim)
-            is_whole = claim.kind in ("versus_market", "moving_average", "record", "high_52w")
+            is_whole = claim.kind in (
+                "versus_market",
+                "moving_average",
+                "record",
+                "high_52w",
+                "volume",
+            )
             end = max([hit.end, *(p + 1 for p in used if is_whole)])
-            reads.append(_Read(hit.start, end, frozenset(used)))
+            begin = min([hit.start, *(p for p in used if claim.kind == "volume")])
+            reads.append(_Read(begin, end, frozenset(used)))
         self.dates_of_call = self._dates_of_call() if self.has_call else []
+        if any(claim.kind == "earnings_date" for claim in found):
+            # "Announced its results on" is told by the date.
+            pairs = [p for p in zip(found, reads, strict=True) if p[0].kind != "news_event"]
+            found, reads = [claim for claim, _ in pairs], [read for _, read in pairs]
         # Earnings told beside what was expected are judged with it.
         whole_results = [
             read.used for claim, read in zip(found, reads, strict=True)
@@ -684,7 +788,7 @@ class _Part:
             argument, ticker = self.moves[-1].argument, self.moves[-1].ticker
         elif kind in ("high_52w", "record") and self._is_level(hit, kind):
             period = "level"
-        elif kind in (*_OF_THE_PRICE, "price_change", "streak"):
+        elif kind in (*_OF_THE_PRICE, "price_change", "streak", "biggest_move"):
             whose = self._price_subject(hit, kind, subject, spoken)
             if whose is None:
                 return None
@@ -692,6 +796,7 @@ class _Part:
         if kind in ("news_event", "risk_flag") and ticker is None:
             return None
         value, high, step, unit, window, stated_on = None, None, 1.0, "", None, None
+        own: list[int] = []
         unread = None
         operator = "equal"
         if kind in _RANGES:
@@ -715,10 +820,10 @@ class _Part:
             used.add(place)
             # Of an average both a distance and a level may be told.
             own = [place] if kind in ("target_extreme", "session_level") else places[:1]
-            taken.update(own if kind != "moving_average" else ())
         details = _details(self, hit, kind, argument, value)
         if details is None:
             return None
+        taken.update(own if kind != "moving_average" else ())
         second, prior = self._second(hit, kind, used), None
         if kind == "moving_average" and second is not None and second.unit == "fraction":
             operator = self._operator(hit.start - 1)
@@ -728,8 +833,14 @@ class _Part:
             if any({"last", "latest", "recent"} & set(self.forms[max(0, p - 2) : p])
                    for p in quarters):  # fmt: skip
                 period = "last"
+        if kind in ("earnings_surprise", "eps"):
+            period = self._period_of_results() or period
+        if kind == "upside":
+            second = self._target_beside(hit, used)
         if second is None and kind == "moving_average" and argument == "level":
             return None
+        if kind == "moving_average" and second is not None and second.shape == "#$":
+            taken.add(self.tokens.index(second))
         argument, value, unit, stated_on, grade = (
             details if details else (argument, value, unit, None, None)
         )
@@ -759,10 +870,12 @@ class _Part:
             span = self._window(hit)
             window, stated_on, period = span.name, span.stated_on, span.period
             if period.startswith("from "):
-                second = next((
-                    t for t in self.tokens[span.end : span.end + 3] if t.shape == "#$"
+                near = [*range(span.end, span.end + 3), *range(span.end - 6, span.end)]
+                at = next((
+                    p for p in near if 0 <= p < len(self.tokens) and self.tokens[p].shape == "#$"
                 ), None)  # fmt: skip
-                used.update(range(span.end, span.end + 3) if second else ())
+                second = self.tokens[at] if at is not None else None
+                used.update(range(min(at, span.end), at + 3) if at is not None else ())
             if span.end:
                 end = max(end, self.tokens[span.end - 1].end)
             if window is None and kind == "factor":
@@ -770,9 +883,17 @@ class _Part:
             unread = None if span.is_read else "window_not_supported"
             if window and window.startswith(("ago ", "end ")):
                 window = "other"
+            if window is None and unread is None and self._goes_on_telling(hit):
+                # "Has doubled this year, gaining 94%": the second tells of the same time.
+                former = self.moves[-1]
+                window, stated_on, period = former.window, former.stated_on, former.period
             window = window or "day"
         basis = self._basis(hit, kind, window)
         change = ""
+        if kind == "eps_estimate" and {
+            "had", "were", "was", "expected", "looked", "penciled", "forecast"
+        } & set(self.forms[: hit.end]):  # fmt: skip
+            change = "past"
         if kind == "risk_flag" and (opened := self._opening_of_flag(hit)):
             change, window, stated_on = "opened", opened.name, opened.stated_on
             used.update(range(hit.start, opened.end))
@@ -796,8 +917,18 @@ class _Part:
             argument = argument or change
         if kind in ("streak", "momentum_rank", "risk_flag_count"):
             used.update(range(hit.start, hit.end))
+        if kind == "volume":
+            operator = self._operator(hit.start)
+            until = hit.end
+            while until < len(self.forms) and (
+                self.tokens[until].shape == "#" or self.forms[until] in _OF_AN_AVERAGE
+            ):
+                until += 1
+            used.update(range(hit.start, until))
+            used.update(p for p in range(max(0, hit.start - 2), hit.start)
+                        if self.forms[p] in ("less", "more", "than", *_OPERATORS))  # fmt: skip
         if kind in ("price_change", "price_range", "session_level", "streak", "shares_traded",
-                    "target_position"):  # fmt: skip
+                    "target_position", "direction"):  # fmt: skip
             span = self._window(hit, but=("open",) if kind == "session_level" else ())
             window, stated_on = span.name, span.stated_on
 
@@ -873,6 +1004,14 @@ class _Part:
             second_step=told.step if told else 1.0, basis=basis,
         )  # fmt: skip
 
+    def _goes_on_telling(self, hit: Hit[tuple[str, str]]) -> bool:
+        """Whether a move follows another after a comma, as a participle does."""
+        if not self.moves or hit.label[0] != "move":
+            return False
+        form, before = self.forms[hit.start], self.forms[hit.start - 1 : hit.start]
+        is_participle = form.endswith("ing") and before == [","]
+        return is_participle or (before in (["has"], ["have"]) and "while" in self.forms)
+
     def _opening_of_flag(self, hit: Hit[tuple[str, str]]) -> Span | None:
         """The day a flag is said to be open from: "has been open since", "was raised on"."""
         for window in self.windows:
@@ -914,7 +1053,8 @@ class _Part:
             return "close"
         said = self.forms[max(low, hit.start - 2) : hit.end + 2]
         if kind in ("high_52w", "record"):
-            return "extreme" if "intraday" in said else "close" if "closing" in said else ""
+            is_close = "closing" in said or {"close", "finish"} & set(self.forms[low : hit.start])
+            return "extreme" if "intraday" in said else "close" if is_close else ""
         if any(said[p : p + 3] == ["as", "much", "as"] for p in range(len(said))):
             return "extreme"
         return "close" if word_set("closing") & set(forms) else ""
@@ -952,9 +1092,13 @@ class _Part:
             return next((t for t in self.tokens[hit.start : hit.end] if t.shape == "#%"), None)
         if kind == "versus_market":
             return self._move_of_the_index(hit, used)
-        if kind == "high_52w" and hit.start and self.tokens[hit.start - 1].shape == "#$":
-            used.add(hit.start - 1)
-            return self.tokens[hit.start - 1]
+        if kind == "high_52w" and hit.start:
+            at = hit.start - 1
+            while at > 0 and self.forms[at] in ("is", "was", "the", "its", "a"):
+                at -= 1
+            if self.tokens[at].shape == "#$":
+                used.add(at)
+                return self.tokens[at]
         return None
 
     def _target_meant(self, hit: Hit[tuple[str, str]]) -> str | None:
@@ -993,8 +1137,8 @@ class _Part:
     ) -> tuple[Token | None, Token | None]:
         """Earnings per share reported, and those expected, where the words give them."""
         acts = word_set("surprising") | _SURPRISES
-        if hit.label[1] == "either":
-            inside = [p for p in range(hit.start, hit.end) if self.tokens[p].shape == "#$"]
+        inside = [p for p in range(hit.start, hit.end) if self.tokens[p].shape == "#$"]
+        if hit.label[1] == "either" or (inside[:1] == [hit.start] and len(inside) == 2):
             if len(inside) < 2:
                 return None, None
             used.update(inside[:2])
@@ -1014,6 +1158,27 @@ class _Part:
             used.update(amounts if len(amounts) == 1 else ())
             told.append(self.tokens[amounts[0]] if len(amounts) == 1 else None)
         return told[0], told[1]
+
+    def _period_of_results(self) -> str:
+        """Which results are told: of a year before the newest, or of the quarter before."""
+        said = " ".join(self.forms)
+        if re.search(r"quarter (a|one) year (ago|earlier)|year-ago quarter|a year earlier", said):
+            return "year ago"
+        return "before" if re.search(r"(previous|prior|preceding) quarter", said) else ""
+
+    def _target_beside(self, hit: Hit[tuple[str, str]], used: set[int]) -> Token | None:
+        """The target an upside is said to be of, where the words before it state one."""
+        lead = next((
+            p for p in range(hit.start - 1, max(-1, hit.start - 7), -1)
+            if self.forms[p] in ("implies", "imply", "implying", "suggests", "suggesting", "means")
+        ), None)  # fmt: skip
+        amounts = [p for p in range(lead or 0) if self.tokens[p].shape == "#$"]
+        if lead is None or len(amounts) != 1 or not word_set("target") & set(self.forms[:lead]):
+            return None
+        if any(m.name.startswith(FIRM) for m in self.mentions):
+            return None
+        used.add(amounts[0])
+        return self.tokens[amounts[0]]
 
     def _is_level(self, hit: Hit[tuple[str, str]], kind: str) -> bool:
         """Whether an extreme is only named with its number, not reached."""
@@ -1094,6 +1259,13 @@ class _Part:
         if form == "as":
             no_clause = {"of", "well", "a", "an", "much", "many", "high", "low", "part", "its"}
             return not no_clause & {*following, *previous} and previous != ["such"]
+        if form == "before" and previous == [","]:
+            return following not in (["the"], ["it"]) or not {
+                "open",
+                "bell",
+                "market",
+                "close",
+            } & set(self.forms[place + 1 : place + 4])
         if form in ("and", "which", "with", "who"):
             return previous == [","] and form != "with"
         return form in word_set("clause") | word_set("cause")
@@ -1123,6 +1295,12 @@ class _Part:
                     while first > low and self.forms[first - 1] in ("last", "past", "this", "next"):
                         first -= 1
                     places = set(range(first, max(window.end, self._span(window).end)))
+                    if claim.kind == "drawdown" and any(c.kind == "record" for c in found) and (
+                        word_set("set_on") & set(self.forms[first - 1 : first + 1])
+                    ):  # fmt: skip
+                        # The record beside is judged with the time it was set.
+                        spans |= places
+                        continue
                     spans |= places
                     is_day = window.label[1] in _DAYS
                     if (self._is_inert(window.start) and not is_day) or places & read.used:
@@ -1171,7 +1349,7 @@ class _Part:
                     spans |= {month[0], month[0] + 1, month[0] + 2}
                     left -= spans
                 elif claim.kind != "level_since" or not spans >= set(month):
-                    left |= set(month)
+                    left |= set(month) - (spans if claim.kind == "drawdown" else set())
             for place in range(low, high):
                 token, form = self.tokens[place], self.forms[place]
                 is_number = token.shape.startswith("#")
@@ -1182,13 +1360,22 @@ class _Part:
                 is_joining = form == "yet" and self.forms[place - 1 : place] == [","]
                 is_qualified = form in word_set("qualifier") and not is_joining
                 is_telling = is_qualified or self._is_a_span(place, claim) or (
-                    claim.kind not in _DATED and form in word_set("unread")
+                    claim.kind not in _DATED and form in word_set("unread") - self.own_place
                     and self.forms[place + 1 : place + 2] != ["12"]
                     and (claim.kind, form) not in _NO_TIME
                 ) or (
                     claim.kind in _LEVELS and place not in moved
+                    and not (claim.kind == "moving_average" and place in covered)
                     and _in(word_set("rose") | word_set("fell") | word_set("changed"), form)
                 )  # fmt: skip
+                if form == "alone" and any(w.end == place for w in self.windows):
+                    continue  # "over the past week alone"
+                if form in ("bullish", "bearish") and claim.prior_grade and claim.grade:
+                    continue  # the grades say it
+                if (form, *self.forms[place + 1 : place + 2]) == ("again", ":") or (
+                    form == "quarterly" and claim.kind == "earnings_date"
+                ):  # fmt: skip
+                    continue
                 if form in ("twice", "both") and place in covered and (
                     claim.kind in ("volume", "moving_average")
                 ):  # fmt: skip
@@ -1239,10 +1426,18 @@ class _Part:
                     continue
                 if is_telling and place not in numbers | spans:
                     left.add(place)
-            left |= self._conceded(high, covered, numbers) | self._of_another(
-                claim, found, low, high
-            )
-            left |= self._unread_clauses(claim, low, high, covered)
+            if claim.kind == "listing" and self.forms[read.low] == "(":
+                # "(NYSE: BABA)" says one thing wherever it stands.
+                kept.append(replace(claim, day=None))
+                continue
+            left |= self._of_another(claim, found, low, high)
+            beside = self._conceded(high, covered, numbers)
+            if claim.kind in _OF_ONE_NUMBER:
+                comma = next((p for p in range(read.high, high) if self.forms[p] == ","), high)
+                later = {p for p in left if p > comma and p not in spans}
+                if not self._is_compared(comma):
+                    left, beside = left - later, beside | later
+            beside |= self._unread_clauses(claim, low, high, covered)
             left |= self._words_beside(claim, low, high, covered | numbers, spans)
             if claim.kind in CALL_KINDS:
                 left |= self._grades_left(claim, low, high)
@@ -1271,7 +1466,12 @@ class _Part:
                 left = {p for p in left if self.forms[p] in word_set("lessening") or not (
                     claim.start <= base + self.tokens[p].word.start < claim.end
                 )}  # fmt: skip
-            kept.append(replace(claim, left=self._told_at(left), day=day, firm=claim.firm or firm))
+            kept.append(
+                replace(
+                    claim, left=self._told_at(left), beside=self._told_at(beside - left), day=day,
+                    firm=claim.firm or firm,
+                )
+            )  # fmt: skip
         return kept
 
     def _of_another(self, claim: Claim, found: Sequence[Claim], low: int, high: int) -> set[int]:
@@ -1325,7 +1525,7 @@ class _Part:
             if p not in covered | numbers
             and (
                 self.forms[p] in word_set("comparing") | word_set("qualifier")
-                or self.tokens[p].shape.startswith("#")
+                or (self.tokens[p].shape.startswith("#") and not self._is_inert(p))
                 or _in(word_set("rose") | word_set("fell") | word_set("changed"), self.forms[p])
             )
         }
@@ -1346,8 +1546,11 @@ class _Part:
         return {
             p for p in range(low, high)
             if p not in known and self.forms[p][0].isalpha()
-            and self.forms[p] not in word_set("leading_on")
+            and self.forms[p] not in word_set("leading_on") | self.own_place
             and not (is_flag and self.forms[p] in ("open", "closed"))
+            and self.forms[p] not in (
+                word_set("gain") | word_set("loss") if claim.kind == "streak" else _NONE
+            )
             and not any(m.start <= self.tokens[p].word.start < m.end for m in own)
         }  # fmt: skip
 
@@ -1375,7 +1578,7 @@ class _Part:
             lead, behind = self.forms[high], self.forms[high + 1 : high + 4]
             is_compared = lead == "as" and bool(word_set("auxiliary") & set(behind))
             is_list = is_reason and lead == "and"
-            is_reason = is_list or lead in word_set("cause") or (
+            is_reason = is_list or lead in word_set("cause") or lead == "before" or (
                 lead == "as" and not is_compared and claim.kind in (*_OF_THE_PRICE, "price")
             )  # fmt: skip
             is_soft = not _UNSURE_ANYWHERE.isdisjoint(self.forms[high:end])
@@ -1442,6 +1645,11 @@ class _Part:
         said = (self.text[self.tokens[r[0]].word.start : self.tokens[r[-1]].end] for r in runs)
         return " … ".join(said)
 
+    def _is_compared(self, comma: int) -> bool:
+        """Whether what follows a comma compares: ", less than JD", ", against 25x for Amazon"."""
+        lead = set(self.forms[comma + 1 : comma + 3])
+        return not lead.isdisjoint(("than", "against", "versus", "vs", "compared", "unlike", "like"))
+
     def _is_inert(self, place: int) -> bool:
         """Whether a number only names something: an index, "52-week high", "12-month target"."""
         if self.forms[place - 1 : place] and self.forms[place - 1] in word_set("index_name"):
@@ -1482,7 +1690,7 @@ class _Part:
             return True
         if window.start and self._is_inert(window.start - 1):
             return True
-        if kind == "earnings_surprise" and name == "3m":
+        if kind in ("earnings_surprise", "eps", "eps_estimate") and name == "3m":
             return True
         behind = self.forms[window.end : window.end + 3]
         if name == "12m" and (word_set("target") | word_set("high") | word_set("low")) & {*behind}:
@@ -1572,7 +1780,9 @@ class _Part:
             place > 1 and self.forms[place - 2] in ("analyst", "analysts")
         ):  # fmt: skip
             return False
-        if any(m.start <= word.start < m.end for m in self.mentions):
+        if any(m.start <= word.start < m.end for m in self.mentions) or (
+            word.form in self.own_place
+        ):
             return False
         known = (
             word_set("known_name")
@@ -1660,7 +1870,11 @@ class _Part:
                 # "not seen since" is a claim, and "to" only leads a verb.
                 if form == "not" and kind in ("level_since", "rating_count"):
                     continue
-                if form == "to" and place < len(before) - 1:
+                if form == "to" and (place < len(before) - 1 or before[-2] == "came" or (
+                    # "Rose 1% to end the month at $250" tells a result.
+                    kind in ("price", "record", "high_52w")
+                    and any(h.label[0] == "move" and h.end <= hit.start for h in self.hits)
+                )):  # fmt: skip
                     continue
                 # "Set a new high" is done.
                 if form == "set" and kind in ("record", "high_52w") and (
@@ -1677,7 +1891,8 @@ class _Part:
         """Whether a span names one day, or none."""
         name = span.name or "day"
         return span.is_read and (
-            name in ("day", "on", "yesterday", *WEEKDAYS) or name.startswith(("ago ", "end "))
+            name in ("day", "on", "yesterday", "same", *WEEKDAYS)
+            or name.startswith(("ago ", "end "))
         )
 
     def _dates_of_call(self) -> list[Hit[tuple[str, str]]]:
@@ -1698,7 +1913,11 @@ class _Part:
             is_of_price = bool(
                 word_set("closing") & set(self.forms[max(0, window.start - 2) : window.start])
             )
-            if (window.label[1] in _DAYS or is_period) and not is_aside and not is_of_price:
+            # "Thursday, July 31" is one date.
+            is_known = bool(dated) and window.start < self._span(dated[-1]).end
+            if (window.label[1] in _DAYS or is_period) and not (
+                is_aside or is_of_price or is_known
+            ):
                 dated.append(window)
         return dated
 
@@ -1839,6 +2058,10 @@ class _Part:
             return None
         if kind == "move" and hit.end - hit.start == 2 and self.tokens[hit.start].shape == "#%":
             return self._of_a_noun(hit, subject)
+        if kind in ("streak", "biggest_move") and hit.label[1] != "" and not _in(
+            word_set("rose") | word_set("fell"), self.forms[hit.start]
+        ):  # fmt: skip
+            return self._spoken_of(hit, subject)
         if kind in ("record", "high_52w"):
             if not word_set("away").isdisjoint(self.forms[max(0, hit.start - 5) : hit.start]):
                 return None
@@ -1856,6 +2079,14 @@ class _Part:
         if place < 0:
             return self._spoken_of(hit, subject) if kind != "move" else None
         form, word = self.forms[place], self.tokens[place].word
+        named = [
+            m for m in self.mentions if m.end == word.end and not m.name.startswith(FIRM)
+            and (m.is_symbol or not m.is_ambiguous) and kind == "move"
+        ]  # fmt: skip
+        if named and form != ")":
+            return named[0].name
+        if form == "," and kind == "move" and (aside := self._named_before_an_aside(place)):
+            return aside
         if form == "which" and self.forms[place - 1 : place] == [","]:
             return self._spoken_of(hit, subject)
         if form in _JOINING:
@@ -1890,6 +2121,17 @@ class _Part:
         if form in word_set("share"):
             return self._named(place - 1, subject, generic=True)
         return self._named(place, subject)
+
+    def _named_before_an_aside(self, place: int) -> str | None:
+        """Who is named before an aside that ends with the comma at a place: "SPY, a tracker,"."""
+        first = next(
+            (p for p in range(place - 1, max(0, place - 9), -1) if self.forms[p] == ","), 0
+        )
+        if not first:
+            return None
+        end = self.tokens[first - 1].end
+        return next((m.name for m in self.mentions if m.end == end and (
+            not m.name.startswith(FIRM))), None)  # fmt: skip
 
     def _is_noun(self, hit: Hit[tuple[str, str]]) -> bool:
         """Whether a move is told by a noun and its number: "a gain of 8%", "the loss is 8%"."""
@@ -1956,7 +2198,12 @@ class _Part:
     def _spoken_of(self, hit: Hit[tuple[str, str]], subject: str | None) -> str | None:
         """Whose price the sentence has been speaking of before the hit."""
         before = self.forms[: hit.start]
-        if any(f in word_set("not_price") | word_set("not_company") for f in before[-12:]):
+        if any(
+            f in word_set("not_price") | word_set("not_company") and not any(
+                m.start <= self.tokens[p].word.start < m.end for m in self.mentions
+            )
+            for p, f in enumerate(before) if p >= hit.start - 12
+        ):  # fmt: skip
             return None
         for place in range(hit.start - 1, -1, -1):
             if self.forms[place] in word_set("share"):
@@ -1965,6 +2212,9 @@ class _Part:
             for mention in self.mentions:
                 if mention.end == word.end and not mention.name.startswith(FIRM):
                     return mention.name
+        is_close = {"close", "finish"} & set(before) or hit.label[0] in ("streak", "biggest_move")
+        if is_close and not any(self._is_strange(p) for p in range(1, len(self.tokens))):
+            return subject or ""
         return None
 
     def _of_a_noun(self, hit: Hit[tuple[str, str]], subject: str | None) -> str | None:
@@ -1996,9 +2246,12 @@ class _Part:
 
         Spans of the names `but` are no more than words beside it.
         """
-        if but:
+        named = self.named_days if hit.label[0] != "direction" else frozenset()
+        if but or any(w.start in named for w in self.windows):
             all_windows = self.windows
-            self.windows = [w for w in all_windows if w.label[1] not in but]
+            self.windows = [
+                w for w in all_windows if w.label[1] not in but and w.start not in named
+            ]  # fmt: skip
             try:
                 return self._window(hit)
             finally:
@@ -2023,6 +2276,11 @@ class _Part:
             # "Closed at $440 on Wednesday, a gain of 3.3%".
             is_leading = True
         chosen = _longest(within) or _longest(after) or (before if is_leading else None)
+        if chosen is not None and before is not None and chosen.label[1] == "day" and (
+            before.label[1] in ("weekday", "date", "yesterday")
+        ):  # fmt: skip
+            # "Closed at $162 on Wednesday, down 2% on the day": both are one day.
+            chosen, is_leading = before, True
         if chosen is None:
             is_read = before is None and not self._has_unread(hit.end, stop, None)
             return Span("other" if "ago" in self.forms else None, is_read=is_read)
@@ -2040,6 +2298,14 @@ class _Part:
         """Whether a move stands in apposition to a clause of one day: ", a gain of 3.3%"."""
         days = [w for w in self.windows if w.end <= hit.start and w.label[1] != "day"]
         is_one = len(days) == 1 and days[0].label[1] in ("weekday", "date", "yesterday")
+        if is_one and self._is_of_the_span(hit.start - 1):
+            return True  # "fell Wednesday, ending the session down 2.4%"
+        if is_one and hit.label[0] == "streak" and "," in self.forms[hit.start - 2 : hit.start]:
+            return True
+        if is_one and self.forms[hit.start] in ("up", "down") and (
+            self.forms[hit.start - 1 : hit.start] == [","]
+        ):  # fmt: skip
+            return True
         return is_one and self._is_noun(hit) and self.forms[hit.start - 2 : hit.start] in (
             [",", "a"], [",", "an"]
         ) and not {"best", "strongest", "biggest", "largest", "worst", "steepest"} & set(
@@ -2115,6 +2381,10 @@ class _Part:
             said = self.forms[max(0, place - 2) : place + 1]
             if said == ["at", "one", "point"] or self._is_from_before(place):
                 continue
+            if form in self.own_place or place in self.named_days or any(
+                m.start <= self.tokens[place].word.start < m.end for m in self.mentions
+            ):  # fmt: skip
+                continue
             if form in word_set("unread") or form in WEEKDAYS:
                 return True
             if form in _MONTHS and self.tokens[place].word.is_capital:
@@ -2130,7 +2400,7 @@ class _Part:
                 continue
             if self.tokens[following].shape in ("#$", "#%"):
                 continue
-            if self.forms[following] not in word_set("no_time"):
+            if self.forms[following] not in word_set("no_time") | self.own_place:
                 return True
         return False
 
@@ -2167,6 +2437,8 @@ class _Part:
             ):  # fmt: skip
                 end += 1
             is_read = not lead or lead[-1] not in word_set("not_on")
+        elif name == "same":
+            return Span("same", None, "", end)
         elif name == "years":
             name = f"{12 * number} months"
         elif name == "quarter":
@@ -2208,10 +2480,14 @@ class _Part:
             stated_on, precision = self.date_after(at - 1)
             while end < len(self.forms) and self.forms[end] in ("low", "high", "close", "trough"):
                 end += 1
-            ends = {"low": "low", "trough": "low", "high": "high", "peak": "high"}
-            said = next((ends[f] for f in self.forms[at:end] if f in ends), "close")
+            ends = {"low": "low", "trough": "low", "high": "high", "peak": "high",
+                    "bottom": "low", "bottoming": "low", "bottomed": "low",
+                    "peaking": "high"}  # fmt: skip
+            said = next((ends[f] for f in self.forms[place:end] if f in ends), "close")
             name, period = ("since" if precision == "day" else "other"), f"from {said}"
-            is_read = "close" in self.forms[at:end] or "closing" in self.forms[at:end]
+            if token.word.form == "since":
+                end = at + 2
+            is_read = bool(word_set("closing") & set(self.forms[place:end]))
         elif name == "since" and (since_end := self._since_end(place)):
             name, (stated_on, period, end) = "since", since_end
         elif name == "since":
@@ -2516,7 +2792,7 @@ _NEEDS = {
     "dividend": "money", "volatility": "pct", "beta": "num", "rsi": "num", "drawdown": "pct",
     "moving_average": "num", "analyst_count": "count", "price": "money", "move": "pct",
     "price_range": "money", "session_level": "money", "price_change": "money",
-    "shares_traded": "count", "mean_score": "num", "eps": "money",
+    "shares_traded": "count", "mean_score": "num", "eps": "money", "eps_estimate": "money",
 }  # fmt: skip
 
 _Details = tuple[str, float | None, str, date | None, str | None]
@@ -2529,7 +2805,8 @@ def _details(
     forms = part.forms[hit.start : hit.end]
     inside = part.tokens[hit.start : hit.end]
     if kind in ("record", "high_52w"):
-        if kind == "high_52w" and inside[0].value not in (None, 52):
+        if kind == "high_52w" and any(t.value not in (None, 1, 52) for t in inside if (
+            t.shape != "#$")):  # fmt: skip
             return None
         # "The intraday peak" is one of the session unless a day is named.
         if forms == ["intraday", "peak"] and not any(
@@ -2577,12 +2854,29 @@ def _details(
         return None if value is None or value > 200 or is_of_some else ()
     if kind == "short_interest":
         return _numbered(inside, "pct" if argument == "short_share_of_float" else "num", argument)
+    if kind == "streak" and argument.startswith("ended"):
+        days = next((_NUMERALS.get(f.partition("-")[0]) for f in forms if "-" in f), None)
+        return (argument, float(days), "count", None, None) if days else None
     if kind == "streak":
         ordinal = next((f for f in forms if f in _ORDINALS), None)
         if ordinal:
             return argument, float(_ORDINALS.index(ordinal)), "ordinal", None, None
         days = next((t.value for t in inside if t.shape == "#"), None)
         return (argument, days, "count", None, None) if days else None
+    if kind == "direction":
+        # "Friday's rally in oil" is none of the share.
+        is_other = part.forms[hit.end : hit.end + 1] in (["in"], ["of"]) or (
+            word_set("not_price") & set(part.forms[hit.start : hit.end + 2])
+        )
+        return None if is_other else (argument, None, "", None, None)
+    if kind == "biggest_move":
+        since, precision = part.date_after(hit.end - 1)
+        if since is None and part.forms[hit.end : hit.end + 1] and part.forms[hit.end] in _MONTHS:
+            since, precision = date(1, _MONTHS[part.forms[hit.end]], 1), "month"
+        return (argument, None, precision, since, None) if since else None
+    if kind == "eps_estimate":
+        is_other = {"revenue", "revenues", "sales", "target", "targets"} & set(part.forms)
+        return None if is_other or (value or 0) > 1_000 else ()
     if kind == "price_change":
         return None if (value or 0) > 1e5 else ()
     if kind == "revision_count":
@@ -2601,12 +2895,34 @@ def _details(
     ):  # fmt: skip
         return None
     if kind == "volume":
+        if not {"volume", "turnover", "shares"} & set(part.forms[: hit.end]):
+            return None
         said = next((t for t in inside if t.shape == "#x"), None)
-        by_word = {"double": 2.0, "doubled": 2.0, "twice": 2.0, "triple": 3.0, "tripled": 3.0}
+        by_word = {"double": 2.0, "doubled": 2.0, "twice": 2.0, "triple": 3.0, "tripled": 3.0,
+                   "half": 0.5}  # fmt: skip
         told = said.value if said else next((by_word[f] for f in forms if f in by_word), None)
-        return ("", told, "x", None, None) if told else None
+        if forms[0] == "half":
+            before = part.forms[max(0, hit.start - 3) : hit.start]
+            if before[-2:] == ["and", "a"] and before[0] in _NUMERALS:
+                told = _NUMERALS[before[0]] + 0.5
+            elif "times" in forms or before[-1:] == ["a"]:
+                return None
+        near = part.tokens[hit.start : hit.end + 6]
+        days = next((
+            int(t.value or 0) for t, unit in pairwise(near)
+            if t.shape == "#" and unit.word.form in ("day", "days", "session", "sessions")
+        ), None)  # fmt: skip
+        if "median" in part.forms:
+            # That of 60 sessions is the mart's.
+            if days not in (None, 60):
+                return None
+            days = None
+        return (str(days or ""), told, "x", None, None) if told else None
     if kind == "moving_average" and any(t.shape == "#$" for t in inside):
         return None
+    if kind == "moving_average" and argument.startswith("first"):
+        since = part._since(hit.end - 1)
+        return (f"{argument} {int(value or 0)}", value, "sessions", since, None) if since else None
     if kind == "moving_average":
         return (f"{argument} {int(value or 0)}", value, "sessions", None, None) if value else None
     if kind == "price":
@@ -2648,7 +2964,11 @@ def _details(
         if "call" in part.forms or "webcast" in part.forms:
             return None
         day, _ = part.date_after(hit.end - 2)
-        return (part.hour_after(hit.end), None, "", day, None) if day else None
+        hour = part.hour_after(hit.end)
+        if day is None and forms[-1] in _MONTHS and part.tokens[hit.end - 1].word.is_capital:
+            lead = next((f for f in forms[-3:-1] if f in ("early", "mid", "late")), None)
+            return hour, None, "month", date(1, _MONTHS[forms[-1]], 1), lead
+        return (hour, None, "", day, None) if day else None
     if kind == "listing":
         named = forms[-1]
         return named, None, "", None, named

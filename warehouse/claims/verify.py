@@ -257,15 +257,21 @@ def judge(facts: Facts, claim: Claim) -> Verdict:
         return _answer(claim, NOT_CHECKABLE, reason=str(reason))
     # What was read of a call is false whatever number stands beside it; words may change it all.
     is_beside = all(
-        part.lstrip("$€£¥₹+-")[:1].isdigit() or part in word_set("mood")
-        for part in claim.left.split(" … ")
+        word.lstrip("$€£¥₹+-")[:1].isdigit() or word.lower() in word_set("mood")
+        for word in claim.left.replace(" … ", " ").split()
     )
     if claim.left and not (
-        told.verdict == CONTRADICTED and claim.kind in CALL_KINDS and is_beside
+        told.verdict in (CONTRADICTED, STALE) and claim.kind in CALL_KINDS and is_beside
     ):  # fmt: skip
         return _answer(
             claim, NOT_CHECKABLE, found=told.found, basis=told.basis,
             reason=f"'{claim.left}' was not read",
+        )  # fmt: skip
+    if claim.beside and told.verdict in (SUPPORTED, OTHER_BASIS):
+        # What is false stays so whatever another clause says.
+        return _answer(
+            claim, NOT_CHECKABLE, found=told.found, basis=told.basis,
+            reason=f"'{claim.beside}' was not read",
         )  # fmt: skip
     return told
 
@@ -800,6 +806,8 @@ class Facts:
         )  # fmt: skip
 
 
+# Sessions whose median volume the marts compare with.
+_VOLUME_DAYS = 60
 _MOMENTUM = frozenset(
     ("sma_50", "sma_200", "volatility_21d", "volatility_63d", "volatility_252d", "beta_252d",
      "relative_strength_63d", "relative_strength_126d", "relative_strength_252d", "volume_surge",
@@ -1027,7 +1035,7 @@ def _wrong_start(facts: Facts, claim: Claim) -> Verdict | None:
         note = f"the close of {bar.session} was {bar.close * facts.price_factor:g}"
     kind = claim.period.removeprefix("from ")
     since = _months_before(facts.session, 12)
-    closes = [b.close for b in facts.bars if b.session >= since]
+    closes = [b.close for b in facts.bars if b.session > since]
     if kind in ("low", "high") and bar.close != (min if kind == "low" else max)(closes):
         note = f"the {kind} of 12 months was another close"
     if note is None:
@@ -1114,8 +1122,10 @@ def _extreme_at(
     facts: Facts, claim: Claim, last: int, held: tuple[date, date] | None = None
 ) -> Verdict:
     """A record or an extreme by the bars up to one; a level counts if it was set in days `held`."""
-    bars, high = facts.bars, claim.argument == "high"
+    bars, high = facts.bars, claim.argument.endswith("high")
     since = _months_before(bars[last].session, 12) if claim.kind == "high_52w" else date.min
+    if claim.argument.startswith("ytd"):
+        since = date(bars[last].session.year, 1, 1)
     span = [bar for bar in bars[: last + 1] if bar.session >= since]
     if len(span) < 2:
         raise _NotCheckable("history_too_short")
@@ -1284,7 +1294,10 @@ def _price_range(facts: Facts, claim: Claim) -> Verdict:
 
 def _streak(facts: Facts, claim: Claim) -> Verdict:
     """Sessions in a row whose close rose, or fell, up to the one the claim is of."""
-    at, sign = facts.place_of(claim), 1 if claim.argument == "up" else -1
+    at = facts.place_of(claim)
+    if claim.argument.startswith("ended"):
+        return _ended_streak(facts, claim, at)
+    sign = 1 if claim.argument == "up" else -1
     first = at
     while first and sign * (facts.bars[first].close - facts.bars[first - 1].close) > 0:
         first -= 1
@@ -1299,6 +1312,93 @@ def _streak(facts: Facts, claim: Claim) -> Verdict:
     if fits(found) and found > stated:
         note = "; ".join(filter(None, (note, "understated")))
     return _weigh(claim, [Basis("closes in a row", found, evidence)], fits=fits, note=note)
+
+
+def _ended_streak(facts: Facts, claim: Claim, at: int) -> Verdict:
+    """Sessions in a row that rose, or fell, up to one that did the opposite."""
+    sign, bars = 1 if claim.argument.endswith("up") else -1, facts.bars
+    steps = [sign * (bars[i].close - bars[i - 1].close) for i in range(at, 0, -1)]
+    before = next((i for i, step in enumerate(steps[1:]) if step <= 0), len(steps) - 1)
+    found = float(before) if steps and steps[0] < 0 else 0.0
+    evidence = tuple(_price(bar) for bar in bars[max(0, at - before - 1) : at + 1][-20:])
+    note = facts.day_note if at == facts.last else None
+    return _weigh(
+        claim, [Basis("closes in a row before the session", found, evidence)],
+        fits=lambda v: bool(v == claim.value), note=note,
+    )  # fmt: skip
+
+
+def _direction(facts: Facts, claim: Claim) -> Verdict:
+    """Whether the close of a day rose or fell."""
+    at = facts.place_of(claim)
+    if not at:
+        raise _NotCheckable("history_too_short")
+    bar, before = facts.bars[at], facts.bars[at - 1]
+    basis = Basis("day, close", bar.close / before.close - 1, (_price(before), _price(bar)))
+    sign = 1 if claim.argument == "up" else -1
+    note = facts.day_note if at == facts.last else None
+    return _weigh(claim, [basis], fits=lambda v: bool(sign * v > 0), note=note)
+
+
+def _biggest_move(facts: Facts, claim: Claim) -> Verdict:
+    """Whether no session since a day rose, or fell, as much by its close, and that day's did."""
+    assert claim.stated_on is not None
+    bars, last, sign = facts.bars, facts.last, 1 if claim.argument == "up" else -1
+    until = _period_end(claim.stated_on, claim.unit)
+    moves = [
+        (bars[i].session, sign * (bars[i].close / bars[i - 1].close - 1), i)
+        for i in range(1, last + 1)
+    ]
+    own = moves[-1][1] if moves else 0.0
+    as_much = [move for move in moves[:-1] if move[1] >= own]
+    if own <= 0:
+        basis = Basis("day, close", sign * own, (_price(bars[last - 1]), _price(bars[last])))
+        return _weigh(claim, [basis], fits=lambda _: False, note=facts.day_note)
+    if not as_much:
+        raise _NotCheckable("history_too_short")
+    day, _, place = as_much[-1]
+    evidence = tuple(_price(bars[i]) for i in (place - 1, place, last - 1, last))
+    return _weigh(
+        claim, [Basis("the last move as large", day, evidence)],
+        fits=lambda v: bool(claim.stated_on <= v <= until), note=facts.day_note,
+    )  # fmt: skip
+
+
+def _eps_estimate(facts: Facts, claim: Claim) -> Verdict:
+    """What analysts expected of the newest results, or expect of the next."""
+    told = facts.rows(
+        "select row_id, period, eps_mean, currency, known_from from staging.stg_estimates "
+        "where ticker = ? and known_from <= ? and eps_mean is not null "
+        "and period in ('0q', '+1q', '0y', '+1y') "
+        "qualify snapshot_date = max(snapshot_date) over () order by period",
+        facts.ticker, facts.moment,
+    )  # fmt: skip
+    ahead = [
+        Basis(f"estimate {period}", value,
+              (Evidence("raw.estimates", row_id, "eps_mean", value, known_from),))
+        for row_id, period, value, _, known_from in told
+    ]  # fmt: skip
+    results = [
+        Basis(f"estimate of the period to {row[1]}", row[2],
+              (Evidence("raw.earnings", row[0], "eps_estimate", row[2], row[6]),))
+        for row in _results(facts)[:1] if row[2] is not None
+    ]  # fmt: skip
+    for row_id, estimate, known_from in facts.rows(
+        "select row_id, eps_estimate, known_from from staging.stg_earnings_dates "
+        "where ticker = ? and known_from <= ? and eps_estimate is not null "
+        "order by snapshot_date desc, announced_from limit 1",
+        facts.ticker, facts.moment,
+    ):  # fmt: skip
+        evidence = Evidence("raw.earnings_dates", row_id, "eps_estimate", estimate, known_from)
+        ahead.insert(0, Basis("estimate of the next results", estimate, (evidence,)))
+    bases = results + ahead if claim.change == "past" else ahead + results
+    if not bases:
+        raise _NotCheckable("no_estimates")
+    codes = {facts.major(row[3])[0] for row in told if row[3]} or {facts.currency}
+    if claim.unit not in codes:
+        raise _NotCheckable("another_currency")
+    found = _weigh(claim, bases, note=None)
+    return replace(found, verdict=SUPPORTED) if found.verdict == OTHER_BASIS else found
 
 
 def _shares_traded(facts: Facts, claim: Claim) -> Verdict:
@@ -1461,6 +1561,13 @@ def _upside(facts: Facts, claim: Claim) -> Verdict:
         return _weigh(claim, bases, note=facts.day_note)
     if claim.firm is not None:
         return _upside_of_firm(facts, claim)
+    if claim.second is not None:
+        if claim.second_unit != facts.currency:
+            raise _NotCheckable("currencies_differ")
+        bar = facts.bars[facts.last]
+        value = claim.second / (bar.close * facts.price_factor) - 1
+        basis = Basis(f"the stated {claim.second:g} over the close", value, (_price(bar),))
+        return _weigh(claim, [basis], note=facts.day_note)
     names = ("snapshot_upside_mean", "upside_median", "snapshot_upside_median", "upside_mean")
     return _weigh(claim, [facts.consensus_basis(name) for name in names], note=facts.day_note)
 
@@ -1849,10 +1956,39 @@ def _of_momentum(*columns: str) -> Callable[[Facts, Claim], Verdict]:
     return judged
 
 
+def _volume(facts: Facts, claim: Claim) -> Verdict:
+    """The day's volume over its mean of as many sessions before as the claim names.
+
+    Where it names none, over the median that the marts have.
+    """
+    if not claim.argument:
+        return _of_momentum("volume_surge")(facts, claim)
+    days, at = int(claim.argument), facts.last
+    own = facts.bars[at]
+    # "Its 60-day average" may be the mart's median of as many.
+    bases = [facts.momentum("volume_surge")] if days == _VOLUME_DAYS else []
+    for name, first in (("before the day", at - days), ("with the day", at - days + 1)):
+        span = facts.bars[max(first, 0) : first + days]
+        told = [bar.volume for bar in span if bar.volume]
+        if own.volume is None or first < 0 or len(told) < days:
+            continue
+        evidence = (_price(own, "volume"), *(_price(bar, "volume") for bar in span))
+        value = own.volume / (sum(told) / days)
+        bases.append(Basis(f"mean of {days} sessions {name}", value, evidence))
+    if not bases:
+        raise _NotCheckable("history_too_short")
+    return _weigh(claim, bases, note=facts.day_note)
+
+
 def _moving_average(facts: Facts, claim: Claim) -> Verdict:
     days = int(claim.value or 0)
     if days not in (50, 200):
         raise _NotCheckable("window_not_supported")
+    if claim.argument.startswith("first "):
+        told = _moving_average(facts, replace(claim, argument=claim.argument[6:]))
+        if told.verdict == SUPPORTED:
+            raise _NotCheckable("history_not_read")
+        return told
     average = facts.momentum(f"sma_{days}")
     bar = facts.bars[facts.last]
     evidence = (_price(bar), *average.evidence)
@@ -1955,7 +2091,7 @@ def _results(facts: Facts) -> list[tuple[Any, ...]]:
 
 
 def _earnings_surprise(facts: Facts, claim: Claim) -> Verdict:
-    bases = []
+    bases, ends = [], []
     for row_id, period_end, estimate, actual, surprise, _, known_from in _results(facts):
         evidence = [
             Evidence("raw.earnings", row_id, "eps_estimate", estimate, known_from),
@@ -1966,6 +2102,7 @@ def _earnings_surprise(facts: Facts, claim: Claim) -> Verdict:
         if _is_named(claim, period_end, known_from):
             told = (surprise, actual, estimate)
             bases.append(Basis(f"period to {period_end}", told, tuple(evidence)))
+            ends.append(period_end)
     if not bases:
         raise _NotCheckable("no_results")
     up = claim.argument == "up"
@@ -1988,8 +2125,8 @@ def _earnings_surprise(facts: Facts, claim: Claim) -> Verdict:
         return bool(low <= abs(surprise) <= high)
 
     # A month is that of the period's end or of its results.
-    earlier = () if claim.period == "last" else bases[1:]
-    found_by = _weigh(claim, bases if claim.day else bases[:1], fits=fits, earlier=earlier)
+    earlier = () if claim.period in ("last", "year ago") else bases[1:]
+    found_by = _weigh(claim, _of_period(claim, bases, ends), fits=fits, earlier=earlier)
     if isinstance(found_by.found, tuple):
         whole = claim.second is not None or claim.prior is not None
         said = dict(zip(("surprise", "eps", "estimate"), found_by.found, strict=True))
@@ -2016,7 +2153,20 @@ def _eps(facts: Facts, claim: Claim) -> Verdict:
     code = facts.major(currency)[0] if currency else facts.currency
     if code != claim.unit:
         raise _NotCheckable("another_currency")
-    return _weigh(claim, bases if claim.day else bases[:1], earlier=bases[1:])
+    ends = [row[1] for row in found if _is_named(claim, row[1], row[6])]
+    own = _of_period(claim, bases, ends)
+    earlier = () if claim.period == "year ago" else bases[1:]
+    return _weigh(claim, own, earlier=earlier)
+
+
+def _of_period(claim: Claim, bases: list[Basis], ends: list[date]) -> list[Basis]:
+    """Results of the quarter a claim names: a year before the newest, or either of the newest."""
+    if claim.period == "year ago":
+        own = [b for b, end in zip(bases, ends, strict=True) if 350 <= (ends[0] - end).days <= 380]
+        if not own:
+            raise _NotCheckable("no_results")
+        return own
+    return bases if claim.day else bases[: 2 if claim.period == "before" else 1]
 
 
 def _is_named(claim: Claim, period_end: date, known_from: datetime) -> bool:
@@ -2058,7 +2208,16 @@ def _earnings_date(facts: Facts, claim: Claim) -> Verdict:
         for row in found
         if row[1] is not None
     ]  # fmt: skip
-    return _weigh(claim, told[:1], fits=lambda v: bool(v[0] <= day <= v[1]), earlier=told[1:])
+    first, last = day, day
+    if claim.unit == "month":
+        low, high = {"early": (1, 12), "mid": (8, 22), "late": (18, 31)}.get(
+            claim.grade or "", (1, 31)
+        )
+        ends = _period_end(day, "month").day
+        first, last = day.replace(day=low), day.replace(day=min(high, ends))
+    return _weigh(
+        claim, told[:1], fits=lambda v: bool(v[0] <= last and first <= v[1]), earlier=told[1:]
+    )
 
 
 def _results_date(facts: Facts, claim: Claim, day: date) -> Verdict:
@@ -2465,7 +2624,7 @@ _JUDGES: dict[str, Callable[[Facts, Claim], Verdict]] = {
     "target_range": _target_range, "target_extreme": _target_extreme,
     "target_average": _target_average, "upside": _upside, "market_cap": _market_cap,
     "multiple": _multiple, "dividend_yield": _dividend, "dividend": _dividend,
-    "short_interest": _short_interest, "volume": _of_momentum("volume_surge"),
+    "short_interest": _short_interest, "volume": _volume,
     "drawdown": _drawdown,
     "volatility": _of_momentum("volatility_63d", "volatility_21d", "volatility_252d"),
     "beta": _of_momentum("beta_252d"), "rsi": _of_momentum("rsi_14"),
@@ -2478,6 +2637,7 @@ _JUDGES: dict[str, Callable[[Facts, Claim], Verdict]] = {
     "price": _price_level, "move": _move, "news_event": _news_event,
     "price_change": _price_change, "price_range": _price_range, "session_level": _session_level,
     "streak": _streak, "shares_traded": _shares_traded, "revision_count": _revision_count,
+    "direction": _direction, "biggest_move": _biggest_move, "eps_estimate": _eps_estimate,
     "mean_score": _counted("snapshot_mean_score", "mean_score"), "eps": _eps,
     "target_position": _target_position,
     "risk_flag_count": _risk_flag_count, "momentum_rank": _momentum_rank,

@@ -23,8 +23,14 @@ _LONGEST_NAME = 6
 _SYMBOL = re.compile(
     r"\$(?P<cash>[A-Z]{1,6}(?:[.-][A-Z]{1,2})?)(?![A-Za-z0-9])"
     r"|[(\[](?:(?P<exchange>[A-Z][A-Za-z]{1,9}(?: [A-Z][A-Za-z]{1,9})?): ?)?\$?"
-    r"(?P<ticker>[A-Z]{1,6}(?:[.-][A-Z]{1,2})?|\d{4,5}\.HK)[)\]]"
+    r"(?P<ticker>[A-Z]{1,6}(?:[.-][A-Z]{1,2})?|\d{4,5}\.HK|(?<=: )\d{1,5}|(?<=:)\d{1,5})[)\]]"
 )
+# What the press calls an exchange, by the suffix of its tickers.
+_SUFFIXES = {
+    "LON": "L", "LSE": "L", "HKG": "HK", "HKEX": "HK", "SEHK": "HK", "ETR": "DE", "XETRA": "DE",
+    "FRA": "F", "EPA": "PA", "AMS": "AS", "TYO": "T", "TSX": "TO", "ASX": "AX", "SWX": "SW",
+    "BIT": "MI", "BME": "MC",
+}  # fmt: skip
 _NAME_BEFORE = 5
 # "Price Target" is no company.
 _NO_NAME_AFTER = frozenset(("price", "stock", "share"))
@@ -96,6 +102,13 @@ def symbols(text: str) -> list[Mention]:
         for match in _SYMBOL.finditer(text):
             symbol = match["cash"] or match["ticker"]
             symbol = symbol.removesuffix(".US").removesuffix("-US")
+            suffix = _SUFFIXES.get(match["exchange"] or "")
+            if symbol.isdigit():
+                if suffix != "HK":
+                    continue
+                symbol = symbol.zfill(4)
+            if suffix and "." not in symbol:
+                symbol = f"{symbol}.{suffix}"
             sure = bool(match["cash"] or match["exchange"]) or len(symbol) > 2
             found.append(
                 Mention(match.start(), match.end(), symbol.replace("-", "."), not sure, True)
@@ -140,7 +153,10 @@ def company_names(name: str) -> list[str]:
     bare = re.sub(r"\([^()]*\)", " ", name)
     cut = [word for word in words(bare) if word.form not in (",", "(", ")")]
     kept = list(cut)
-    while len(kept) > 1 and kept[-1].form in word_set("legal_form"):
+    while len(kept) > 1 and (
+        kept[-1].form in word_set("legal_form")
+        or [word.form for word in kept[-2:]] == ["etf", "trust"]
+    ):
         kept.pop()
     while len(kept) > 1 and kept[0].form == "the":
         kept.pop(0)
