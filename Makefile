@@ -12,10 +12,10 @@ PINNED := -r requirements/run.txt -r requirements/postgres.txt -r requirements/t
 # Set in some containers; without bytecode every start of dbt and Dagster takes twice as long.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo ui test bench soak lint format audit locks clean
+.PHONY: help setup demo ui test test-slow bench soak lint format audit locks clean
 
 help:  ## List these targets.
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 setup: $(VENV)/.ready  ## Install everything into .venv, exact versions checked by hash.
 
@@ -35,8 +35,13 @@ demo: setup  ## Build the simulated sample from nothing and print its scorecard.
 ui: setup  ## Start the Dagster UI on 127.0.0.1 (DEMO=1: on the demo's home).
 	@$(BIN)/bellwether ui $(HOME_FLAG) --port $(PORT)
 
-test: setup  ## Run all tests.
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+PYTEST = $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+
+test: setup  ## Run the tests, in under ten minutes.
+	@$(PYTEST) -m "not slow"
+
+test-slow: setup  ## Run those of whole sets of real data and whole histories.
+	@$(PYTEST) -m slow
 
 bench: $(VENV)/.bench  ## Measure ours beside its peers (TICKERS=10000: 25.2 million rows).
 	@$(BIN)/python -m bench.momentum --tickers $(TICKERS) --twice

@@ -277,6 +277,7 @@ def test_ui_started_by_a_script_in_the_background_can_be_interrupted(tmp_path: P
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_a_home_of_the_first_schema_is_said_to_be_old_backed_up_restored_and_built(
     tmp_path: Path,
 ) -> None:

@@ -47,7 +47,7 @@ def run(command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="module")
 def demo() -> None:
     """Build the demo as a new user would, from an empty home."""
     shutil.rmtree(PROJECT / "data" / "demo", ignore_errors=True)
@@ -57,12 +57,16 @@ def demo() -> None:
     assert "What next:" in done.stdout
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("demo")
 def test_demo_a_second_time_finds_nothing_new() -> None:
     done = run("bellwether demo")
     assert done.returncode == 0, done.stderr
     assert "nothing new" in done.stdout
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("demo")
 @pytest.mark.parametrize(("command", "printed"), list(consoles()))
 def test_command(command: str, printed: str) -> None:
     done = run(command)

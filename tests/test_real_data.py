@@ -111,6 +111,7 @@ def report(name: str, counts: dict[str, int], marts: dict[str, int], refused: ob
     print(f"\n{name}: stored {counts}, marts {marts}, rejected {refused}")
 
 
+@pytest.mark.slow
 def test_us_prices(tmp_path: Path) -> None:
     home = Home(tmp_path)
     file = DATA / "prices" / "us_98_5y.parquet"
@@ -141,6 +142,7 @@ def test_us_prices(tmp_path: Path) -> None:
     assert shown["news_event_ratings"]["firm"].tolist() == ["Goldman Sachs"]
 
 
+@pytest.mark.slow
 def test_rating_events(tmp_path: Path) -> None:
     home = Home(tmp_path)
     ratings = DATA / "ratings"
@@ -176,6 +178,7 @@ def test_rating_events(tmp_path: Path) -> None:
     assert load_again(home, "ratings")["new"] == 0
 
 
+@pytest.mark.slow
 def test_consensus_snapshots(tmp_path: Path) -> None:
     home = Home(tmp_path)
     expected = 0
@@ -205,6 +208,7 @@ def test_consensus_snapshots(tmp_path: Path) -> None:
     assert load_again(home, "consensus")["new"] == 0
 
 
+@pytest.mark.slow
 def test_daily_files_with_overlap(tmp_path: Path) -> None:
     home = Home(tmp_path)
     (home.inbox / "prices").mkdir(parents=True)
@@ -258,6 +262,7 @@ def test_daily_files_with_overlap(tmp_path: Path) -> None:
         assert count(con, "select count(*) from raw.rejects") == 0
 
 
+@pytest.mark.slow
 def test_ticker_news(tmp_path: Path) -> None:
     home = Home(tmp_path)
     write(
@@ -284,6 +289,7 @@ def test_ticker_news(tmp_path: Path) -> None:
     assert load_again(home, "news")["new"] == 0
 
 
+@pytest.mark.slow
 def test_second_vintage_stores_what_it_restates(tmp_path: Path) -> None:
     home = Home(tmp_path)
     first, second = (

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.yahoo_emulator import Emulator
 from tests.yahoo_load import LASTING, PASSING, faulty, ingest
 
 
+@pytest.mark.slow
 def test_a_bad_day_costs_a_retry_each_and_loses_no_ticker(authority: Path, tmp_path: Path) -> None:
     tickers = [f"T{number}" for number in range(20)]
     with Emulator(authority, patience=1.5) as emulator:

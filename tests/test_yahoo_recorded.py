@@ -293,6 +293,7 @@ def shown(told: Told) -> Told:
     return told
 
 
+@pytest.mark.slow
 def test_the_recordings_make_marts(shown: Told) -> None:
     with publish.reading(shown.home) as con:
         # AAPL in the recording of all modules of February 2025, as one can read there.

@@ -280,7 +280,7 @@ def differences(one: Path, other: Path, tables: tuple[str, ...] = MARTS) -> Any:
         return found
 
 
-SEEDS = [20240607, 7]
+SEEDS = [pytest.param(20240607, marks=pytest.mark.slow), 7]
 DAYS = [date(2024, 2, 9), date(2024, 5, 27)]
 
 

@@ -113,6 +113,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Home:
     return home
 
 
+@pytest.mark.slow
 def test_all_that_builds_went_on_from_equals_what_raw_rows_make_anew(told: Home) -> None:
     found = rebuild.check(told)
     assert (found.status, found.advice) == ("ok", ""), found.finding

@@ -235,6 +235,7 @@ def test_deep_drawdowns_on_random_series(simulated: duckdb.DuckDBPyConnection) -
     assert found == looped(drawdowns(simulated), -0.25, -0.15)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DATA.is_dir(), reason="the real data (../shared/data) are not here")
 def test_price_flags_on_real_prices(tmp_path: Path) -> None:
     file = DATA / "prices" / "us_98_5y.parquet"

@@ -131,6 +131,7 @@ def test_a_bad_day_is_green_and_says_what_is_left(
         assert "history[].firm (AAPL): missing, not text" in (evaluation.description or "")
 
 
+@pytest.mark.slow
 @pytest.mark.daemon
 def test_the_schedules_run_under_the_daemon_ends_in_published_marts(
     home: Home,

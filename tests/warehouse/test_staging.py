@@ -529,6 +529,7 @@ def blank(built: tuple[Path, Models], views: Views, tmp_path_factory: Any) -> Pa
     return empty(built[0] / DATABASE, tmp_path_factory.mktemp("blank") / DATABASE)
 
 
+@pytest.mark.slow
 @settings(max_examples=5, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(seed=st.integers(0, 2**32))
 def test_a_moment_looks_the_same_when_more_is_stored_later(

@@ -58,10 +58,11 @@ _NUMERALS = {
 }  # fmt: skip
 _SCALES = {
     "k": 1e3, "thousand": 1e3, "m": 1e6, "mn": 1e6, "mln": 1e6, "million": 1e6, "b": 1e9,
-    "bn": 1e9, "bln": 1e9, "billion": 1e9, "t": 1e12, "tn": 1e12, "trn": 1e12, "trillion": 1e12,
+    "bn": 1e9, "bln": 1e9, "billion": 1e9, "t": 1e12, "tn": 1e12, "trn": 1e12,
+    "trln": 1e12, "tln": 1e12, "trillion": 1e12,
 }  # fmt: skip
 _SMALL_COINS = {"cents": ("USD", 0.01), "cent": ("USD", 0.01), "¢": ("USD", 0.01),
-                "pence": ("GBP", 0.01), "penny": ("GBP", 0.01)}  # fmt: skip
+                "pence": ("GBp", 1.0), "penny": ("GBp", 1.0)}  # fmt: skip
 _OPERATORS = {
     "over": "over", "above": "over", "exceeding": "over", "least": "over", "topping": "over",
     "tops": "over", "topped": "over", "exceeds": "over", "surpassed": "over", "passed": "over",
@@ -100,6 +101,11 @@ _DATED = frozenset(
      "streak", "shares_traded", "revision_count", "direction", *CALL_KINDS)
 )  # fmt: skip
 
+_PARTS = {"quarter": 0.25, "third": 1 / 3, "half": 0.5, "fifth": 0.2}
+
+_AGO = {"1 years": "12m", "6 months": "6m", "3 months": "3m", "1 months": "month",
+        "1 weeks": "week"}  # fmt: skip
+
 # Where a listing trades, by the suffix of its ticker.
 _PLACES = {
     "HK": frozenset(("hong", "kong", "hk")), "L": frozenset(("london",)),
@@ -114,7 +120,7 @@ _OF_A_MONTH = frozenset(("earnings_surprise", "eps", "high_52w", "record", "divi
 
 _SURPRISES = frozenset(
     ("short", "below", "above", "ahead", "better", "shy", "worse", "under", "against", "versus",
-     "vs", "compared")
+     "vs", "compared", "past")
 )  # fmt: skip
 
 _OF_COMMON_WORDS = frozenset(
@@ -177,8 +183,11 @@ _ABBREVIATION = re.compile(
 _NUMBER = re.compile(r"[+-]?[$€£¥₹]?(\d[\d,]*(?:\.(\d+))?)%?")
 _DATES = (
     re.compile(r"\b(?P<y>\d{4})-(?P<m>\d{2})-(?P<d>\d{2})(?P<time>T\d{2}:\d{2}(?::\d{2})?Z?)?"),
-    re.compile(r"\b(?P<m>[A-Z][a-z]{2,8})\.? (?P<d>\d{1,2}),? (?P<y>\d{4})\b"),
-    re.compile(r"\b(?P<d>\d{1,2}) (?P<m>[A-Z][a-z]{2,8})\.?,? (?P<y>\d{4})\b"),
+    re.compile(r"\b(?P<m>[A-Z][a-z]{2,8})\.? (?P<d>\d{1,2})(?:st|nd|rd|th)?,? (?P<y>\d{4})\b"),
+    re.compile(r"\b(?P<d>\d{1,2})(?:st|nd|rd|th)? (?P<m>[A-Z][a-z]{2,8})\.?,? (?P<y>\d{4})\b"),
+    # Of two small numbers nobody knows which is the month.
+    re.compile(r"\b(?P<m>\d{2})/(?P<d>1[3-9]|2\d|3[01])/(?P<y>\d{4})\b"),
+    re.compile(r"\b(?P<d>1[3-9]|2\d|3[01])[/.](?P<m>\d{2})[/.](?P<y>\d{4})\b"),
 )
 _LISTING = re.compile(r"\(([A-Z0-9]{1,6}\.[A-Z]{1,2})\)")
 # What may stand before a date of publication: nothing, a weekday, a dateline or a byline.
@@ -186,6 +195,9 @@ _HEAD = re.compile(
     r"(?:(?:published|posted|updated|date|last updated)\b:?(?: on)?|by [\w.' -]{2,40},|"
     r"(?:mon|tues|wednes|thurs|fri|satur|sun)day,?|[A-Z][A-Z .,]{2,40}[,(-])?",
     re.IGNORECASE,
+)
+_DATELINE = re.compile(
+    r"[A-Z][A-Z .,]{2,40}[,(] ?(?P<m>[A-Z][a-z]{2,8})\.? (?P<d>\d{1,2})\s*(?:[-(;:]|$)"
 )
 _ZONE = re.compile(r"\s*(?:at\b|UTC|GMT|E[SD]T|-|by\b)", re.IGNORECASE)
 # "11:00 a.m. ET", "16:05 UTC": a time of day is one of publication only with its zone.
@@ -364,8 +376,27 @@ def read(text: str, names: Names, ticker: str | None = None) -> Article:
         claims += [replace(c, text=text[c.start : c.end]) for c in found]
         opinions += _opinions(part, said, bool(found))
     kept = tuple(sentences[:MOST_SENTENCES])
-    claims = _of_the_same_time(claims)
+    claims = [_in_pounds(claim) for claim in _of_the_same_time(claims)]
     return Article(subject, publication(short), kept, tuple(claims), tuple(opinions), is_cut)
+
+
+def _in_pounds(claim: Claim) -> Claim:
+    """A claim in pence told in pounds, the currency all prices are judged in."""
+    if claim.unit == "GBp":
+        told = {
+            name: number / 100 for name in ("value", "high", "prior", "step")
+            if (number := getattr(claim, name)) is not None
+        }  # fmt: skip
+        claim = replace(claim, unit="GBP", **told)
+        if claim.kind in ("earnings_surprise", "eps") and claim.second is not None:
+            claim = replace(claim, second=claim.second / 100, second_step=claim.second_step / 100)
+    if claim.second_unit == "GBp" and claim.second is not None:
+        claim = replace(
+            claim, second=claim.second / 100, second_step=claim.second_step / 100,
+            second_unit="GBP", prior=claim.prior and (
+                claim.prior / 100 if claim.kind == "earnings_surprise" else claim.prior),
+        )  # fmt: skip
+    return claim
 
 
 def _of_the_same_time(claims: Sequence[Claim]) -> list[Claim]:
@@ -388,7 +419,10 @@ def _of_the_same_time(claims: Sequence[Claim]) -> list[Claim]:
 
 
 def publication(text: str) -> str | None:
-    """Return the date, or ISO time, that stands at the head of an article, in ISO form."""
+    """Return the date, or ISO time, that stands at the head of an article, in ISO form.
+
+    It has the year 1 where a dateline leaves the year out.
+    """
     lines = [line.strip() for line in text[:2_000].split("\n") if line.strip()]
     for line in lines[:6]:
         for pattern in _DATES:
@@ -409,7 +443,21 @@ def publication(text: str) -> str | None:
             if "T" not in stated:
                 return _timed(day, line[match.end() :])
             return stated.replace("Z", "+00:00")
+        if (told := _day_of_line(line)) is not None:
+            return told
     return None
+
+
+def _day_of_line(line: str) -> str | None:
+    """The day of a wire's dateline without a year, in the year 1: "NEW YORK, Aug. 28 -"."""
+    found = _DATELINE.match(line)
+    month = _MONTHS.get(found["m"].lower()) if found else None
+    if found is None or month is None:
+        return None
+    try:
+        return date(1, month, int(found["d"])).isoformat()
+    except ValueError:
+        return None
 
 
 def _timed(day: date, behind: str) -> str:
@@ -471,7 +519,7 @@ def _sentences(text: str) -> list[Sentence]:
 
 
 def _subject(parts: Sequence[_Part]) -> str | None:
-    """The company of the first symbol spelled out, else the one most named.
+    """The company most named, a symbol spelled out counting twice, of several the first.
 
     Of its listings it is the one quoted in the currency that most amounts are in.
     """
@@ -485,8 +533,8 @@ def _subject(parts: Sequence[_Part]) -> str | None:
     for part in parts:
         for mention in _one_listing(part.mentions, None, suffixes):
             if mention.is_symbol:
-                return mention.name
-            if not mention.name.startswith(FIRM) and not mention.is_ambiguous:
+                counts[mention.name] += 2
+            elif not mention.name.startswith(FIRM) and not mention.is_ambiguous:
                 counts[mention.name] += 1
     return max(counts, key=lambda name: counts[name]) if counts else None
 
@@ -516,6 +564,17 @@ def tokens(text: str) -> list[Token]:
                 found.append(Token(word, "#x", float(numeral), 1.0, "x", cut[place + 1].end))
                 place += 2
                 continue
+            before = [token.word.form for token in found[-2:]]
+            if word.form in _PARTS and before[-1:] == ["a"] and (
+                before[0] in ("than", "about", "nearly", "almost", "roughly", "by", "over")
+                or _in(word_set("rose") | word_set("fell"), before[0])
+            ) and not {"straight", "consecutive", "of", "quarter"} & {
+                cut[place + 1].form if place + 1 < len(cut) else ""
+            }:  # fmt: skip
+                share = round(_PARTS[word.form], 2)
+                found.append(Token(word, "#%", share, 0.05, "fraction", word.end))
+                place += 1
+                continue
             shape = "#" if numeral is not None and word.form not in ("no", "one", "zero") else ""
             found.append(Token(word, shape or word.form, numeral, 1.0, "count", word.end))
             place += 1
@@ -536,6 +595,8 @@ def tokens(text: str) -> list[Token]:
         ):
             shape, unit, scale = "#%", "fraction", 0.01
             taken = 1 if word.form.endswith("%") else 3 if following == "per" else 2
+        elif following == "p" and cut[place + 1].start == word.end:
+            shape, unit, taken = "#$", "GBp", 2
         elif following in _SMALL_COINS:
             shape, (unit, scale), taken = "#$", _SMALL_COINS[following], 2
         elif (
@@ -624,10 +685,13 @@ class _Part:
         self.dates_of_call: list[Hit[tuple[str, str]]] = []
         self.moves: list[Claim] = []
         self.own_place: frozenset[str] = frozenset()
-        # In "Friday's dip" the day is that of the dip alone.
+        # In "Friday's dip" the day is that of the dip alone; "a quarter below its average" no span.
         self.named_days = frozenset(
             hit.start for hit in self.hits
             if hit.label[0] == "direction" and self.forms[hit.start] in WEEKDAYS
+        ) | frozenset(
+            place for hit in self.hits if hit.label[0] == "volume"
+            for place in range(hit.start - 3, hit.end)
         )  # fmt: skip
         # In "52-week high" the week is no span of a move.
         self.windows = [
@@ -706,9 +770,12 @@ class _Part:
             begin = min([hit.start, *(p for p in used if claim.kind == "volume")])
             reads.append(_Read(begin, end, frozenset(used)))
         self.dates_of_call = self._dates_of_call() if self.has_call else []
-        if any(claim.kind == "earnings_date" for claim in found):
-            # "Announced its results on" is told by the date.
-            pairs = [p for p in zip(found, reads, strict=True) if p[0].kind != "news_event"]
+        told_by = {"news_event": "earnings_date", "target_position": "upside"}
+        if {claim.kind for claim in found} & set(told_by.values()):
+            # "Announced its results on" is told by the date, "9% above the close" by the upside.
+            kinds_told = {claim.kind for claim in found}
+            pairs = [p for p in zip(found, reads, strict=True)
+                     if told_by.get(p[0].kind) not in kinds_told]  # fmt: skip
             found, reads = [claim for claim, _ in pairs], [read for _, read in pairs]
         # Earnings told beside what was expected are judged with it.
         whole_results = [
@@ -781,7 +848,15 @@ class _Part:
         ):  # fmt: skip
             return None
         ticker, end, period = self._whose(hit, subject), self.tokens[hit.end - 1].end, ""
-        if argument == "more":
+        if argument == "versus":
+            # "Up 86%, versus 13% for the index": of the same time and way.
+            ticker = next((
+                m.name for m in self.mentions if m.start >= self.tokens[hit.start].word.start
+                and not m.name.startswith(FIRM)), None)  # fmt: skip
+            if not self.moves or ticker is None:
+                return None
+            argument = self.moves[-1].argument
+        elif argument == "more":
             # "Up 94% in 2025 and 43% over 12 months": the second goes on from the first.
             if not self.moves:
                 return None
@@ -861,6 +936,8 @@ class _Part:
                 or self.forms[until] in ("the", ",", "early", "late", "of", *_MONTHS)
             ):  # fmt: skip
                 until += 1
+            if kind == "earnings_date" and grade and grade[:1].isdigit():
+                until = min(until + 4, len(self.tokens))
             used.update(range(hit.start, until))
         if kind == "factor":
             value, unit, step, operator = float(argument), "x", 0.1, self._operator(hit.start)
@@ -870,17 +947,20 @@ class _Part:
             span = self._window(hit)
             window, stated_on, period = span.name, span.stated_on, span.period
             if period.startswith("from "):
-                near = [*range(span.end, span.end + 3), *range(span.end - 6, span.end)]
-                at = next((
-                    p for p in near if 0 <= p < len(self.tokens) and self.tokens[p].shape == "#$"
-                ), None)  # fmt: skip
-                second = self.tokens[at] if at is not None else None
-                used.update(range(min(at, span.end), at + 3) if at is not None else ())
+                beside = [*range(span.end, span.end + 3), *range(span.end - 6, span.end)]
+                paid = [
+                    p for p in beside if 0 <= p < len(self.tokens) and self.tokens[p].shape == "#$"
+                ]  # fmt: skip
+                second = self.tokens[paid[0]] if paid else None
+                used.update(range(min(paid[0], span.end), paid[0] + 3) if paid else ())
             if span.end:
                 end = max(end, self.tokens[span.end - 1].end)
             if window is None and kind == "factor":
                 return None
             unread = None if span.is_read else "window_not_supported"
+            if window and window.startswith("ago ") and "where" in self.forms[hit.start : hit.end]:
+                # "23% below where it stood a year ago"
+                window = _AGO.get(window[4:], "other")
             if window and window.startswith(("ago ", "end ")):
                 window = "other"
             if window is None and unread is None and self._goes_on_telling(hit):
@@ -905,6 +985,13 @@ class _Part:
             "reported", "released", "published", "posted", "announced", "was"
         } & set(self.forms[: hit.end]):  # fmt: skip
             change = "past"
+        if kind == "rsi":
+            at = [p for p, f in enumerate(self.forms) if f in ("oversold", "overbought")]
+            before = set(self.forms[max(0, at[0] - 4) : at[0]]) if at else set()
+            is_said = len(at) == 1 and before.isdisjoint(
+                ("short", "not", "far", "from", "below", "shy", "near", "nearly", "almost", "above")
+            )
+            change = self.forms[at[0]] if is_said else ""
         if kind == "upside":
             grade = self._target_meant(hit)
         if kind == "price" and _in(word_set("rose") | word_set("fell"), self.forms[hit.start]):
@@ -919,12 +1006,17 @@ class _Part:
             used.update(range(hit.start, hit.end))
         if kind == "volume":
             operator = self._operator(hit.start)
-            until = hit.end
+            until, begin = hit.end, hit.start
             while until < len(self.forms) and (
                 self.tokens[until].shape == "#" or self.forms[until] in _OF_AN_AVERAGE
             ):
                 until += 1
-            used.update(range(hit.start, until))
+            is_share = self.tokens[begin - 1].shape == "#%" or self.forms[begin - 1] in _PARTS
+            if hit.label[1] and begin and is_share:
+                begin -= 1
+            elif self.forms[max(0, begin - 2) : begin] == ["and", "a"]:
+                begin = max(0, begin - 3)
+            used.update(range(begin, until))
             used.update(p for p in range(max(0, hit.start - 2), hit.start)
                         if self.forms[p] in ("less", "more", "than", *_OPERATORS))  # fmt: skip
         if kind in ("price_change", "price_range", "session_level", "streak", "shares_traded",
@@ -1008,9 +1100,12 @@ class _Part:
         """Whether a move follows another after a comma, as a participle does."""
         if not self.moves or hit.label[0] != "move":
             return False
+        if hit.label[1] == "versus":
+            return True
         form, before = self.forms[hit.start], self.forms[hit.start - 1 : hit.start]
         is_participle = form.endswith("ing") and before == [","]
-        return is_participle or (before in (["has"], ["have"]) and "while" in self.forms)
+        is_beside = bool({"while", "which"} & set(self.forms[: hit.start]))
+        return is_participle or (before in (["has"], ["have"]) and is_beside)
 
     def _opening_of_flag(self, hit: Hit[tuple[str, str]]) -> Span | None:
         """The day a flag is said to be open from: "has been open since", "was raised on"."""
@@ -1068,6 +1163,12 @@ class _Part:
             if kind == "record" and self.tokens[hit.end - 1].shape == "#$":
                 used.add(hit.end - 1)
                 return self.tokens[hit.end - 1]
+            at = hit.start - 1
+            while kind == "record" and at > 0 and self.forms[at] in ("is", "was", "the", "its"):
+                at -= 1
+            if kind == "record" and 0 <= at < hit.start - 1 and self.tokens[at].shape == "#$":
+                used.add(at)
+                return self.tokens[at]
             shapes, stop = ("#$",), min(hit.end + 6, len(self.tokens))
             for place in range(hit.end, stop):
                 if self.tokens[place].shape in shapes:
@@ -1086,6 +1187,9 @@ class _Part:
             if self.forms[whole + 1 : whole + 2] in (["firms"], ["brokerages"]):
                 used.add(whole)
                 return self.tokens[whole]
+        if kind == "volume" and hit.label[1]:
+            near = self.tokens[hit.end : hit.end + 3]
+            return next((t for t in near if (t.value or 0) >= 1e4), None)
         if kind == "upside":
             return None
         if kind == "price":
@@ -1149,12 +1253,14 @@ class _Part:
         verb = next((p for p in range(hit.start, hit.end) if self.forms[p] in acts), hit.start)
         told: list[Token | None] = []
         for places in (
-            range(max(0, verb - 6), verb),
+            range(max(0, verb - 12), verb),
             range(verb + 1, min(hit.end + 4, len(self.tokens))),
         ):
             amounts = [p for p in places if self.tokens[p].shape == "#$"
-                       and self.tokens[p].end - self.tokens[p].word.end == 0
-                       and self.forms[p - 1] != "by"]  # fmt: skip
+                       and self.forms[p - 1] != "by"
+                       and (p >= verb - 6 or self.forms[p + 1] in ("a", "per"))
+                       # A price is none: "rose to $264.18 despite missing estimates".
+                       and self.forms[p - 1] not in ("to", "at")]  # fmt: skip
             used.update(amounts if len(amounts) == 1 else ())
             told.append(self.tokens[amounts[0]] if len(amounts) == 1 else None)
         return told[0], told[1]
@@ -1170,10 +1276,12 @@ class _Part:
         """The target an upside is said to be of, where the words before it state one."""
         lead = next((
             p for p in range(hit.start - 1, max(-1, hit.start - 7), -1)
-            if self.forms[p] in ("implies", "imply", "implying", "suggests", "suggesting", "means")
+            if self.forms[p] in ("implies", "imply", "implying", "suggests", "suggesting", "means",
+                                 "offers", "offering", "points", "leaves", "leaving")
         ), None)  # fmt: skip
         amounts = [p for p in range(lead or 0) if self.tokens[p].shape == "#$"]
-        if lead is None or len(amounts) != 1 or not word_set("target") & set(self.forms[:lead]):
+        of_targets = word_set("target") | {"mean", "median"}
+        if lead is None or len(amounts) != 1 or not of_targets & set(self.forms[:lead]):
             return None
         if any(m.name.startswith(FIRM) for m in self.mentions):
             return None
@@ -1295,9 +1403,13 @@ class _Part:
                     while first > low and self.forms[first - 1] in ("last", "past", "this", "next"):
                         first -= 1
                     places = set(range(first, max(window.end, self._span(window).end)))
-                    if claim.kind == "drawdown" and any(c.kind == "record" for c in found) and (
-                        word_set("set_on") & set(self.forms[first - 1 : first + 1])
-                    ):  # fmt: skip
+                    is_of_record = claim.kind == "drawdown" and bool(
+                        word_set("set_on") & set(self.forms[max(0, first - 2) : first + 1])
+                    )
+                    if is_of_record and not any(c.kind == "record" for c in found):
+                        left |= places
+                        continue
+                    if is_of_record:
                         # The record beside is judged with the time it was set.
                         spans |= places
                         continue
@@ -1370,6 +1482,28 @@ class _Part:
                 )  # fmt: skip
                 if form == "alone" and any(w.end == place for w in self.windows):
                     continue  # "over the past week alone"
+                if form == "unchanged" and claim.kind in CALL_KINDS and claim.grade:
+                    continue
+                if form == "longer" and self.forms[place + 1 : place + 2] == ["term"]:
+                    continue
+                if form == "short" and claim.kind == "earnings_surprise" and (
+                    self.forms[place - 1 : place] in (["fallen"], ["fell"], ["come"], ["came"])
+                ):  # fmt: skip
+                    continue
+                if form in ("than", "feared") and claim.kind == "earnings_surprise" and (
+                    {"feared", "expected"} & set(self.forms[place : place + 2])
+                ):  # fmt: skip
+                    continue
+                if form == "between" and claim.kind == "moving_average" and (
+                    sum(c.kind == "moving_average" for c in found) > 1
+                ):  # fmt: skip
+                    continue
+                if form in ("oversold", "overbought") and claim.change == form:
+                    continue
+                if form in ("light", "heavy", "thin", "lighter", "heavier") and claim.kind in (
+                    "volume", "shares_traded"
+                ):  # fmt: skip
+                    continue
                 if form in ("bullish", "bearish") and claim.prior_grade and claim.grade:
                     continue  # the grades say it
                 if (form, *self.forms[place + 1 : place + 2]) == ("again", ":") or (
@@ -1648,7 +1782,9 @@ class _Part:
     def _is_compared(self, comma: int) -> bool:
         """Whether what follows a comma compares: ", less than JD", ", against 25x for Amazon"."""
         lead = set(self.forms[comma + 1 : comma + 3])
-        return not lead.isdisjoint(("than", "against", "versus", "vs", "compared", "unlike", "like"))
+        return not lead.isdisjoint(
+            ("than", "against", "versus", "vs", "compared", "unlike", "like")
+        )
 
     def _is_inert(self, place: int) -> bool:
         """Whether a number only names something: an index, "52-week high", "12-month target"."""
@@ -1777,6 +1913,9 @@ class _Part:
         if not word.is_capital or not word.form[0].isalpha() or len(word.form) < 2:
             return False
         if self.forms[place - 1] in (":", "analyst", "analysts", "-") or (
+            self.forms[place + 1 : place + 2]
+            and self.forms[place + 1] in word_set("company_word") - {"group", "company"}
+        ) or (
             place > 1 and self.forms[place - 2] in ("analyst", "analysts")
         ):  # fmt: skip
             return False
@@ -1898,7 +2037,7 @@ class _Part:
     def _dates_of_call(self) -> list[Hit[tuple[str, str]]]:
         """Words that say when a call was made."""
         firm = min((m.start for m in self.mentions if m.name.startswith(FIRM)), default=0)
-        dated = []
+        dated: list[Hit[tuple[str, str]]] = []
         for window in self.windows:
             start = self.tokens[window.start].word.start
             # A date in brackets, behind a dash or before a colon is that of the headline.
@@ -1942,6 +2081,8 @@ class _Part:
         if not self.dates_of_call:
             return Span(None), None
         span = self._span(self.dates_of_call[0])
+        if self.forms[self.dates_of_call[0].start - 2 :][:2] == ["earlier", "this"]:
+            span = span._replace(is_read=True)
         if self.forms[self.dates_of_call[0].start] == "today":
             span = span._replace(name="today")
         is_by_month = span.period or span.name == "today" or (span.name or "").startswith("in ")
@@ -2038,8 +2179,17 @@ class _Part:
         places = range(hit.start, hit.end)
         if any(self.forms[place] in word_set("not_price") for place in places):
             return None
+        after = self.forms[hit.end : hit.end + 7]
+        if kind == "move" and after[:1] and after[0] in ("above", "below", "over", "under") and (
+            set(after) & (word_set("average") | word_set("high") | word_set("low") | {"target"})
+        ):  # fmt: skip
+            return None
         if kind == "move" and self._is_noun(hit):
             return self._of_gain(hit, subject)
+        if kind == "move" and self.forms[hit.start] in ("plus", "minus"):
+            return self._spoken_of(hit, subject) or subject or ""
+        if kind == "move" and "where" in self.forms[hit.start : hit.end]:
+            return self._spoken_of(hit, subject) or subject or ""
         if kind == "move" and any(
             self.forms[p] in ("to", "in", "of", "at", "and", ",", ";")
             and self.forms[p - 1 : p + 1] != ["close", "to"]
@@ -2083,7 +2233,7 @@ class _Part:
             m for m in self.mentions if m.end == word.end and not m.name.startswith(FIRM)
             and (m.is_symbol or not m.is_ambiguous) and kind == "move"
         ]  # fmt: skip
-        if named and form != ")":
+        if named and form != ")" and not self._is_of_figures(place):
             return named[0].name
         if form == "," and kind == "move" and (aside := self._named_before_an_aside(place)):
             return aside
@@ -2100,7 +2250,9 @@ class _Part:
             self.forms[place + 1] in ("have", "had") and self.forms[place - 1 : place] != ["of"]
         ):  # fmt: skip
             return self._named(place - 1, subject, generic=True)
-        if form in word_set("not_price") | word_set("not_company"):
+        if form in word_set("not_price") | word_set("not_company") and not (
+            self._is_the_company(place)
+        ):  # fmt: skip
             return None
         # "Profits at Bristol Myers down 47%" is of profits.
         if kind == "move" and form not in word_set("share") and self._is_of_figures(place):
@@ -2120,6 +2272,8 @@ class _Part:
             return self._named(place - 2, subject, generic=True)
         if form in word_set("share"):
             return self._named(place - 1, subject, generic=True)
+        if place == 0 and any(w.start <= place < w.end for w in self.windows):
+            return subject or ""
         return self._named(place, subject)
 
     def _named_before_an_aside(self, place: int) -> str | None:
@@ -2183,6 +2337,8 @@ class _Part:
                     if mention.name.startswith(FIRM) and not generic
                     else (subject if mention.name.startswith(FIRM) else mention.name)
                 )
+        if self._is_the_company(place):
+            return subject or ""
         if word.form in word_set("not_company") | word_set("not_price"):
             return None
         if word.is_capital and not word.form[0].isdigit() and len(word.form) > 1:
@@ -2191,9 +2347,16 @@ class _Part:
             if not generic and not self._leads(place):
                 return None
             return "" if generic or place > 0 or len(word.form) > 2 else None
-        if generic:
+        if generic or self._is_the_company(place):
             return subject or ""
         return None
+
+    def _is_the_company(self, place: int) -> bool:
+        """Whether the words that end at a place are such as "the software giant"."""
+        return self.forms[place] in word_set("company_word") and (
+            "the" in self.forms[max(0, place - 4) : place]
+            and not word_set("not_price") & set(self.forms[:place])
+        )
 
     def _spoken_of(self, hit: Hit[tuple[str, str]], subject: str | None) -> str | None:
         """Whose price the sentence has been speaking of before the hit."""
@@ -2495,8 +2658,9 @@ class _Part:
             name = "since" if stated_on else "other"
             if stated_on:
                 period = self.date_after(place)[1]
-                while end < len(self.tokens) and end < place + 5 and (
-                    self.forms[end] in _MONTHS or self.forms[end] in (",", "the", "early")
+                while end < len(self.tokens) and end < place + 6 and (
+                    self.forms[end] in _MONTHS
+                    or self.forms[end] in (",", "the", "early", "start", "beginning", "of")
                     or self.tokens[end].shape in ("#", "#y")
                 ):  # fmt: skip
                     end += 1
@@ -2533,7 +2697,11 @@ class _Part:
     def _since(self, place: int) -> date | None:
         """The first day of the month or year, or the day, named after `since`."""
         found, _ = self.date_after(place)
-        for form in self.forms[place + 1 : place + 3]:
+        for form in self.forms[place + 1 : place + 5]:
+            if form not in _MONTHS and form not in (
+                "the", "early", "late", "mid", "of", "start", "beginning"
+            ):  # fmt: skip
+                break
             if found is None and form in _MONTHS:
                 return date(1, _MONTHS[form], 1)
         return found
@@ -2548,6 +2716,13 @@ class _Part:
                 return "before open"
         return ""
 
+    def _end_of_dates(self, place: int) -> date | None:
+        """The second of two days: "between October 14 and October 20"."""
+        at = next((p for p in range(place, min(place + 4, len(self.forms)))
+                   if self.forms[p] in ("and", "to")), None)  # fmt: skip
+        found, precision = self.date_after(at) if at is not None else (None, "")
+        return found if precision == "day" else None
+
     def date_after(self, place: int) -> tuple[date | None, str]:
         """The day, month or year named within four words, and which of these it is."""
         year, month, day = None, None, None
@@ -2559,7 +2734,7 @@ class _Part:
                 break
             elif token.shape == "#" and 1 <= (token.value or 0) <= 31 and day is None:
                 day = int(token.value or 0)
-            elif token.word.form not in ("the", ",", "early", "late", "of"):
+            elif token.word.form not in ("the", ",", "early", "late", "of", "start", "beginning"):
                 break
         if year is None:
             try:
@@ -2617,6 +2792,15 @@ class _Part:
             grade, before = call.grade, call.prior_grade
             if len({m.name for m in raters}) == 1:
                 grade, before = self._grades_told(grade, before)
+            is_to_an_amount = any(
+                t.shape == "#$" and self.forms[p - 1] == "to"
+                for p, t in enumerate(self.tokens)
+                if p
+            )
+            if call.action in ("up", "down") and before is None and is_to_an_amount and not any(
+                f.startswith(("upgrad", "downgrad")) for f in self.forms
+            ):  # fmt: skip
+                call = call._replace(action="main")
             is_change = before is not None and (grade is not None or call.action is None)
             kind = (
                 "rating_change" if call.action in ("up", "down") or is_change
@@ -2808,6 +2992,9 @@ def _details(
         if kind == "high_52w" and any(t.value not in (None, 1, 52) for t in inside if (
             t.shape != "#$")):  # fmt: skip
             return None
+        # "A record $150M" is no price.
+        if any(t.shape == "#$" and (t.value or 0) > 1e6 for t in inside):
+            return None
         # "The intraday peak" is one of the session unless a day is named.
         if forms == ["intraday", "peak"] and not any(
             w.label[1] == "date" and w.start >= hit.end for w in part.windows
@@ -2820,8 +3007,11 @@ def _details(
             return None
         at = hit.start + forms.index("since")
         since, precision = part.date_after(at)
-        if since is None and part.forms[at + 1 : at + 2] and part.forms[at + 1] in _MONTHS:
-            since, precision = date(1, _MONTHS[part.forms[at + 1]], 1), "month"
+        if since is None:
+            month = next((f for f in part.forms[at + 1 : at + 4] if f not in (
+                "early", "late", "mid", "the", "of")), "")  # fmt: skip
+            if month in _MONTHS:
+                since, precision = date(1, _MONTHS[month], 1), "month"
         return (argument, None, precision, since, None) if since else None
     if kind == "consensus_label":
         labels = [
@@ -2832,7 +3022,22 @@ def _details(
                  "moderate sell", "neutral", "outperform", "underperform", "overweight",
                  "underweight"}  # fmt: skip
         return (named, None, "label", None, named) if named in known else None
+    if kind == "rating_count" and len(forms) == 2 and not {
+        "analyst", "analysts", "recommendations", "ratings", "count", "split", "breakdown",
+        "brokers", "tally", "brokerages", "street"
+    } & set(part.forms[: hit.start]):  # fmt: skip
+        return None
+    if kind == "target_extreme" and len(forms) == 2 and (
+        not word_set("target") & set(part.forms[: hit.start])
+        or {"52-week", "week", "year", "session", "intraday"} & set(part.forms)
+    ):  # fmt: skip
+        return None
     if kind == "rating_count":
+        if part.forms[max(0, hit.start - 2) : hit.start] == ["all", "but"]:
+            return None
+        numbers = sum(t.shape == "#" for t in inside)
+        if numbers > (2 if "of" in forms[:3] else 1):
+            return None
         # "48 rate it a buy and six a hold" has two numbers.
         if "and" in forms[1:] and forms[1] != "of":
             return None
@@ -2855,8 +3060,10 @@ def _details(
     if kind == "short_interest":
         return _numbered(inside, "pct" if argument == "short_share_of_float" else "num", argument)
     if kind == "streak" and argument.startswith("ended"):
-        days = next((_NUMERALS.get(f.partition("-")[0]) for f in forms if "-" in f), None)
-        return (argument, float(days), "count", None, None) if days else None
+        length = next((t.value for t in inside if t.shape == "#"), None) or next(
+            (_NUMERALS.get(f.partition("-")[0]) for f in forms if "-" in f), None
+        )
+        return (argument, float(length), "count", None, None) if length else None
     if kind == "streak":
         ordinal = next((f for f in forms if f in _ORDINALS), None)
         if ordinal:
@@ -2865,18 +3072,30 @@ def _details(
         return (argument, days, "count", None, None) if days else None
     if kind == "direction":
         # "Friday's rally in oil" is none of the share.
-        is_other = part.forms[hit.end : hit.end + 1] in (["in"], ["of"]) or (
+        is_elsewhere = part.forms[hit.end : hit.end + 1] in (["in"], ["of"]) or bool(
             word_set("not_price") & set(part.forms[hit.start : hit.end + 2])
         )
-        return None if is_other else (argument, None, "", None, None)
+        return None if is_elsewhere else (argument, None, "", None, None)
     if kind == "biggest_move":
         since, precision = part.date_after(hit.end - 1)
         if since is None and part.forms[hit.end : hit.end + 1] and part.forms[hit.end] in _MONTHS:
             since, precision = date(1, _MONTHS[part.forms[hit.end]], 1), "month"
         return (argument, None, precision, since, None) if since else None
+    if kind == "eps":
+        amount = next((p for p in range(hit.end - 1, hit.start, -1)
+                       if part.tokens[p].shape == "#$"), hit.start)  # fmt: skip
+        is_ahead = word_set("outlook") & set(part.forms)
+        is_range = part.forms[amount + 1 : amount + 2] in (["to"], ["-"])
+        return None if part.forms[amount - 1] == "by" or is_ahead or is_range else ()
+    if kind == "target_count":
+        is_act = {"increases", "raises", "hikes", "cuts", "reductions"} & set(
+            part.forms[hit.end : hit.end + 1]
+        )
+        number = next((t.value for t in inside if t.shape == "#"), None)
+        return None if is_act or number is None else (argument, number, "count", None, None)
     if kind == "eps_estimate":
-        is_other = {"revenue", "revenues", "sales", "target", "targets"} & set(part.forms)
-        return None if is_other or (value or 0) > 1_000 else ()
+        is_figure = {"revenue", "revenues", "sales", "target", "targets"} & set(part.forms)
+        return None if is_figure or (value or 0) > 1_000 else ()
     if kind == "price_change":
         return None if (value or 0) > 1e5 else ()
     if kind == "revision_count":
@@ -2901,15 +3120,22 @@ def _details(
         by_word = {"double": 2.0, "doubled": 2.0, "twice": 2.0, "triple": 3.0, "tripled": 3.0,
                    "half": 0.5}  # fmt: skip
         told = said.value if said else next((by_word[f] for f in forms if f in by_word), None)
+        if argument:
+            share = part.tokens[hit.start - 1] if hit.start else None
+            told = 0.0
+            if share is not None and share.shape == "#%":
+                told = 1.0 + (share.value or 0.0) * (1 if argument == "above" else -1)
+            elif set(part.forms[hit.start - 1 : hit.start]) & set(_PARTS):
+                away = _PARTS[part.forms[hit.start - 1]]
+                told = 1.0 + away * (1 if argument == "above" else -1)
         if forms[0] == "half":
-            before = part.forms[max(0, hit.start - 3) : hit.start]
-            if before[-2:] == ["and", "a"] and before[0] in _NUMERALS:
-                told = _NUMERALS[before[0]] + 0.5
-            elif "times" in forms or before[-1:] == ["a"]:
+            ahead = part.forms[max(0, hit.start - 3) : hit.start]
+            if ahead[-2:] == ["and", "a"] and ahead[0] in _NUMERALS:
+                told = _NUMERALS[ahead[0]] + 0.5
+            elif "times" in forms or ahead[-1:] == ["a"]:
                 return None
-        near = part.tokens[hit.start : hit.end + 6]
         days = next((
-            int(t.value or 0) for t, unit in pairwise(near)
+            int(t.value or 0) for t, unit in pairwise(part.tokens[hit.start : hit.end + 6])
             if t.shape == "#" and unit.word.form in ("day", "days", "session", "sessions")
         ), None)  # fmt: skip
         if "median" in part.forms:
@@ -2917,7 +3143,15 @@ def _details(
             if days not in (None, 60):
                 return None
             days = None
+        if argument and days is None:
+            return None
+        if argument and not told:
+            return f"{days} {argument}", None, "x", None, None
         return (str(days or ""), told, "x", None, None) if told else None
+    if kind == "moving_average" and not argument.startswith("level") and (
+        {"volume", "turnover"} & set(part.forms[max(0, hit.start - 8) : hit.start])
+    ):  # fmt: skip
+        return None
     if kind == "moving_average" and any(t.shape == "#$" for t in inside):
         return None
     if kind == "moving_average" and argument.startswith("first"):
@@ -2935,7 +3169,7 @@ def _details(
             or not part.is_behind_a_share(hit.start)
         ):  # fmt: skip
             return None
-        if word_set("issue") & set(part.forms):
+        if word_set("issue") & set(part.forms) or (value or 0) > 1e6:
             return None
         return None if before & (word_set("not_price") | {"offering", "priced"}) else ()
     # Else it is what one person sees coming.
@@ -2949,6 +3183,11 @@ def _details(
         return None if {"deal", "acquisition", "stake", "buy", "acquire"} & set(part.forms) else ()
     if kind == "earnings_surprise":
         if {"industry", "sector", "companies"} & set(part.forms[: hit.start]):
+            return None
+        if argument == "either" and (
+            word_set("outlook") & set(part.forms) or "prior" in forms or "to" in forms
+            or {"ago", "prior", "earlier", "year-ago"} & set(part.forms[hit.end : hit.end + 4])
+        ):  # fmt: skip
             return None
         said = next((t for t in part.tokens[hit.end : hit.end + 4] if t.shape == "#%"), None)
         if said is not None and part.forms[part.tokens.index(said) - 1] in ("from", "above", "up"):
@@ -2965,9 +3204,12 @@ def _details(
             return None
         day, _ = part.date_after(hit.end - 2)
         hour = part.hour_after(hit.end)
+        until = part._end_of_dates(hit.end)
+        if day is not None and until is not None:
+            return hour, None, "", day, until.isoformat()
         if day is None and forms[-1] in _MONTHS and part.tokens[hit.end - 1].word.is_capital:
-            lead = next((f for f in forms[-3:-1] if f in ("early", "mid", "late")), None)
-            return hour, None, "month", date(1, _MONTHS[forms[-1]], 1), lead
+            part_of = next((f for f in forms[-3:-1] if f in ("early", "mid", "late")), None)
+            return hour, None, "month", date(1, _MONTHS[forms[-1]], 1), part_of
         return (hour, None, "", day, None) if day else None
     if kind == "listing":
         named = forms[-1]

@@ -179,6 +179,9 @@ def check(
         )
     notes = []
     stated = published_at or article.published or as_of
+    if stated is not None and stated.startswith("0001-"):
+        stated = _with_year(stated, newest)
+        notes.append(f"The article's date has no year: taken as {stated}.")
     if stated is None:
         moment = newest
         notes.append("No publication time was found or given: judged as of the newest data.")
@@ -221,6 +224,17 @@ def check(
     }
 
 
+def _with_year(stated: str, newest: datetime) -> str:
+    """A day of the year 1 in the newest year in which it is not after the newest data."""
+    day = date.fromisoformat(stated)
+    year = newest.year - ((day.month, day.day) > (newest.month, newest.day))
+    while True:
+        try:
+            return day.replace(year=year).isoformat()
+        except ValueError:
+            year -= 1  # the 29th of February
+
+
 def _moment(con: duckdb.DuckDBPyConnection, text: str) -> datetime:
     """The moment a date or time stands for, as `calendars.moment`, but by the stored sessions."""
     try:
@@ -244,6 +258,10 @@ def judge(facts: Facts, claim: Claim) -> Verdict:
     """Return the verdict on one claim by the facts of its company."""
     judges: dict[str, Callable[[Facts, Claim], Verdict]] = _JUDGES
     claim = _dated(facts, claim)
+    if claim.unread or claim.left:
+        never = _never_told(facts, claim)
+        if never is not None:
+            return never
     if claim.unread:
         return _answer(claim, NOT_CHECKABLE, reason=claim.unread)
     try:
@@ -274,6 +292,33 @@ def judge(facts: Facts, claim: Claim) -> Verdict:
             reason=f"'{claim.beside}' was not read",
         )  # fmt: skip
     return told
+
+
+def _never_told(facts: Facts, claim: Claim) -> Verdict | None:
+    """A call whose target its firm has never had, at whatever time and rank."""
+    if claim.kind not in CALL_KINDS or claim.value is None or claim.change == "by":
+        return None
+    calls = (*facts.calls, *facts.calls_of_the_day)
+    own = [call for call in calls if call["firm"] == claim.firm]
+    told = [call for call in own if call["told_target"] is not None]
+    half = claim.step / 2 + 1e-9
+    if not told or len(told) < len(own):
+        return None
+    for call in told:
+        code = call["target_currency"]
+        currency, units = facts.major(code) if code else facts.quoted
+        amount = call["told_target"] / units
+        if currency != claim.unit or abs(amount - claim.value) <= half:
+            return None
+    newest = told[0]
+    evidence = Evidence(
+        newest["table_name"], newest["row_id"], "target", newest["told_target"],
+        newest["known_from"],
+    )  # fmt: skip
+    return _answer(
+        claim, CONTRADICTED, found=newest["told_target"], basis="the firm's calls",
+        evidence=(evidence,), note="none of the firm's calls has this target",
+    )  # fmt: skip
 
 
 def _dated(facts: Facts, claim: Claim) -> Claim:
@@ -1956,6 +2001,15 @@ def _of_momentum(*columns: str) -> Callable[[Facts, Claim], Verdict]:
     return judged
 
 
+def _rsi(facts: Facts, claim: Claim) -> Verdict:
+    found = _of_momentum("rsi_14")(facts, claim)
+    value = found.found if isinstance(found.found, float) else 50.0
+    is_wrong = (claim.change == "oversold" and value > 30) or (
+        claim.change == "overbought" and value < 70
+    )
+    return replace(found, verdict=CONTRADICTED) if is_wrong else found
+
+
 def _volume(facts: Facts, claim: Claim) -> Verdict:
     """The day's volume over its mean of as many sessions before as the claim names.
 
@@ -1963,7 +2017,8 @@ def _volume(facts: Facts, claim: Claim) -> Verdict:
     """
     if not claim.argument:
         return _of_momentum("volume_surge")(facts, claim)
-    days, at = int(claim.argument), facts.last
+    count, _, way = claim.argument.partition(" ")
+    days, at = int(count), facts.last
     own = facts.bars[at]
     # "Its 60-day average" may be the mart's median of as many.
     bases = [facts.momentum("volume_surge")] if days == _VOLUME_DAYS else []
@@ -1977,6 +2032,16 @@ def _volume(facts: Facts, claim: Claim) -> Verdict:
         bases.append(Basis(f"mean of {days} sessions {name}", value, evidence))
     if not bases:
         raise _NotCheckable("history_too_short")
+    if way:
+        half = claim.second_step / 2 + 1e-9
+        volume = own.volume or 0.0
+
+        def fits(value: Any) -> bool:
+            level = claim.second
+            is_level = level is None or abs(volume / value / facts.split_factor - level) <= half
+            return bool((value > 1) == (way == "above") and is_level)
+
+        return _weigh(claim, bases, fits=fits, note=facts.day_note)
     return _weigh(claim, bases, note=facts.day_note)
 
 
@@ -2092,13 +2157,15 @@ def _results(facts: Facts) -> list[tuple[Any, ...]]:
 
 def _earnings_surprise(facts: Facts, claim: Claim) -> Verdict:
     bases, ends = [], []
-    for row_id, period_end, estimate, actual, surprise, _, known_from in _results(facts):
+    for row_id, period_end, estimate, actual, surprise, currency, known_from in _results(facts):
         evidence = [
             Evidence("raw.earnings", row_id, "eps_estimate", estimate, known_from),
             Evidence("raw.earnings", row_id, "eps_actual", actual, known_from),
         ]
         if surprise is None and estimate:
             surprise = (actual - estimate) / abs(estimate)
+        units = facts.major(currency)[1] if currency else facts.quoted[1]
+        actual, estimate = actual / units, estimate and estimate / units
         if _is_named(claim, period_end, known_from):
             told = (surprise, actual, estimate)
             bases.append(Basis(f"period to {period_end}", told, tuple(evidence)))
@@ -2142,9 +2209,10 @@ def _eps(facts: Facts, claim: Claim) -> Verdict:
     """Earnings per share of the newest results known, or of those the claim names."""
     found = _results(facts)
     bases = [
-        Basis(f"period to {period_end}", actual,
+        Basis(f"period to {period_end}",
+              actual / (facts.major(currency)[1] if currency else facts.quoted[1]),
               (Evidence("raw.earnings", row_id, "eps_actual", actual, known_from),))
-        for row_id, period_end, _, actual, _, _, known_from in found
+        for row_id, period_end, _, actual, _, currency, known_from in found
         if _is_named(claim, period_end, known_from)
     ]  # fmt: skip
     if not bases:
@@ -2209,6 +2277,9 @@ def _earnings_date(facts: Facts, claim: Claim) -> Verdict:
         if row[1] is not None
     ]  # fmt: skip
     first, last = day, day
+    if claim.grade and claim.grade[:1].isdigit():
+        end = date.fromisoformat(claim.grade)
+        last = end.replace(year=day.year + (end.replace(year=day.year) < day))
     if claim.unit == "month":
         low, high = {"early": (1, 12), "mid": (8, 22), "late": (18, 31)}.get(
             claim.grade or "", (1, 31)
@@ -2627,7 +2698,8 @@ _JUDGES: dict[str, Callable[[Facts, Claim], Verdict]] = {
     "short_interest": _short_interest, "volume": _volume,
     "drawdown": _drawdown,
     "volatility": _of_momentum("volatility_63d", "volatility_21d", "volatility_252d"),
-    "beta": _of_momentum("beta_252d"), "rsi": _of_momentum("rsi_14"),
+    "beta": _of_momentum("beta_252d"), "rsi": _rsi,
+    "target_count": _counted("target_count", "snapshot_target_count"),
     "moving_average": _moving_average, "high_52w": _extreme, "record": _extreme,
     "level_since": _level_since, "factor": _move, "consensus_label": _consensus_label,
     "analyst_count": _counted("analyst_count", "snapshot_target_count", "firm_count"),

@@ -31,6 +31,7 @@ def shown(as_of: str) -> datetime:
     return datetime.fromisoformat(as_of)
 
 
+@pytest.mark.slow
 def test_changes_by_the_histories_are_those_by_the_time_machine(
     sample: Home, past: Path, marts: duckdb.DuckDBPyConnection, shown: datetime
 ) -> None:
