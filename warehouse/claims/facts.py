@@ -10,8 +10,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 import duckdb
 
-from warehouse.claims.extract import WEEKDAYS, Claim
+from warehouse.claims.model import Claim
 from warehouse.claims.verdicts import Basis, Evidence, NotCheckable, Verdict
+from warehouse.claims.vocabulary import WEEKDAYS
 from warehouse.past import moved_bar
 
 # Opens the marts of a past moment; told why the published ones cannot answer for it.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from warehouse.claims.extract import Claim
+from warehouse.claims.model import Claim
 
 SUPPORTED, OTHER_BASIS, STALE, CONTRADICTED, NOT_CHECKABLE = (
     "supported", "supported_on_other_basis", "stale", "contradicted", "not_checkable",

@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from warehouse.claims.extract import CALL_KINDS, MOST_CHARACTERS, Article, Claim, read, word_set
+from warehouse.claims.extract import MOST_CHARACTERS, read
 from warehouse.claims.facts import Facts, Judge, Past
 from warehouse.claims.judges import (
     calls,
@@ -28,6 +28,7 @@ from warehouse.claims.judges import (
 )
 from warehouse.claims.judges.calls import never_told
 from warehouse.claims.judges.news import opinion_of
+from warehouse.claims.model import Article, Claim
 from warehouse.claims.verdicts import (
     CONTRADICTED,
     NOT_CHECKABLE,
@@ -39,6 +40,7 @@ from warehouse.claims.verdicts import (
     answer,
     tolerance,
 )
+from warehouse.claims.vocabulary import CALL_KINDS, word_set
 from warehouse.errors import UsageError
 from warehouse.news.linking import names_of
 from warehouse.past import HISTORY, TIME_MACHINE, Answer

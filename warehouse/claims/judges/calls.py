@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from warehouse.claims.extract import CALL_KINDS, Claim
 from warehouse.claims.facts import Facts, Judge
+from warehouse.claims.model import Claim
 from warehouse.claims.verdicts import (
     CONTRADICTED,
     OTHER_BASIS,
@@ -17,6 +17,7 @@ from warehouse.claims.verdicts import (
     Verdict,
     answer,
 )
+from warehouse.claims.vocabulary import CALL_KINDS
 from warehouse.news.vocabulary import rows as seed_rows
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
-from warehouse.claims.extract import Claim
 from warehouse.claims.facts import Facts, Judge, price_of
+from warehouse.claims.model import Claim
 from warehouse.claims.verdicts import Basis, Evidence, NotCheckable, Verdict, other_currency, weigh
 
 _CLUSTER_TOLERANCE = 0.02

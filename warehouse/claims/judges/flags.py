@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 
-from warehouse.claims.extract import Claim
 from warehouse.claims.facts import STALE_DAYS, Facts, Judge
+from warehouse.claims.model import Claim
 from warehouse.claims.verdicts import (
     CONTRADICTED,
     STALE,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
-from warehouse.claims.extract import Claim
 from warehouse.claims.facts import (
     Facts,
     Judge,
@@ -15,6 +14,7 @@ from warehouse.claims.facts import (
     row_evidence,
     valuations_of,
 )
+from warehouse.claims.model import Claim
 from warehouse.claims.verdicts import Basis, Evidence, NotCheckable, Verdict, other_currency, weigh
 
 _EXCHANGES = {

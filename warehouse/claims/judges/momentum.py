@@ -7,8 +7,8 @@ from datetime import date
 from operator import attrgetter
 from typing import Any
 
-from warehouse.claims.extract import Claim
 from warehouse.claims.facts import Facts, Judge, months_before, price_of
+from warehouse.claims.model import Claim
 from warehouse.claims.verdicts import (
     CONTRADICTED,
     SUPPORTED,

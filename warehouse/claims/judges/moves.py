@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import TypeAlias
 
-from warehouse.claims.extract import WEEKDAYS, Claim
 from warehouse.claims.facts import (
     MONTHS_IN,
     Bar,
@@ -18,6 +17,7 @@ from warehouse.claims.facts import (
     months_before,
     price_of,
 )
+from warehouse.claims.model import Claim
 from warehouse.claims.verdicts import (
     CONTRADICTED,
     SUPPORTED,
@@ -29,6 +29,7 @@ from warehouse.claims.verdicts import (
     tolerance,
     weigh,
 )
+from warehouse.claims.vocabulary import WEEKDAYS
 
 _SESSIONS = {"week": 5, "month": 21, "3m": 63, "6m": 126, "12m": 252}
 

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
-from warehouse.claims.extract import Claim, Opinion, word_classes, word_set
 from warehouse.claims.facts import Facts, Judge
+from warehouse.claims.model import Claim, Opinion
 from warehouse.claims.verdicts import (
     NOT_CHECKABLE,
     SUPPORTED,
@@ -18,6 +18,7 @@ from warehouse.claims.verdicts import (
     Verdict,
     answer,
 )
+from warehouse.claims.vocabulary import word_classes, word_set
 from warehouse.news.text import words
 
 _LIST = re.compile(r",? and |, ")

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
-from warehouse.claims.extract import Claim
 from warehouse.claims.facts import Facts, Judge, last_day_of
+from warehouse.claims.model import Claim
 from warehouse.claims.verdicts import (
     CONTRADICTED,
     OTHER_BASIS,

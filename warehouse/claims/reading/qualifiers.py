@@ -1,0 +1,595 @@
+"""Words beside a claim that could qualify it and that nothing has read: they forbid a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import date
+
+from warehouse.claims.model import Claim, Read
+from warehouse.claims.reading.calls import own_words, rank_of_target
+from warehouse.claims.reading.part import Part, begins_clause, clause_of
+from warehouse.claims.reading.spans import is_dated, is_from_before, longest, span_of
+from warehouse.claims.reading.subject import is_strange, is_title
+from warehouse.claims.vocabulary import (
+    CALL_KINDS,
+    DATED,
+    DAYS,
+    ENDS,
+    MONTHS,
+    NUMERALS,
+    OF_THE_PRICE,
+    SURPRISES,
+    UNSURE,
+    KindHit,
+    is_in,
+    word_set,
+)
+from warehouse.news import broker_calls
+from warehouse.news.linking import FIRM
+
+# Kinds that tell how much something is, which says nothing of how it changed.
+_LEVELS = frozenset(
+    ("short_interest", "market_cap", "multiple", "target_average", "target_extreme",
+     "target_range", "dividend", "dividend_yield", "rsi", "beta", "volatility", "analyst_count",
+     "rating_count", "consensus_label", "moving_average", "peers", "volume")
+)  # fmt: skip
+
+# Kinds whose month beside them is read.
+_OF_A_MONTH = frozenset(("earnings_surprise", "eps", "high_52w", "record", "dividend"))
+
+_OF_COMMON_WORDS = frozenset(
+    ("eps", "revision_count", "session_level", "price_range", "price_change", "streak",
+     "shares_traded", "target_position", "mean_score", "risk_flag_count", "momentum_rank")
+)  # fmt: skip
+
+# Kinds whose number no fragment behind a comma can change.
+_OF_ONE_NUMBER = frozenset(
+    ("price", "session_level", "target_average", "target_extreme", "moving_average", "rsi",
+     "market_cap", "multiple", *CALL_KINDS)
+)  # fmt: skip
+
+# Words of time that belong to what a kind says.
+_NO_TIME = frozenset((("earnings_date", "next"), ("short_interest", "days")))
+
+_AVERAGE = ("average", "sma", "ema")
+
+# "Nearly doubled" is a factor.
+_TIMES = frozenset(("doubled", "tripled", "quadrupled", "halved"))
+
+# Words that only bound the kind's own number.
+_NONE: frozenset[str] = frozenset()
+
+_NOT_COMPARING = {
+    "beta": frozenset(("near",)),
+    "analyst_count": frozenset(("fewer", "less", "than", "above", "below", "under", "nearly",
+                                "almost", "exceeding", "exceeds", "all")),
+}  # fmt: skip
+
+
+def with_left(
+    part: Part, found: Sequence[Claim], reads: Sequence[Read], subject: str | None
+) -> list[Claim]:
+    """Claims with the words of their clauses that could qualify them and nothing read."""
+    numbers = frozenset().union(*(read.used for read in reads))
+    moved = {
+        place for claim, read in zip(found, reads, strict=True)
+        if claim.kind not in _LEVELS for place in range(read.low, read.high)
+    }  # fmt: skip
+    covered = {place for read in reads for place in range(read.low, read.high)}
+    kept = []
+    for claim, read in zip(found, reads, strict=True):
+        low, high = clause_of(part, read, claim.kind)
+        if claim.kind in CALL_KINDS:
+            low, high = own_words(part, claim, low, high)
+        left: set[int] = set()
+        day = None
+        of_day = []
+        spans: set[int] = set()
+        for window in part.windows:
+            if low <= window.start < high:
+                first = window.start
+                while first > low and part.forms[first - 1] in ("last", "past", "this", "next"):
+                    first -= 1
+                places = set(range(first, max(window.end, span_of(part, window).end)))
+                is_of_record = claim.kind == "drawdown" and bool(
+                    word_set("set_on") & set(part.forms[max(0, first - 2) : first + 1])
+                )
+                if is_of_record and not any(c.kind == "record" for c in found):
+                    left |= places
+                    continue
+                if is_of_record:
+                    # The record beside is judged with the time it was set.
+                    spans |= places
+                    continue
+                spans |= places
+                is_day = window.label[1] in DAYS
+                if (_is_inert(part, window.start) and not is_day) or places & read.used:
+                    continue
+                if claim.kind in ("move", "price") and window.label[1] not in (
+                    "day", "open", "intraday", *DAYS
+                ):  # fmt: skip
+                    # "Rose 8%, its best day since March" says more than the move.
+                    at = part.sentence.start + part.tokens[window.start].word.start
+                    if at >= claim.end and not any(c.start <= at < c.end for c in found):
+                        left |= places
+                        continue
+                if claim.kind in CALL_KINDS and window in part.dates_of_call:
+                    continue
+                if window.label[1] in DAYS:
+                    of_day.append((window, places))
+                elif claim.kind not in DATED - {*CALL_KINDS} and not (
+                    _is_no_time(part, window, claim.kind)
+                ):  # fmt: skip
+                    others = [c for c in found if c.kind in DATED]
+                    if not (others and claim.kind == "level_since"):
+                        left |= places
+        if claim.kind not in DATED:
+            days = [w for w, _ in of_day]
+            told = longest(days)
+            span = span_of(part, told) if told is not None else None
+            if told is not None and span is not None:
+                if is_dated(span) and span.name and all(
+                    w.start < span.end for w in days
+                ):  # fmt: skip
+                    day = (span.name, span.stated_on)
+                else:
+                    left |= set().union(*(places for _, places in of_day))
+            month = [
+                p for p in range(low, high)
+                if part.forms[p] in MONTHS and part.tokens[p].word.is_capital and p > 0
+                and p not in read.used and (day is None or p not in spans)
+            ]  # fmt: skip
+            if month and claim.kind in _OF_A_MONTH and len(month) == 1 and not day and (
+                part.forms[month[0] - 1] not in word_set("not_on")
+                or claim.kind in ("high_52w", "record")
+            ):  # fmt: skip
+                year = next((int(t.value or 1) for t in part.tokens[month[0] + 1 : month[0] + 3]
+                             if t.shape == "#y"), 1)  # fmt: skip
+                day = ("month", date(year, MONTHS[part.forms[month[0]]], 1))
+                spans |= {month[0], month[0] + 1, month[0] + 2}
+                left -= spans
+            elif claim.kind != "level_since" or not spans >= set(month):
+                left |= set(month) - (spans if claim.kind == "drawdown" else set())
+        for place in range(low, high):
+            token, form = part.tokens[place], part.forms[place]
+            is_number = token.shape.startswith("#")
+            if is_number and claim.kind not in ("listing", "currency") and not (
+                place in numbers or place in spans or _is_inert(part, place)
+            ):  # fmt: skip
+                left.add(place)
+            is_joining = form == "yet" and part.forms[place - 1 : place] == [","]
+            is_qualified = form in word_set("qualifier") and not is_joining
+            is_telling = is_qualified or _is_a_span(part, place, claim) or (
+                claim.kind not in DATED and form in word_set("unread") - part.own_place
+                and part.forms[place + 1 : place + 2] != ["12"]
+                and (claim.kind, form) not in _NO_TIME
+            ) or (
+                claim.kind in _LEVELS and place not in moved
+                and not (claim.kind == "moving_average" and place in covered)
+                and is_in(word_set("rose") | word_set("fell") | word_set("changed"), form)
+            )  # fmt: skip
+            if form == "alone" and any(w.end == place for w in part.windows):
+                continue  # "over the past week alone"
+            if form == "unchanged" and claim.kind in CALL_KINDS and claim.grade:
+                continue
+            if form == "longer" and part.forms[place + 1 : place + 2] == ["term"]:
+                continue
+            if form == "short" and claim.kind == "earnings_surprise" and (
+                part.forms[place - 1 : place] in (["fallen"], ["fell"], ["come"], ["came"])
+            ):  # fmt: skip
+                continue
+            if form in ("than", "feared") and claim.kind == "earnings_surprise" and (
+                {"feared", "expected"} & set(part.forms[place : place + 2])
+            ):  # fmt: skip
+                continue
+            if form == "between" and claim.kind == "moving_average" and (
+                sum(c.kind == "moving_average" for c in found) > 1
+            ):  # fmt: skip
+                continue
+            if form in ("oversold", "overbought") and claim.change == form:
+                continue
+            if form in ("light", "heavy", "thin", "lighter", "heavier") and claim.kind in (
+                "volume", "shares_traded"
+            ):  # fmt: skip
+                continue
+            if form in ("bullish", "bearish") and claim.prior_grade and claim.grade:
+                continue  # the grades say it
+            if (form, *part.forms[place + 1 : place + 2]) == ("again", ":") or (
+                form == "quarterly" and claim.kind == "earnings_date"
+            ):  # fmt: skip
+                continue
+            if form in ("twice", "both") and place in covered and (
+                claim.kind in ("volume", "moving_average")
+            ):  # fmt: skip
+                continue
+            is_telling |= (
+                (
+                    form in word_set("comparing") - _NOT_COMPARING.get(claim.kind, _NONE)
+                    and place not in covered
+                    and not any(t.shape.startswith("#") for t in part.tokens[place + 1 : place + 3])
+                    and not set(part.forms[place + 1 : place + 2]) & _TIMES
+                )
+                or (form in word_set("lessening") and claim.kind == "news_event")
+                or (
+                    claim.kind in CALL_KINDS
+                    and form in word_set("unread_of_calls") | word_set("mood")
+                )
+            )
+            if claim.kind == "target_range" and read.low <= place < read.high:
+                continue
+            if claim.kind in CALL_KINDS and form in ("highest", "lowest") and (
+                rank_of_target(part)
+            ):  # fmt: skip
+                continue
+
+            if claim.kind == "revision_count" and place in covered:
+                continue
+            if claim.kind == "earnings_surprise" and (
+                form == "quarterly" or part.forms[place : place + 2] == ["most", "recent"]
+            ):  # fmt: skip
+                continue
+            if claim.kind == "upside" and form in ENDS.get(claim.grade or "", _NONE):
+                continue
+            if claim.kind == "risk_flag" and form in ("open", "closed"):
+                continue
+            if claim.kind == "earnings_date" and claim.argument and form in (
+                "before", "after", "open", "close", "bell"
+            ):  # fmt: skip
+                continue
+            is_aside = (form == "though" and (
+                part.forms[place - 1 : place] == part.forms[place + 1 : place + 2] == [","]
+                or (claim.kind in CALL_KINDS and place + 1 < len(part.forms)
+                    and part.forms[place + 1] in ("it", "the"))
+            )) or (form == "after" and claim.kind in CALL_KINDS and part.forms[place - 1]
+                   == "even" and claim.prior is not None)  # fmt: skip
+            if is_aside or is_from_before(part, place):
+                continue
+            if is_telling and place not in numbers | spans:
+                left.add(place)
+        if claim.kind == "listing" and part.forms[read.low] == "(":
+            # "(NYSE: BABA)" says one thing wherever it stands.
+            kept.append(replace(claim, day=None))
+            continue
+        left |= _of_another(part, claim, found, low, high)
+        beside = _conceded(part, high, covered, numbers)
+        if claim.kind in _OF_ONE_NUMBER:
+            comma = next((p for p in range(read.high, high) if part.forms[p] == ","), high)
+            later = {p for p in left if p > comma and p not in spans}
+            if not _is_compared(part, comma):
+                left, beside = left - later, beside | later
+        beside |= _unread_clauses(part, claim, low, high, covered)
+        left |= _words_beside(part, claim, low, high, covered | numbers, spans)
+        if claim.kind in CALL_KINDS:
+            left |= _grades_left(part, claim, low, high)
+        elif not any(c.kind in CALL_KINDS for c in found):
+            left |= {
+                p for p in range(low, high)
+                if part.forms[p] in word_set("label") and part.tokens[p].word.is_capital
+                and not any(r.low <= p <= r.high for r in reads)
+            }  # fmt: skip
+        if claim.kind == "price":
+            left |= {p for p in range(low, high) if part.forms[p] in _AVERAGE
+                     and p not in covered}  # fmt: skip
+        if claim.kind == "peers":
+            left |= {p for p in range(low, high) if part.forms[p] in word_set("not_price")
+                     and part.forms[p] not in ("earnings", "eps", "profit")}  # fmt: skip
+        if claim.kind == "earnings_surprise":
+            left |= _of_other_figures(part, read)
+            left |= {p for p in range(low, high) if part.forms[p] in ("revenue", "revenues",
+                                                                     "sales")}  # fmt: skip
+        firm = None
+        if claim.ticker is not None:
+            names, firm = _names_left(part, claim, found, low, high, subject)
+            left |= names
+        base = part.sentence.start
+        if claim.kind == "news_event":
+            left = {p for p in left if part.forms[p] in word_set("lessening") or not (
+                claim.start <= base + part.tokens[p].word.start < claim.end
+            )}  # fmt: skip
+        kept.append(
+            replace(
+                claim, left=_told_at(part, left), beside=_told_at(part, beside - left), day=day,
+                firm=claim.firm or firm,
+            )
+        )  # fmt: skip
+    return kept
+
+
+def _of_another(part: Part, claim: Claim, found: Sequence[Claim], low: int, high: int) -> set[int]:
+    """Places of words by which a figure is that of something else than its kind's."""
+    words: frozenset[str] | set[str] = set()
+    if claim.kind == "upside" and claim.grade is None:
+        words = {f"{end}{target}" for end in ("", "street-") for target in ("high", "low")}
+        words |= {"highest", "lowest"}
+    elif claim.kind in ("multiple", "factor"):
+        words = word_set("peers") | {"peer", "median"}
+    elif claim.kind == "price" and claim.stated_on is None and not any(
+        c.kind == "record" for c in found
+    ):  # fmt: skip
+        words = {"record", "all-time"}
+    elif claim.kind == "listing":
+        names = {"new": {"nyse"}, "nyse": {"nyse"}, "nasdaq": {"nasdaq", "nasdaqgs"},
+                 "hong": {"hong", "hkex", "sehk"}}  # fmt: skip
+        words = word_set("exchange") - names.get(claim.argument, {claim.argument})
+    elif claim.kind in CALL_KINDS and not any(c.kind == "upside" for c in found):
+        words = {"upside", "downside"}
+    left = {
+        p
+        for p in range(low, high)
+        if part.forms[p] in words
+        and (
+            claim.kind not in ("multiple", "factor")
+            or part.sentence.start + part.tokens[p].word.start < claim.start
+        )
+    }
+    if claim.kind == "versus_market":
+        left |= {
+            p
+            for p in range(low, high)
+            if part.tokens[p].shape == "#%"
+            and part.sentence.start + part.tokens[p].word.start >= claim.end
+        }
+    if claim.kind in CALL_KINDS:
+        last = zip(part.forms[low:high], part.forms[low + 1 : high], strict=False)
+        left |= {low + p for p, pair in enumerate(last) if pair == ("last", "year")}
+    return left
+
+
+def _conceded(part: Part, high: int, covered: set[int], numbers: frozenset[int]) -> set[int]:
+    """Places of what is said behind a "despite" or "although" and is no claim of its own."""
+    first = next(
+        (p for p in range(high, len(part.forms)) if part.forms[p] in word_set("conceding")),
+        len(part.forms),
+    )
+    return {
+        p
+        for p in range(first + 1, len(part.forms))
+        if p not in covered | numbers
+        and (
+            part.forms[p] in word_set("comparing") | word_set("qualifier")
+            or (part.tokens[p].shape.startswith("#") and not _is_inert(part, p))
+            or is_in(word_set("rose") | word_set("fell") | word_set("changed"), part.forms[p])
+        )
+    }
+
+
+def _words_beside(
+    part: Part, claim: Claim, low: int, high: int, read: set[int] | frozenset[int], spans: set[int]
+) -> set[int]:
+    """Places in the clause of words that do more than lead to what was read.
+
+    Only of kinds whose words are so common that any other beside them may change the sense.
+    """
+    is_flag = claim.kind == "risk_flag" and any(f.startswith("flag") for f in part.forms)
+    is_past = claim.kind == "earnings_date" and claim.change == "past"
+    if claim.kind not in _OF_COMMON_WORDS and not is_flag and not is_past:
+        return set()
+    own = [m for m in part.mentions if m.name == claim.ticker]
+    known = set(read) | (set() if claim.argument == "52w" else spans)
+    return {
+        p for p in range(low, high)
+        if p not in known and part.forms[p][0].isalpha()
+        and part.forms[p] not in word_set("leading_on") | part.own_place
+        and not (is_flag and part.forms[p] in ("open", "closed"))
+        and part.forms[p] not in (
+            word_set("gain") | word_set("loss") if claim.kind == "streak" else _NONE
+        )
+        and not any(m.start <= part.tokens[p].word.start < m.end for m in own)
+    }  # fmt: skip
+
+
+def _unread_clauses(part: Part, claim: Claim, low: int, high: int, covered: set[int]) -> set[int]:
+    """Places of what stands behind a claim's clause, up to the next that a rule has read.
+
+    What stands before a "but" that leads the clause counts as well.
+
+    A clause that says why or what could be is no fact beside the claim, unless it tells of
+    another number, time or change.
+    """
+    left: set[int] = set()
+    is_reason = False
+    if low and part.forms[low - 1] in ("but", "yet") and not covered & set(range(low)):
+        left |= set(range(low - 1))
+    while high < len(part.forms):
+        end = high + 1
+        while end < len(part.forms) and not begins_clause(part, end):
+            end += 1
+        if covered & set(range(high, end)) or any(
+            h.label[0] == claim.kind == "news_event" and high <= h.start < end
+            for h in part.hits
+        ):  # fmt: skip
+            break
+        lead, behind = part.forms[high], part.forms[high + 1 : high + 4]
+        is_compared = lead == "as" and bool(word_set("auxiliary") & set(behind))
+        is_list = is_reason and lead == "and"
+        is_reason = is_list or lead in word_set("cause") or lead == "before" or (
+            lead == "as" and not is_compared and claim.kind in (*OF_THE_PRICE, "price")
+        )  # fmt: skip
+        is_soft = not UNSURE.isdisjoint(part.forms[high:end])
+        telling = {p for p in range(high, end) if _tells_more(part, p, high, claim)}
+        if telling or not (is_reason or is_soft):
+            left |= telling or set(range(high, end))
+        high = end
+    return left
+
+
+def _tells_more(part: Part, place: int, first: int, claim: Claim) -> bool:
+    """Whether a word of a clause no rule has read, which begins at `first`, tells a fact."""
+    form, token = part.forms[place], part.tokens[place]
+    changes = word_set("rose") | word_set("fell") | word_set("changed")
+    if token.shape.startswith("#") and not _is_inert(part, place):
+        return True
+    if form in MONTHS and token.word.is_capital:
+        return True
+    if any(w.start == place and not _is_no_time(part, w, claim.kind) for w in part.windows):
+        return True
+    if claim.kind in CALL_KINDS and any(
+        m.name.startswith(FIRM) and m.start <= token.word.start < m.end for m in part.mentions
+    ):  # fmt: skip
+        return True
+    # "After the close" says when, "after falling" is of the same share, "as the index fell" a
+    # fact about the market.
+    if part.forms[first] in ("after", "before") and form in ("close", "bell", "open"):
+        return claim.kind != "earnings_date"
+    if part.forms[first] in ("after", "following", "before"):
+        # "After they had opened at the same level" is of the price as well.
+        is_price = form == "opened" or form in word_set("closing") | word_set("traded")
+        return (place == first + 1 and is_in(changes, form)) or (
+            is_price and part.forms[place + 1 : place + 2] in (
+                ["at"], ["above"], ["below"], ["near"], ["around"], ["higher"], ["lower"]
+            )
+        )  # fmt: skip
+    return part.forms[first] == "as" and not form.endswith("ing") and (
+        is_in(word_set("rose") | word_set("fell"), form)
+    )  # fmt: skip
+
+
+def _of_other_figures(part: Part, read: Read) -> set[int]:
+    """Places of words that make a result one of another figure: "missed delivery estimates"."""
+    acts = word_set("surprising") | SURPRISES
+    verb = next((p for p in range(read.low, read.high) if part.forms[p] in acts), read.low)
+    left = {
+        p for p in range(verb + 1, read.high - 1)
+        if part.forms[p][0].isalpha() and part.forms[p] not in word_set("of_results")
+        and not part.tokens[p].shape.startswith("#")
+    }  # fmt: skip
+    before = range(max(0, verb - 2), verb)
+    return left | {
+        p for p in before
+        if part.forms[p] in word_set("not_price")
+        and part.forms[p] not in word_set("of_results")
+    }  # fmt: skip
+
+
+def _told_at(part: Part, places: Iterable[int]) -> str:
+    """The words at some places, as written."""
+    runs: list[list[int]] = []
+    for place in sorted(places):
+        if runs and runs[-1][-1] == place - 1:
+            runs[-1].append(place)
+        else:
+            runs.append([place])
+    said = (part.text[part.tokens[r[0]].word.start : part.tokens[r[-1]].end] for r in runs)
+    return " … ".join(said)
+
+
+def _is_compared(part: Part, comma: int) -> bool:
+    """Whether what follows a comma compares: ", less than JD", ", against 25x for Amazon"."""
+    lead = set(part.forms[comma + 1 : comma + 3])
+    return not lead.isdisjoint(("than", "against", "versus", "vs", "compared", "unlike", "like"))
+
+
+def _is_inert(part: Part, place: int) -> bool:
+    """Whether a number only names something: an index, "52-week high", "12-month target"."""
+    if part.forms[place - 1 : place] and part.forms[place - 1] in word_set("index_name"):
+        return True
+    behind = part.forms[place + 1 : place + 6]
+    if part.tokens[place].value == 14 and {"rsi", "relative"} & set(behind[:2]):
+        return True
+    if "volume" in part.forms:
+        # The mart's is the median of 60 sessions.
+        return part.tokens[place].value == 60 and behind[:1] in (["day"], ["days"])
+    if behind[:1] and behind[0] in ("day", "days", "week", "weeks", "month", "months", "year"):
+        if behind[1:2] == ["and"]:
+            # "The 50-day and the 200-day average".
+            behind = part.forms[place + 1 : place + 8]
+        return bool(
+            set(behind[1:])
+            & (word_set("target") | word_set("high") | word_set("low") | word_set("no_span"))
+        ) or part.forms[place - 1 : place] == ["next"]
+    return part.forms[place] in ("12-month", "twelve-month", "one-year", "past", "last")
+
+
+def _is_a_span(part: Part, place: int, claim: Claim) -> bool:
+    """Whether a word such as "five-year" says of which time a figure is."""
+    head, _, unit = part.forms[place].partition("-")
+    if head not in NUMERALS or unit not in ("year", "month", "week", "day"):
+        return False
+    if claim.kind == "beta" and (head, unit) == ("one", "year"):
+        return False
+    named = word_set("target") | word_set("high") | word_set("low") | word_set("no_span")
+    return claim.kind not in DATED and not named & set(part.forms[place + 1 : place + 4])
+
+
+def _is_no_time(part: Part, window: KindHit, kind: str) -> bool:
+    """Whether words of time say no more than what is meant anyhow."""
+    name = window.label[1]
+    if kind in ("risk_flag", "earnings_date") and name == "open":
+        return True
+    said = part.forms[window.start : window.end]
+    if name == "day" or (name == "open" and said != ["open"]):
+        return True
+    if window.start and _is_inert(part, window.start - 1):
+        return True
+    if kind in ("earnings_surprise", "eps", "eps_estimate") and name == "3m":
+        return True
+    behind = part.forms[window.end : window.end + 3]
+    if name == "12m" and (word_set("target") | word_set("high") | word_set("low")) & {*behind}:
+        return True
+    return name == "intraday"
+
+
+def _grades_left(part: Part, claim: Claim, low: int, high: int) -> set[int]:
+    """Places of grades in a call's words that are neither its own nor the one before."""
+    known = {(g or "").lower() for g in (claim.grade, claim.prior_grade)}
+    left: set[int] = set()
+    place = low
+    while place < high:
+        length = broker_calls.grade_at(part.forms, place)
+        printed = part.text[
+            part.tokens[place].word.start : part.tokens[place + max(length, 1) - 1].end
+        ]
+        is_word = part.forms[place] in word_set("label") or part.tokens[place].word.is_capital
+        # Behind "fair value" stands an amount.
+        if length and printed.lower() not in (*known, "fair value") and (is_word or length > 1):
+            left |= set(range(place, place + length))
+        place += max(length, 1)
+    return left
+
+
+def _names_left(
+    part: Part, claim: Claim, found: Sequence[Claim], low: int, high: int, subject: str | None
+) -> tuple[set[int], str | None]:
+    """Places of names that are not those a claim is of; and whose target an upside is to."""
+    start, end = part.tokens[low].word.start, part.tokens[high - 1].end
+    calls = {c.firm for c in found if c.kind in CALL_KINDS}
+    tickers = {c.ticker for c in found} | {claim.ticker}
+    own = [m for m in part.mentions if m.name in tickers]
+    firms: set[str] = set()
+    left: set[int] = set()
+    for mention in part.mentions:
+        if not start <= mention.start < end or any(
+            m.start < mention.end and mention.start < m.end for m in own
+        ):  # fmt: skip
+            continue
+        is_firm = mention.name.startswith(FIRM)
+        name = mention.name[len(FIRM) :] if is_firm else mention.name
+        if not is_firm and any(
+            m.name.startswith(FIRM) and m.start < mention.end and mention.start < m.end
+            for m in part.mentions
+        ):  # fmt: skip
+            continue
+        if is_firm and claim.kind in (*CALL_KINDS, "analyst_count") and name in calls:
+            continue
+        if mention.is_ambiguous and not mention.is_symbol and mention.start == 0:
+            continue
+        if is_firm and claim.kind == "upside":
+            firms.add(name)
+            continue
+        left |= {
+            p for p in range(low, high)
+            if mention.start <= part.tokens[p].word.start < mention.end
+        }  # fmt: skip
+    if len(firms) > 1:
+        left |= {
+            p for p in range(low, high) for m in part.mentions
+            if m.name.startswith(FIRM) and m.start <= part.tokens[p].word.start < m.end
+        }  # fmt: skip
+    if claim.kind != "risk_flag" and not is_title(part):
+        graded = {
+            p for place in range(low, high)
+            for p in range(place, place + broker_calls.grade_at(part.forms, place))
+        }  # fmt: skip
+        left |= {p for p in range(max(low, 1), high) if is_strange(part, p)} - graded
+    return left, next(iter(firms)) if len(firms) == 1 else None
