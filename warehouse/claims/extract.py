@@ -59,9 +59,10 @@ def _in_pounds(claim: Claim) -> Claim:
     """A claim in pence told in pounds, the currency all prices are judged in."""
     if claim.unit == "GBp":
         told = {
-            name: number / 100 for name in ("value", "high", "prior", "step")
+            name: number / 100
+            for name in ("value", "high", "prior", "step")
             if (number := getattr(claim, name)) is not None
-        }  # fmt: skip
+        }
         claim = replace(claim, unit="GBP", **told)
         if claim.kind in ("earnings_surprise", "eps") and claim.second is not None:
             claim = replace(claim, second=claim.second / 100, second_step=claim.second_step / 100)
@@ -99,9 +100,10 @@ def _opinions(part: Part, said: str, has_claims: bool) -> list[Opinion]:
     if not part.asked_from and not has_claims:
         return [Opinion(said, "question", number)]
     causes = [
-        p for p, f in enumerate(forms)
+        p
+        for p, f in enumerate(forms)
         if f in word_set("cause") and p > 0 and (f != "due" or forms[p + 1 : p + 2] == ["to"])
-    ]  # fmt: skip
+    ]
     if has_claims:
         if not causes:
             return []

@@ -171,9 +171,10 @@ class Facts:
             elif day == self.session:
                 bars[day] = known[0]
         kept = [
-            bar for bar in bars.values()
+            bar
+            for bar in bars.values()
             if bar.known_from <= self.moment or bar.session == self.session
-        ]  # fmt: skip
+        ]
         return sorted(kept, key=lambda bar: bar.session)
 
     def at(self, day: date) -> int | None:
@@ -271,8 +272,9 @@ class Facts:
             "select d.next_opens_at from staging.stg_calendar_days as d "
             "inner join staging.stg_listings as l on l.exchange = d.exchange "
             "where l.ticker = ? and d.day = ? and d.is_session",
-            self.ticker, day,
-        )  # fmt: skip
+            self.ticker,
+            day,
+        )
         if not found or found[0][0] is None:
             raise NotCheckable("no_session")
         known_by = min(self.moment, found[0][0] - timedelta(microseconds=1))
@@ -422,8 +424,9 @@ class Facts:
         return self._calls(
             "e.graded_on = ? and e.known_from > ? and e.pit_quality = 'reconstructed' "
             "and r.row_id is not null and r.graded_at is null",
-            self.session, self.moment,
-        )  # fmt: skip
+            self.session,
+            self.moment,
+        )
 
     def _calls(self, condition: str, *parameters: Any) -> list[dict[str, Any]]:
         return self.records(

@@ -51,9 +51,7 @@ __all__ = ["MOST_BYTES", "check", "judge", "tolerance"]
 MOST_BYTES = 4 * MOST_CHARACTERS
 
 # Kinds whose judges know what a day beside them is of.
-_OF_A_DAY = frozenset(
-    ("high_52w", "record", "news_event", "earnings_surprise", "eps", "dividend")
-)  # fmt: skip
+_OF_A_DAY = frozenset(("high_52w", "record", "news_event", "earnings_surprise", "eps", "dividend"))
 
 
 def check(
@@ -191,7 +189,7 @@ def judge(facts: Facts, claim: Claim) -> Verdict:
     )
     if claim.left and not (
         told.verdict in (CONTRADICTED, STALE) and claim.kind in CALL_KINDS and is_beside
-    ):  # fmt: skip
+    ):
         return answer(
             claim, NOT_CHECKABLE, found=told.found, basis=told.basis,
             reason=f"'{claim.left}' was not read",

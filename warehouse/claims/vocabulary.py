@@ -58,13 +58,6 @@ OPERATORS = {
     "some": "about", "circa": "about", "approx": "about",
 }  # fmt: skip
 
-UNSURE = frozenset(("?", "could", "may", "might", "would", "will", "should", "if"))
-
-SURPRISES = frozenset(
-    ("short", "below", "above", "ahead", "better", "shy", "worse", "under", "against", "versus",
-     "vs", "compared", "past")
-)  # fmt: skip
-
 # Words for the highest and the lowest target.
 ENDS = {
     "high": frozenset(("high", "highest", "street-high")),

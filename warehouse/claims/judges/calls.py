@@ -103,23 +103,23 @@ def _call_of_firm(facts: Facts, claim: Claim) -> Verdict:
         if claim.argument == "init" and call["action"] not in (None, "init"):
             return False
         if claim.second is not None and call["told_target"] is not None:
-            base = call["prior_target"] if call["prior_target"] is not None else (
-                call["last_target"]
-            )  # fmt: skip
+            base = (
+                call["prior_target"] if call["prior_target"] is not None else (call["last_target"])
+            )
             if base:
                 by = abs(call["told_target"] - base)
                 by = by / base if claim.second_unit == "fraction" else amount(by, call) or 0.0
                 if abs(by - claim.second) > claim.second_step / 2 + 1e-9:
                     return False
         if claim.change in ("up", "down", "same") and call["told_target"] is not None:
-            before = call["prior_target"] if call["prior_target"] is not None else (
-                call["last_target"]
-            )  # fmt: skip
+            before = (
+                call["prior_target"] if call["prior_target"] is not None else (call["last_target"])
+            )
             if before is not None and claim.change != _way(before, call["told_target"]):
                 return False
             if None not in (claim.prior, claim.value) and (
                 claim.change != _way(claim.prior or 0.0, claim.value or 0.0)
-            ):  # fmt: skip
+            ):
                 return False
         if claim.prior is not None:
             told = (amount(call[name], call) for name in ("prior_target", "last_target"))
@@ -173,9 +173,10 @@ def _call_of_firm(facts: Facts, claim: Claim) -> Verdict:
     for call in facts.calls_of_the_day:
         if call["firm"] == claim.firm and fits(call):
             return supported(
-                call, "the firm's call of the day",
+                call,
+                "the firm's call of the day",
                 f"dated {call['graded_on']}, its hour is not known",
-            )  # fmt: skip
+            )
     if not own:
         theirs = next((c for c in facts.calls if fits(c)), None) if claim.value else None
         if theirs is None:

@@ -86,10 +86,11 @@ def _rating_count(facts: Facts, claim: Claim) -> Verdict:
         bases, wholes = bases[:1], wholes[:1]
     if claim.unit == "fraction":
         bases = [
-            Basis(f"share of {b.name}", b.value / n if b.value is not None and n else None,
-                  b.evidence)
+            Basis(
+                f"share of {b.name}", b.value / n if b.value is not None and n else None, b.evidence
+            )
             for b, n in zip(bases, wholes, strict=True)
-        ]  # fmt: skip
+        ]
     return weigh(claim, bases)
 
 
@@ -174,9 +175,10 @@ def _upside_of_firm(facts: Facts, claim: Claim) -> Verdict:
     )
     value = call["told_target"] / units / (bar.close * facts.price_factor) - 1
     return weigh(
-        claim, [Basis(f"{claim.firm}'s target over the close", value, (target, price_of(bar)))],
+        claim,
+        [Basis(f"{claim.firm}'s target over the close", value, (target, price_of(bar)))],
         note=facts.day_note,
-    )  # fmt: skip
+    )
 
 
 def _target_range(facts: Facts, claim: Claim) -> Verdict:
@@ -203,9 +205,10 @@ def _target_range(facts: Facts, claim: Claim) -> Verdict:
     if len(used) >= 5:
         cuts = statistics.quantiles(used, n=4, method="inclusive")
         quartiles = Basis(
-            "quartiles of the firms' targets", [cuts[0] * factor, cuts[2] * factor],
+            "quartiles of the firms' targets",
+            [cuts[0] * factor, cuts[2] * factor],
             cluster.evidence,
-        )  # fmt: skip
+        )
     bases = [cluster, quartiles] if claim.argument == "cluster" else [*spans, cluster, quartiles]
     stated = (claim.value, claim.high)
 

@@ -32,8 +32,9 @@ def _risk_flag(facts: Facts, claim: Claim) -> Verdict:
     covered = facts.rows(
         "select flag from marts.flag_coverage "
         "where ticker = ? and flag = ? and status = 'evaluated'",
-        facts.ticker, flag,
-    )  # fmt: skip
+        facts.ticker,
+        flag,
+    )
     found = facts.rows(
         "select flag_episode_id, kind, severity, opened_on, closed_on from marts.risk_flags "
         "where ticker = ? and flag = ? and opened_on <= ? order by opened_on desc",

@@ -103,8 +103,9 @@ def _market_cap(facts: Facts, claim: Claim) -> Verdict:
     shares = facts.rows(
         "select row_id, shares_outstanding, known_from from staging.stg_securities_history "
         "where ticker = ? and known_from <= ? order by known_from desc limit 1",
-        facts.ticker, facts.moment,
-    )  # fmt: skip
+        facts.ticker,
+        facts.moment,
+    )
     if shares and shares[0][1]:
         bar = facts.bars[facts.last]
         count = Evidence("raw.securities", shares[0][0], "shares_outstanding", *shares[0][1:])
@@ -118,8 +119,9 @@ def _short_interest(facts: Facts, claim: Claim) -> Verdict:
         "select row_id, settled_on, short_share_of_float, days_to_cover, known_from "
         "from staging.stg_short_interest where ticker = ? and known_from <= ? "
         "order by settled_on desc limit 12",
-        facts.ticker, facts.moment,
-    )  # fmt: skip
+        facts.ticker,
+        facts.moment,
+    )
     if not found:
         raise NotCheckable("no_short_interest")
     told = [
@@ -159,8 +161,9 @@ def _security(facts: Facts, column: str) -> tuple[Any, Evidence]:
     found = facts.rows(
         f"select row_id, {column}, known_from from staging.stg_securities_history "
         "where ticker = ? and known_from <= ? order by known_from desc limit 1",
-        facts.ticker, facts.moment,
-    )  # fmt: skip
+        facts.ticker,
+        facts.moment,
+    )
     if not found or found[0][1] is None:
         raise NotCheckable("no_master_data")
     row_id, value, known_from = found[0]

@@ -164,8 +164,9 @@ def _momentum_rank(facts: Facts, claim: Claim) -> Verdict:
     found = facts.rows(
         "select session_date, momentum_percentile, universe_count from marts.momentum_ranks "
         "where ticker = ? and session_date <= ? order by session_date desc limit 1",
-        facts.ticker, facts.bars[facts.last].session,
-    )  # fmt: skip
+        facts.ticker,
+        facts.bars[facts.last].session,
+    )
     if not found or found[0][1] is None or (facts.session - found[0][0]).days > 31:
         raise NotCheckable("no_data")
     on, share, count = found[0]

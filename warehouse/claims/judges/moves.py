@@ -109,9 +109,10 @@ def _spans(facts: Facts, claim: Claim, last: int) -> _Spans:
         if unit == "sessions":
             return [(window, last - number, last)]
         back = (
-            months_before(day, number) if unit == "months"
+            months_before(day, number)
+            if unit == "months"
             else day - timedelta(days=number * (7 if unit == "weeks" else 1))
-        )  # fmt: skip
+        )
         sessions = number * {"days": 1, "weeks": 5, "months": 21}[unit]
         spans: _Spans = [
             (f"calendar {window}", facts.at(back), last),
@@ -239,11 +240,12 @@ _INDEX_FUNDS = {"s&p": ("^GSPC", "SPY"), "nasdaq": ("^IXIC", "QQQ")}
 def _versus_market(facts: Facts, claim: Claim) -> Verdict:
     """Whether the close moved more than that of an index, or of the company's own benchmark."""
     funds = _INDEX_FUNDS.get(claim.grade or "") or tuple(
-        row[0] for row in facts.rows(
+        row[0]
+        for row in facts.rows(
             "select benchmark from staging.stg_universe where ticker = ? and benchmark is not null",
             facts.ticker,
         )
-    )  # fmt: skip
+    )
     index = next((
         other for other in (Facts(facts.con, fund, facts.moment, day=facts.day) for fund in funds)
         if other.bars

@@ -29,9 +29,6 @@ _DAY_WORDS = re.compile(
     re.IGNORECASE,
 )
 
-_COUNTS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
-           "million", "billion", "trillion", "thousand")  # fmt: skip
-
 
 def _news_event(facts: Facts, claim: Claim) -> Verdict:
     """An event is reported where its names, numbers and acts all stand in one story of the company.
@@ -47,11 +44,11 @@ def _news_event(facts: Facts, claim: Claim) -> Verdict:
         said = _DAY_WORDS.sub("", said)
         days = facts.days_of(replace(claim, window=claim.day[0], stated_on=claim.day[1]))
     stories = {
-        row[0]: _Told.of(f"{row[1]} {row[2]}", facts.ticker) for row in facts.news
-        if days is None or any(
-            days[0] <= (row[3] - timedelta(hours=hours)).date() <= days[1] for hours in (0, 5)
-        )
-    }  # fmt: skip
+        row[0]: _Told.of(f"{row[1]} {row[2]}", facts.ticker)
+        for row in facts.news
+        if days is None
+        or any(days[0] <= (row[3] - timedelta(hours=hours)).date() <= days[1] for hours in (0, 5))
+    }
     told = [
         next((one for one in _reported(facts, part, 1) if one.row_id in stories and
               _Told.of(part, facts.ticker).is_in(stories[one.row_id])), None)
@@ -87,9 +84,10 @@ def _telling(text: str, ticker: str) -> set[str]:
     return {
         word.form[:7]
         for word in words(text, 120)
-        if len(word.form) > 2 and word.form not in {*word_set("untelling"), ticker.lower()}
+        if len(word.form) > 2
+        and word.form not in {*word_set("untelling"), ticker.lower()}
         and (len(word.form) > 3 or word.is_capital)
-    }  # fmt: skip
+    }
 
 
 def _events(text: str, ticker: str) -> list[str]:
@@ -124,9 +122,10 @@ def _named_by(prefix: str) -> dict[str, str]:
     """Words of the classes that begin so, with what the rest of the class's name calls them."""
     return {
         word: name.removeprefix(prefix)
-        for name, members in word_classes().items() if name.startswith(prefix)
+        for name, members in word_classes().items()
+        if name.startswith(prefix)
         for word in members
-    }  # fmt: skip
+    }
 
 
 class _Told(NamedTuple):
@@ -148,12 +147,12 @@ class _Told(NamedTuple):
             and word.form not in _untelling() and word.form != ticker.lower()
             and len(word.form) > 1
         }  # fmt: skip
-        names |= {form for form in forms if form in _COUNTS or form[:1].isdigit()}
+        names |= {form for form in forms if form in word_set("count") or form[:1].isdigit()}
         acts = {_acts()[form] for form in forms if form in _acts()}
         telling = {
             _same().get(form, form)[:6] for form in forms
             if (len(form) > 2 or form == "ai")
-            and form not in _untelling() and form not in _COUNTS
+            and form not in _untelling() and form not in word_set("count")
         }  # fmt: skip
         is_a_name = telling <= {_same().get(name, name)[:6] for name in names}
         return cls(frozenset(names), frozenset(acts), frozenset(telling), is_a_name)
@@ -172,7 +171,7 @@ class _Told(NamedTuple):
 def _parts(form: str) -> list[str]:
     """A word, and where it begins with a count that count apart: "trillion-parameter"."""
     head, _, rest = form.partition("-")
-    return [head, rest] if head in _COUNTS and rest else [form]
+    return [head, rest] if head in word_set("count") and rest else [form]
 
 
 def opinion_of(facts: Facts, opinion: Opinion) -> dict[str, Any]:

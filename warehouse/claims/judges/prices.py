@@ -172,9 +172,10 @@ def _price_level(facts: Facts, claim: Claim) -> Verdict:
         # "Gained 2.6% to $35": both numbers are of one price.
         base, half = facts.bars[at - 1].close * factor, claim.second_step / 2 + 1e-9
         moved = [
-            b for b in bases
+            b
+            for b in bases
             if b.value is not None and abs(abs(b.value / base - 1) - claim.second) <= half
-        ]  # fmt: skip
+        ]
         excluded += [b for b in bases if b not in moved]
         bases = moved or bases[:1]
     return weigh(claim, bases, earlier=earlier[::-1], note=note, excluded=excluded)

@@ -29,8 +29,9 @@ def _eps_estimate(facts: Facts, claim: Claim) -> Verdict:
         "where ticker = ? and known_from <= ? and eps_mean is not null "
         "and period in ('0q', '+1q', '0y', '+1y') "
         "qualify snapshot_date = max(snapshot_date) over () order by period",
-        facts.ticker, facts.moment,
-    )  # fmt: skip
+        facts.ticker,
+        facts.moment,
+    )
     ahead = [
         Basis(f"estimate {period}", value,
               (Evidence("raw.estimates", row_id, "eps_mean", value, known_from),))
@@ -45,8 +46,9 @@ def _eps_estimate(facts: Facts, claim: Claim) -> Verdict:
         "select row_id, eps_estimate, known_from from staging.stg_earnings_dates "
         "where ticker = ? and known_from <= ? and eps_estimate is not null "
         "order by snapshot_date desc, announced_from limit 1",
-        facts.ticker, facts.moment,
-    ):  # fmt: skip
+        facts.ticker,
+        facts.moment,
+    ):
         evidence = Evidence("raw.earnings_dates", row_id, "eps_estimate", estimate, known_from)
         ahead.insert(0, Basis("estimate of the next results", estimate, (evidence,)))
     bases = results + ahead if claim.change == "past" else ahead + results
@@ -65,8 +67,9 @@ def _results(facts: Facts) -> list[tuple[Any, ...]]:
         "select row_id, period_end, eps_estimate, eps_actual, surprise, currency, known_from "
         "from staging.stg_earnings where ticker = ? and known_from <= ? and eps_actual is not null "
         "order by period_end desc limit 5",
-        facts.ticker, facts.moment,
-    )  # fmt: skip
+        facts.ticker,
+        facts.moment,
+    )
 
 
 def _earnings_surprise(facts: Facts, claim: Claim) -> Verdict:
@@ -112,10 +115,11 @@ def _earnings_surprise(facts: Facts, claim: Claim) -> Verdict:
         whole = claim.second is not None or claim.prior is not None
         said = dict(zip(("surprise", "eps", "estimate"), found_by.found, strict=True))
         found_by = replace(
-            found_by, found=said if whole else found_by.found[0],
+            found_by,
+            found=said if whole else found_by.found[0],
             verdict=SUPPORTED if found_by.verdict == OTHER_BASIS else found_by.verdict,
             bases={name: value[0] for name, value in found_by.bases.items()},
-        )  # fmt: skip
+        )
     return found_by
 
 
@@ -160,8 +164,9 @@ def _is_named(claim: Claim, period_end: date, known_from: datetime) -> bool:
         return False
     if window == "month":
         return (day.year, day.month) in (
-            (period_end.year, period_end.month), (known_from.year, known_from.month),
-        )  # fmt: skip
+            (period_end.year, period_end.month),
+            (known_from.year, known_from.month),
+        )
     return abs((known_from.date() - day).days) <= 1
 
 
@@ -174,8 +179,9 @@ def _earnings_date(facts: Facts, claim: Claim) -> Verdict:
         "select row_id, announced_from, announced_to, known_from, snapshot_date, timing "
         "from staging.stg_earnings_dates where ticker = ? and known_from <= ? "
         "order by snapshot_date desc, announced_from limit 12",
-        facts.ticker, facts.moment,
-    )  # fmt: skip
+        facts.ticker,
+        facts.moment,
+    )
     if claim.argument and (not found or found[0][5] is None):
         raise NotCheckable("hour_not_known")
     if claim.argument and found[0][5] != claim.argument:
@@ -220,9 +226,10 @@ def _results_date(facts: Facts, claim: Claim, day: date) -> Verdict:
     row_id, actual, known_from = found[0]
     evidence = (Evidence("raw.earnings", row_id, "eps_actual", actual, known_from),)
     return weigh(
-        claim, [Basis("results known", known_from.date(), evidence)],
+        claim,
+        [Basis("results known", known_from.date(), evidence)],
         fits=lambda v: bool(abs((v - day).days) <= 1),
-    )  # fmt: skip
+    )
 
 
 JUDGES: dict[str, Judge] = {

@@ -6,7 +6,7 @@ import re
 
 from warehouse.claims.model import Read, Token
 from warehouse.claims.reading.part import Part, clause_of
-from warehouse.claims.vocabulary import ENDS, OPERATORS, SURPRISES, KindHit, is_in, word_set
+from warehouse.claims.vocabulary import ENDS, OPERATORS, KindHit, is_in, word_set
 from warehouse.news.linking import FIRM
 
 
@@ -132,8 +132,7 @@ def target_beside(part: Part, hit: KindHit, used: set[int]) -> Token | None:
     """The target an upside is said to be of, where the words before it state one."""
     lead = next((
         p for p in range(hit.start - 1, max(-1, hit.start - 7), -1)
-        if part.forms[p] in ("implies", "imply", "implying", "suggests", "suggesting", "means",
-                             "offers", "offering", "points", "leaves", "leaving")
+        if part.forms[p] in word_set("implying")
     ), None)  # fmt: skip
     amounts = [p for p in range(lead or 0) if part.tokens[p].shape == "#$"]
     of_targets = word_set("target") | {"mean", "median"}
@@ -147,7 +146,7 @@ def target_beside(part: Part, hit: KindHit, used: set[int]) -> Token | None:
 
 def results_told(part: Part, hit: KindHit, used: set[int]) -> tuple[Token | None, Token | None]:
     """Earnings per share reported, and those expected, where the words give them."""
-    acts = word_set("surprising") | SURPRISES
+    acts = word_set("surprising") | word_set("versus_expected")
     inside = [p for p in range(hit.start, hit.end) if part.tokens[p].shape == "#$"]
     if hit.label[1] == "either" or (inside[:1] == [hit.start] and len(inside) == 2):
         if len(inside) < 2:

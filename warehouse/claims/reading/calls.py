@@ -41,9 +41,10 @@ def calls_told(part: Part, subject: str | None) -> list[Claim]:
             # A list gives each firm its own number: "A to $265, B to $240".
             only = own[0] if len(own) == 1 else None
             call = call._replace(
-                target=only.value if only else None, prior_target=None,
+                target=only.value if only else None,
+                prior_target=None,
                 target_currency=None,
-            )  # fmt: skip
+            )
             if only is None and call.grade is None and call.action not in ("up", "down"):
                 continue
         amount = next(
@@ -103,7 +104,7 @@ def _grades_told(
             told.setdefault(part.forms[first - 1], printed)
         elif part.forms[first - 2 : first] in (["gave", "up"], ["given", "up"]) or (
             part.forms[first - 1 : first] in (["abandoned"], ["dropped"], ["shed"])
-        ):  # fmt: skip
+        ):
             return (None if printed == grade else grade), printed
         elif grade is None and not told and any(
             m.name.startswith(FIRM) and m.end == part.tokens[place - 1].end
@@ -118,9 +119,10 @@ def _grades_told(
 def _changed_by(part: Part, firms: int) -> Token | None:
     """By how much a sentence of one firm says its target changed: "by $28", "by 6%"."""
     told = [
-        token for place, token in enumerate(part.tokens)
+        token
+        for place, token in enumerate(part.tokens)
         if token.shape in ("#$", "#%") and part.forms[place - 1 : place] == ["by"]
-    ]  # fmt: skip
+    ]
     return told[0] if firms == 1 and len(told) == 1 else None
 
 
@@ -219,10 +221,11 @@ def _grades_between(part: Part, start: int, end: int) -> list[str]:
 def _is_bare_list(part: Part, firms: Sequence[Mention]) -> bool:
     """Whether a sentence is no more than firms and their targets."""
     return all(
-        token.shape == "#$" or token.word.form in (",", "and", ":", ";", "(", ")", "at")
+        token.shape == "#$"
+        or token.word.form in (",", "and", ":", ";", "(", ")", "at")
         or any(m.start <= token.word.start < m.end for m in firms)
         for token in part.tokens
-    )  # fmt: skip
+    )
 
 
 def _said_by(part: Part, firm: str, amount: Token | None) -> tuple[int, int]:
@@ -239,10 +242,11 @@ def _without_judged_firms(part: Part) -> list[Mention]:
     """Mentions but those of a broker that another speaks about: "a target on Citizens"."""
     firms = [m for m in part.mentions if m.name.startswith(FIRM)]
     judged = [
-        m for m in firms[1:]
+        m
+        for m in firms[1:]
         if (before := [w.form for w in part.cut if w.end <= m.start])
         and before[-1] in word_set("judging")
-    ]  # fmt: skip
+    ]
     return [m for m in part.mentions if m not in judged]
 
 
@@ -250,9 +254,10 @@ def read_of_call(part: Part, call: Claim, calls: Sequence[Claim]) -> Read:
     """The words a call is told in, from its firm to that of the next, and its numbers."""
     base = part.sentence.start
     inside = [
-        place for place, token in enumerate(part.tokens)
+        place
+        for place, token in enumerate(part.tokens)
         if call.start - base <= token.word.start < call.end - base
-    ]  # fmt: skip
+    ]
     low, high = (inside[0], inside[-1] + 1) if inside else (0, len(part.tokens))
     if low == 0 and high == len(part.tokens):
         firm = [m for m in part.mentions if m.name == f"{FIRM}{call.firm}"]
@@ -265,15 +270,16 @@ def read_of_call(part: Part, call: Claim, calls: Sequence[Claim]) -> Read:
         ]  # fmt: skip
         low, high = (core[0], core[-1] + 1) if core else (low, high)
     used = frozenset(
-        place for place in range(len(part.tokens))
+        place
+        for place in range(len(part.tokens))
         if part.tokens[place].value is not None
         and part.tokens[place].shape in ("#$", "#")
         and part.tokens[place].value in (call.value, call.prior)
     ) | frozenset(
-        place for place, token in enumerate(part.tokens)
-        if call.second is not None and token.value == call.second
-        and token.unit == call.second_unit
-    )  # fmt: skip
+        place
+        for place, token in enumerate(part.tokens)
+        if call.second is not None and token.value == call.second and token.unit == call.second_unit
+    )
     return Read(low, high, used)
 
 
@@ -282,9 +288,7 @@ def own_words(part: Part, call: Claim, low: int, high: int) -> tuple[int, int]:
     firms = [m for m in part.mentions if m.name.startswith(FIRM)]
     amounts = [t.word.start for t in part.tokens if t.shape == "#$"]
     own = next((n for n, m in enumerate(firms) if m.name == f"{FIRM}{call.firm}"), None)
-    if own is None or len({m.name for m in firms}) < 2 or (
-        amounts and amounts[0] < firms[0].start
-    ):  # fmt: skip
+    if own is None or len({m.name for m in firms}) < 2 or (amounts and amounts[0] < firms[0].start):
         return low, high
     mention = firms[own]
     if own and not _is_joined(part, firms[own - 1].end, mention.start):

@@ -33,7 +33,6 @@ from warehouse.claims.vocabulary import (
     MONTHS,
     OF_THE_PRICE,
     OPERATORS,
-    UNSURE,
     KindHit,
     is_in,
     kinds,
@@ -52,11 +51,6 @@ _PLACES = {
     "HK": frozenset(("hong", "kong", "hk")), "L": frozenset(("london",)),
     "T": frozenset(("tokyo",)), "F": frozenset(("frankfurt",)), "DE": frozenset(("frankfurt",)),
 }  # fmt: skip
-
-_OF_AN_AVERAGE = frozenset(
-    ("of", "over", "the", "for", "past", "prior", "previous", "last", "day", "days", "session",
-     "sessions", "average", "trading")
-)  # fmt: skip
 
 # Kinds of two numbers of money.
 _RANGES = ("target_range", "price_range")
@@ -131,18 +125,21 @@ def claims_of(part: Part, subject: str | None) -> list[Claim]:
     if {claim.kind for claim in found} & set(told_by.values()):
         # "Announced its results on" is told by the date, "9% above the close" by the upside.
         kinds_told = {claim.kind for claim in found}
-        pairs = [p for p in zip(found, reads, strict=True)
-                 if told_by.get(p[0].kind) not in kinds_told]  # fmt: skip
+        pairs = [
+            p for p in zip(found, reads, strict=True) if told_by.get(p[0].kind) not in kinds_told
+        ]
         found, reads = [claim for claim, _ in pairs], [read for _, read in pairs]
     # Earnings told beside what was expected are judged with it.
     whole_results = [
-        read.used for claim, read in zip(found, reads, strict=True)
+        read.used
+        for claim, read in zip(found, reads, strict=True)
         if claim.kind == "earnings_surprise" and claim.second is not None
-    ]  # fmt: skip
+    ]
     kept = [
-        (claim, read) for claim, read in zip(found, reads, strict=True)
+        (claim, read)
+        for claim, read in zip(found, reads, strict=True)
         if claim.kind != "eps" or not any(read.used <= used for used in whole_results)
-    ]  # fmt: skip
+    ]
     found, reads = [claim for claim, _ in kept], [read for _, read in kept]
     found = with_left(part, found, reads, subject)
     calls = [claim for claim in found if claim.kind in CALL_KINDS]
@@ -151,11 +148,10 @@ def claims_of(part: Part, subject: str | None) -> list[Claim]:
         kinds_found = {claim.kind for claim in found}
         ranked = rank_of_target(part) if len(calls) == 1 else ""
         if (
-            word_set("of_all") & set(part.forms) and "target_extreme" not in kinds_found
+            word_set("of_all") & set(part.forms)
+            and "target_extreme" not in kinds_found
             and not ranked
-        ) or (
-            "target_average" in spoken and "target_average" not in kinds_found
-        ):  # fmt: skip
+        ) or ("target_average" in spoken and "target_average" not in kinds_found):
             unread = "rank_not_read"
         found = [replace(c, rank=ranked) if c in calls else c for c in found]
         calls = [claim for claim in found if claim.kind in CALL_KINDS]
@@ -191,7 +187,7 @@ def _claim_of(
     if any(
         w.label[1] == "date" and w.start <= hit.start < w.end and kind != "earnings_date"
         for w in part.windows
-    ):  # fmt: skip
+    ):
         return None
     ticker, end, period = company_of(part, hit, subject), part.tokens[hit.end - 1].end, ""
     if argument == "versus":
@@ -251,8 +247,7 @@ def _claim_of(
     if kind == "earnings_surprise":
         second, prior = results_told(part, hit, used)
         quarters = [p for p, f in enumerate(part.forms) if f in ("quarter", "report")]
-        if any({"last", "latest", "recent"} & set(part.forms[max(0, p - 2) : p])
-               for p in quarters):  # fmt: skip
+        if any({"last", "latest", "recent"} & set(part.forms[max(0, p - 2) : p]) for p in quarters):
             period = "last"
     if kind in ("earnings_surprise", "eps"):
         period = period_of_results(part) or period
@@ -269,9 +264,10 @@ def _claim_of(
         near = part.tokens[hit.start : hit.end + 4]
         step = next((t.step for t in near if t.value == value), 1.0)
         used.update(
-            place for place in range(hit.start, min(hit.end + 4, len(part.tokens)))
+            place
+            for place in range(hit.start, min(hit.end + 4, len(part.tokens)))
             if part.tokens[place].value == value
-        )  # fmt: skip
+        )
         numbered = next((p for p in sorted(used) if part.tokens[p].value == value), None)
         if numbered is not None and kind != "moving_average":
             operator = operator_at(part, numbered)
@@ -280,7 +276,7 @@ def _claim_of(
         while until < min(hit.end + 4, len(part.tokens)) and (
             part.tokens[until].shape.startswith("#")
             or part.forms[until] in ("the", ",", "early", "late", "of", *MONTHS)
-        ):  # fmt: skip
+        ):
             until += 1
         if kind == "earnings_date" and grade and grade[:1].isdigit():
             until = min(until + 4, len(part.tokens))
@@ -294,9 +290,7 @@ def _claim_of(
         window, stated_on, period = span.name, span.stated_on, span.period
         if period.startswith("from "):
             beside = [*range(span.end, span.end + 3), *range(span.end - 6, span.end)]
-            paid = [
-                p for p in beside if 0 <= p < len(part.tokens) and part.tokens[p].shape == "#$"
-            ]  # fmt: skip
+            paid = [p for p in beside if 0 <= p < len(part.tokens) and part.tokens[p].shape == "#$"]
             second = part.tokens[paid[0]] if paid else None
             used.update(range(min(paid[0], span.end), paid[0] + 3) if paid else ())
         if span.end:
@@ -354,7 +348,7 @@ def _claim_of(
         operator = operator_at(part, hit.start)
         until, begin = hit.end, hit.start
         while until < len(part.forms) and (
-            part.tokens[until].shape == "#" or part.forms[until] in _OF_AN_AVERAGE
+            part.tokens[until].shape == "#" or part.forms[until] in word_set("of_an_average")
         ):
             until += 1
         is_share = part.tokens[begin - 1].shape == "#%" or part.forms[begin - 1] in FRACTIONS
@@ -393,9 +387,10 @@ def _claim_of(
             end = max(end, part.tokens[span.end - 1].end)
     if kind == "level_since":
         end = max(
-            t.end for t in part.tokens[hit.start : hit.end + 4]
+            t.end
+            for t in part.tokens[hit.start : hit.end + 4]
             if t.shape == "#y" or t.word.form in MONTHS or t.word.end <= end
-        )  # fmt: skip
+        )
     if kind == "news_event":
         behind = min(hit.end + 8, len(part.tokens))
         # A list of names is read to its end.
@@ -408,7 +403,7 @@ def _claim_of(
         end = part.tokens[behind - 1].end
     if kind in ("price", "move") and any(
         symbol != ticker for symbol in _LISTING.findall(part.text)
-    ):  # fmt: skip
+    ):
         unread = "another_listing"
     start = part.tokens[
         _begin_of_event(part, hit) if kind == "news_event" else hit.start
@@ -458,10 +453,7 @@ def _opening_of_flag(part: Part, hit: KindHit) -> Span | None:
     """The day a flag is said to be open from: "has been open since", "was raised on"."""
     for window in part.windows:
         said = part.forms[hit.end : window.start]
-        if window.start < hit.end or set(said) - {
-            "flag", "has", "have", "been", "is", "was", "open", "still", "raised", "opened",
-            "on", "price", "stock", ",",
-        }:  # fmt: skip
+        if window.start < hit.end or set(said) - word_set("of_a_flag"):
             continue
         span = span_of(part, window)
         is_since = window.label[1] == "since" and "open" in said and span.period == "day"
@@ -481,7 +473,7 @@ def _basis_of(part: Part, hit: KindHit, kind: str, window: str | None) -> str:
     forms = part.forms[low : hit.end]
     if kind in ("record", "level_since") and {"close", "finish"} & set(
         part.forms[hit.start : hit.end + 1]
-    ):  # fmt: skip
+    ):
         return "close"
     if kind == "record" and part.tokens[hit.end - 1].shape == "#$" and (
         word_set("closing") & set(forms)
@@ -540,7 +532,7 @@ def _is_unsure(part: Part, hit: KindHit, kind: str) -> bool:
         return True
     if kind == "risk_flag" and (
         word_set("solicited") & set(part.forms) or {"no", "without", "not"} & set(before)
-    ):  # fmt: skip
+    ):
         return True
     # What one person sees coming is no fact.
     if kind in ("move", "factor") and word_set("said") & set(part.forms) and (
@@ -555,7 +547,8 @@ def _is_unsure(part: Part, hit: KindHit, kind: str) -> bool:
     ):
         return True
     is_soft = any(
-        form in UNSURE and not (form == "may" and place and token.word.is_capital)
+        form in word_set("unsure_anywhere")
+        and not (form == "may" and place and token.word.is_capital)
         for place, (form, token) in enumerate(zip(part.forms, part.tokens, strict=True))
     )
     if (kind == "risk_flag" and is_soft) or (kind == "news_event" and (is_soft or part.has_call)):

@@ -34,9 +34,11 @@ def details_of(
     """What a kind reads besides its number; None where the words are after all no such claim."""
     forms = part.forms[hit.start : hit.end]
     inside = part.tokens[hit.start : hit.end]
+    before = set(part.forms[: hit.start])
     if kind in ("record", "high_52w"):
-        if kind == "high_52w" and any(t.value not in (None, 1, 52) for t in inside if (
-            t.shape != "#$")):  # fmt: skip
+        if kind == "high_52w" and any(
+            t.value not in (None, 1, 52) for t in inside if (t.shape != "#$")
+        ):
             return None
         # "A record $150M" is no price.
         if any(t.shape == "#$" and (t.value or 0) > 1e6 for t in inside):
@@ -44,7 +46,7 @@ def details_of(
         # "The intraday peak" is one of the session unless a day is named.
         if forms == ["intraday", "peak"] and not any(
             w.label[1] == "date" and w.start >= hit.end for w in part.windows
-        ):  # fmt: skip
+        ):
             return None
         return ()
     if kind == "level_since":
@@ -68,13 +70,10 @@ def details_of(
                  "moderate sell", "neutral", "outperform", "underperform", "overweight",
                  "underweight"}  # fmt: skip
         return (named, None, "label", None, named) if named in known else None
-    if kind == "rating_count" and len(forms) == 2 and not {
-        "analyst", "analysts", "recommendations", "ratings", "count", "split", "breakdown",
-        "brokers", "tally", "brokerages", "street"
-    } & set(part.forms[: hit.start]):  # fmt: skip
+    if kind == "rating_count" and len(forms) == 2 and not word_set("of_ratings") & before:
         return None
     if kind == "target_extreme" and len(forms) == 2 and (
-        not word_set("target") & set(part.forms[: hit.start])
+        not word_set("target") & before
         or {"52-week", "week", "year", "session", "intraday"} & set(part.forms)
     ):  # fmt: skip
         return None
@@ -155,9 +154,10 @@ def details_of(
         is_named = not lead.isdisjoint(("mean", "average", "consensus"))
         return () if is_named and value is not None and 1 <= value <= 5 else None
     if kind in ("session_level", "price_range") and (
-        word_set("not_price") & set(part.forms) or ("week" in forms and argument != "52w")
+        word_set("not_price") & set(part.forms)
+        or ("week" in forms and argument != "52w")
         or {"week", "52-week", "record"} & set(part.forms[max(0, hit.start - 1) : hit.start])
-    ):  # fmt: skip
+    ):
         return None
     if kind == "volume":
         if not {"volume", "turnover", "shares"} & set(part.forms[: hit.end]):
@@ -208,27 +208,28 @@ def details_of(
     if kind == "price":
         if word_set("insider") & set(part.forms):
             return None
-        before = set(part.forms[max(0, hit.start - 4) : hit.end])
+        near = set(part.forms[max(0, hit.start - 4) : hit.end])
         # "Shares rose to $163" is a price, "worth up to $2 bln" is none.
         if is_in(word_set("rose") | word_set("fell"), forms[0]) and (
-            (forms[0] in ("up", "down") and len(forms) < 4) or (value or 0) > 1e6
+            (forms[0] in ("up", "down") and len(forms) < 4)
+            or (value or 0) > 1e6
             or not is_behind_a_share(part, hit.start)
-        ):  # fmt: skip
+        ):
             return None
         if word_set("issue") & set(part.forms) or (value or 0) > 1e6:
             return None
-        return None if before & (word_set("not_price") | {"offering", "priced"}) else ()
+        return None if near & (word_set("not_price") | {"offering", "priced"}) else ()
     # Else it is what one person sees coming.
     if kind == "upside" and not word_set("of_analysts") & set(part.forms):
         return None
-    if kind == "drawdown" and word_set("not_price") & set(part.forms[: hit.start]):
+    if kind == "drawdown" and word_set("not_price") & before:
         return None
     if kind == "versus_market":
         return argument, None, "", None, forms[-1]
     if kind == "market_cap":
         return None if {"deal", "acquisition", "stake", "buy", "acquire"} & set(part.forms) else ()
     if kind == "earnings_surprise":
-        if {"industry", "sector", "companies"} & set(part.forms[: hit.start]):
+        if {"industry", "sector", "companies"} & before:
             return None
         if argument == "either" and (
             word_set("outlook") & set(part.forms) or "prior" in forms or "to" in forms
@@ -239,7 +240,7 @@ def details_of(
         if said is not None and part.forms[part.tokens.index(said) - 1] in ("from", "above", "up"):
             return None
         said = said or next((t for t in inside if t.shape == "#%"), None)
-        if forms[-1] in MONTHS and not word_set("estimate") & set(part.forms[: hit.start]):
+        if forms[-1] in MONTHS and not word_set("estimate") & before:
             return None
         near = set(part.forms[max(0, hit.start - 5) : hit.end + 8])
         if {"revenue", "revenues", "sales"} & near and not {"eps", "earnings", "profit"} & near:

@@ -47,19 +47,21 @@ class Part:
         ]
         # In "ended the month at $250" it is none either.
         self.windows = [
-            hit for hit in self.windows
+            hit
+            for hit in self.windows
             if not (
                 self.forms[hit.start - 1 : hit.start] == ["the"]
                 and self.forms[max(0, hit.start - 2)] in word_set("end_of_span")
                 and self.forms[hit.end : hit.end + 1] == ["at"]
             )
-        ]  # fmt: skip
+        ]
         # In "a month ago" the month is no span either.
         whole = [w for w in self.windows if w.label[1] in ("ago", "end")]
         self.windows = [
-            w for w in self.windows
+            w
+            for w in self.windows
             if w in whole or not any(o.start <= w.start < o.end for o in whole)
-        ]  # fmt: skip
+        ]
 
     def _asked_from(self) -> int:
         """The place from which on a sentence asks: 0 for a question, its length for none.
@@ -79,9 +81,7 @@ def clause_of(part: Part, read: Read, kind: str) -> tuple[int, int]:
     low, high = read.low, read.high
     # "Nvidia partnership: Integration of …" begins with a heading.
     is_headed = kind in ("news_event", "risk_flag")
-    while low and not (
-        begins_clause(part, low - 1) or (is_headed and part.forms[low - 1] == ":")
-    ):  # fmt: skip
+    while low and not (begins_clause(part, low - 1) or (is_headed and part.forms[low - 1] == ":")):
         low -= 1
     while high < len(part.tokens) and not begins_clause(part, high):
         high += 1

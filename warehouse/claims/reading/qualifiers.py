@@ -19,8 +19,6 @@ from warehouse.claims.vocabulary import (
     MONTHS,
     NUMERALS,
     OF_THE_PRICE,
-    SURPRISES,
-    UNSURE,
     KindHit,
     is_in,
     word_set,
@@ -57,9 +55,9 @@ _AVERAGE = ("average", "sma", "ema")
 # "Nearly doubled" is a factor.
 _TIMES = frozenset(("doubled", "tripled", "quadrupled", "halved"))
 
-# Words that only bound the kind's own number.
 _NONE: frozenset[str] = frozenset()
 
+# Words that only bound the kind's own number.
 _NOT_COMPARING = {
     "beta": frozenset(("near",)),
     "analyst_count": frozenset(("fewer", "less", "than", "above", "below", "under", "nearly",
@@ -120,7 +118,7 @@ def with_left(
                     of_day.append((window, places))
                 elif claim.kind not in DATED - {*CALL_KINDS} and not (
                     _is_no_time(part, window, claim.kind)
-                ):  # fmt: skip
+                ):
                     others = [c for c in found if c.kind in DATED]
                     if not (others and claim.kind == "level_since"):
                         left |= places
@@ -129,9 +127,7 @@ def with_left(
             told = longest(days)
             span = span_of(part, told) if told is not None else None
             if told is not None and span is not None:
-                if is_dated(span) and span.name and all(
-                    w.start < span.end for w in days
-                ):  # fmt: skip
+                if is_dated(span) and span.name and all(w.start < span.end for w in days):
                     day = (span.name, span.stated_on)
                 else:
                     left |= set().union(*(places for _, places in of_day))
@@ -190,14 +186,15 @@ def with_left(
             if form in ("oversold", "overbought") and claim.change == form:
                 continue
             if form in ("light", "heavy", "thin", "lighter", "heavier") and claim.kind in (
-                "volume", "shares_traded"
-            ):  # fmt: skip
+                "volume",
+                "shares_traded",
+            ):
                 continue
             if form in ("bullish", "bearish") and claim.prior_grade and claim.grade:
                 continue  # the grades say it
             if (form, *part.forms[place + 1 : place + 2]) == ("again", ":") or (
                 form == "quarterly" and claim.kind == "earnings_date"
-            ):  # fmt: skip
+            ):
                 continue
             if form in ("twice", "both") and place in covered and (
                 claim.kind in ("volume", "moving_average")
@@ -227,7 +224,7 @@ def with_left(
                 continue
             if claim.kind == "earnings_surprise" and (
                 form == "quarterly" or part.forms[place : place + 2] == ["most", "recent"]
-            ):  # fmt: skip
+            ):
                 continue
             if claim.kind == "upside" and form in ENDS.get(claim.grade or "", _NONE):
                 continue
@@ -269,15 +266,15 @@ def with_left(
                 and not any(r.low <= p <= r.high for r in reads)
             }  # fmt: skip
         if claim.kind == "price":
-            left |= {p for p in range(low, high) if part.forms[p] in _AVERAGE
-                     and p not in covered}  # fmt: skip
+            left |= {p for p in range(low, high) if part.forms[p] in _AVERAGE and p not in covered}
         if claim.kind == "peers":
             left |= {p for p in range(low, high) if part.forms[p] in word_set("not_price")
                      and part.forms[p] not in ("earnings", "eps", "profit")}  # fmt: skip
         if claim.kind == "earnings_surprise":
             left |= _of_other_figures(part, read)
-            left |= {p for p in range(low, high) if part.forms[p] in ("revenue", "revenues",
-                                                                     "sales")}  # fmt: skip
+            left |= {
+                p for p in range(low, high) if part.forms[p] in ("revenue", "revenues", "sales")
+            }
         firm = None
         if claim.ticker is not None:
             names, firm = _names_left(part, claim, found, low, high, subject)
@@ -368,15 +365,16 @@ def _words_beside(
     own = [m for m in part.mentions if m.name == claim.ticker]
     known = set(read) | (set() if claim.argument == "52w" else spans)
     return {
-        p for p in range(low, high)
-        if p not in known and part.forms[p][0].isalpha()
+        p
+        for p in range(low, high)
+        if p not in known
+        and part.forms[p][0].isalpha()
         and part.forms[p] not in word_set("leading_on") | part.own_place
         and not (is_flag and part.forms[p] in ("open", "closed"))
-        and part.forms[p] not in (
-            word_set("gain") | word_set("loss") if claim.kind == "streak" else _NONE
-        )
+        and part.forms[p]
+        not in (word_set("gain") | word_set("loss") if claim.kind == "streak" else _NONE)
         and not any(m.start <= part.tokens[p].word.start < m.end for m in own)
-    }  # fmt: skip
+    }
 
 
 def _unread_clauses(part: Part, claim: Claim, low: int, high: int, covered: set[int]) -> set[int]:
@@ -396,9 +394,8 @@ def _unread_clauses(part: Part, claim: Claim, low: int, high: int, covered: set[
         while end < len(part.forms) and not begins_clause(part, end):
             end += 1
         if covered & set(range(high, end)) or any(
-            h.label[0] == claim.kind == "news_event" and high <= h.start < end
-            for h in part.hits
-        ):  # fmt: skip
+            h.label[0] == claim.kind == "news_event" and high <= h.start < end for h in part.hits
+        ):
             break
         lead, behind = part.forms[high], part.forms[high + 1 : high + 4]
         is_compared = lead == "as" and bool(word_set("auxiliary") & set(behind))
@@ -406,7 +403,7 @@ def _unread_clauses(part: Part, claim: Claim, low: int, high: int, covered: set[
         is_reason = is_list or lead in word_set("cause") or lead == "before" or (
             lead == "as" and not is_compared and claim.kind in (*OF_THE_PRICE, "price")
         )  # fmt: skip
-        is_soft = not UNSURE.isdisjoint(part.forms[high:end])
+        is_soft = not word_set("unsure_anywhere").isdisjoint(part.forms[high:end])
         telling = {p for p in range(high, end) if _tells_more(part, p, high, claim)}
         if telling or not (is_reason or is_soft):
             left |= telling or set(range(high, end))
@@ -426,7 +423,7 @@ def _tells_more(part: Part, place: int, first: int, claim: Claim) -> bool:
         return True
     if claim.kind in CALL_KINDS and any(
         m.name.startswith(FIRM) and m.start <= token.word.start < m.end for m in part.mentions
-    ):  # fmt: skip
+    ):
         return True
     # "After the close" says when, "after falling" is of the same share, "as the index fell" a
     # fact about the market.
@@ -436,10 +433,10 @@ def _tells_more(part: Part, place: int, first: int, claim: Claim) -> bool:
         # "After they had opened at the same level" is of the price as well.
         is_price = form == "opened" or form in word_set("closing") | word_set("traded")
         return (place == first + 1 and is_in(changes, form)) or (
-            is_price and part.forms[place + 1 : place + 2] in (
-                ["at"], ["above"], ["below"], ["near"], ["around"], ["higher"], ["lower"]
-            )
-        )  # fmt: skip
+            is_price
+            and part.forms[place + 1 : place + 2]
+            in (["at"], ["above"], ["below"], ["near"], ["around"], ["higher"], ["lower"])
+        )
     return part.forms[first] == "as" and not form.endswith("ing") and (
         is_in(word_set("rose") | word_set("fell"), form)
     )  # fmt: skip
@@ -447,7 +444,7 @@ def _tells_more(part: Part, place: int, first: int, claim: Claim) -> bool:
 
 def _of_other_figures(part: Part, read: Read) -> set[int]:
     """Places of words that make a result one of another figure: "missed delivery estimates"."""
-    acts = word_set("surprising") | SURPRISES
+    acts = word_set("surprising") | word_set("versus_expected")
     verb = next((p for p in range(read.low, read.high) if part.forms[p] in acts), read.low)
     left = {
         p for p in range(verb + 1, read.high - 1)
@@ -456,10 +453,10 @@ def _of_other_figures(part: Part, read: Read) -> set[int]:
     }  # fmt: skip
     before = range(max(0, verb - 2), verb)
     return left | {
-        p for p in before
-        if part.forms[p] in word_set("not_price")
-        and part.forms[p] not in word_set("of_results")
-    }  # fmt: skip
+        p
+        for p in before
+        if part.forms[p] in word_set("not_price") and part.forms[p] not in word_set("of_results")
+    }
 
 
 def _told_at(part: Part, places: Iterable[int]) -> str:
@@ -561,14 +558,14 @@ def _names_left(
     for mention in part.mentions:
         if not start <= mention.start < end or any(
             m.start < mention.end and mention.start < m.end for m in own
-        ):  # fmt: skip
+        ):
             continue
         is_firm = mention.name.startswith(FIRM)
         name = mention.name[len(FIRM) :] if is_firm else mention.name
         if not is_firm and any(
             m.name.startswith(FIRM) and m.start < mention.end and mention.start < m.end
             for m in part.mentions
-        ):  # fmt: skip
+        ):
             continue
         if is_firm and claim.kind in (*CALL_KINDS, "analyst_count") and name in calls:
             continue
@@ -578,9 +575,8 @@ def _names_left(
             firms.add(name)
             continue
         left |= {
-            p for p in range(low, high)
-            if mention.start <= part.tokens[p].word.start < mention.end
-        }  # fmt: skip
+            p for p in range(low, high) if mention.start <= part.tokens[p].word.start < mention.end
+        }
     if len(firms) > 1:
         left |= {
             p for p in range(low, high) for m in part.mentions
@@ -588,8 +584,9 @@ def _names_left(
         }  # fmt: skip
     if claim.kind != "risk_flag" and not is_title(part):
         graded = {
-            p for place in range(low, high)
+            p
+            for place in range(low, high)
             for p in range(place, place + broker_calls.grade_at(part.forms, place))
-        }  # fmt: skip
+        }
         left |= {p for p in range(max(low, 1), high) if is_strange(part, p)} - graded
     return left, next(iter(firms)) if len(firms) == 1 else None

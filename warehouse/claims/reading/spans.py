@@ -25,9 +25,7 @@ def time_of(part: Part, hit: KindHit, but: tuple[str, ...] = ()) -> Span:
     named = part.named_days if hit.label[0] != "direction" else frozenset()
     if but or any(w.start in named for w in part.windows):
         all_windows = part.windows
-        part.windows = [
-            w for w in all_windows if w.label[1] not in but and w.start not in named
-        ]  # fmt: skip
+        part.windows = [w for w in all_windows if w.label[1] not in but and w.start not in named]
         try:
             return time_of(part, hit)
         finally:
@@ -44,9 +42,8 @@ def time_of(part: Part, hit: KindHit, but: tuple[str, ...] = ()) -> Span:
         stop += 1
     within = [w for w in part.windows if hit.start <= w.start < hit.end]
     after = [
-        w for w in part.windows
-        if hit.end <= w.start < stop and not is_from_before(part, w.end)
-    ]  # fmt: skip
+        w for w in part.windows if hit.end <= w.start < stop and not is_from_before(part, w.end)
+    ]
     before, is_leading = _span_before(part, hit, moves)
     if before is not None and _is_apposed(part, hit):
         # "Closed at $440 on Wednesday, a gain of 3.3%".
@@ -110,10 +107,10 @@ def is_from_before(part: Part, place: int) -> bool:
 def _goes_on(part: Part, place: int) -> bool:
     """Whether a span of time follows a comma."""
     return any(
-        w.start - place <= 4
-        and all(f in word_set("leading") for f in part.forms[place : w.start])
-        for w in part.windows if w.start >= place
-    )  # fmt: skip
+        w.start - place <= 4 and all(f in word_set("leading") for f in part.forms[place : w.start])
+        for w in part.windows
+        if w.start >= place
+    )
 
 
 def _span_before(part: Part, hit: KindHit, moves: Sequence[KindHit]) -> tuple[KindHit | None, bool]:
@@ -290,7 +287,7 @@ def span_of(part: Part, window: KindHit) -> Span:
             period = "this"
         elif words[-1:] in (["last"], ["previous"], ["prior"]) and (
             words[-2:-1] not in (["the"], ["past"], ["just"])
-        ):  # fmt: skip
+        ):
             period = "last"
         previous = part.tokens[place - 1] if place else None
         if previous is not None and previous.shape == "#" and (previous.value or 0) > 1:

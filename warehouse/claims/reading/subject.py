@@ -12,26 +12,6 @@ from warehouse.claims.vocabulary import MONTHS, WEEKDAYS, KindHit, is_in, word_s
 from warehouse.news.linking import FIRM, Mention
 from warehouse.news.vocabulary import rows
 
-# Words before a verb behind which the sentence goes on about whom it spoke of.
-_JOINING = frozenset(
-    (
-        ",",
-        "and",
-        "but",
-        "while",
-        "-",
-        ")",
-        "reaching",
-        "levels",
-        "level",
-        "not",
-        "to",
-        "its",
-        "their",
-        "the",
-    )
-)
-
 
 def subject_of(parts: Sequence[Part]) -> str | None:
     """The company most named, a symbol spelled out counting twice, of several the first.
@@ -58,9 +38,10 @@ def subject_of(parts: Sequence[Part]) -> str | None:
 def _suffixes(currency: str) -> frozenset[str]:
     """Suffixes of the tickers that are quoted in a currency or its hundredths."""
     return frozenset(
-        row["value"] for row in rows("exchanges")
+        row["value"]
+        for row in rows("exchanges")
         if row["kind"] == "suffix" and row["currency"].upper() == currency.upper()
-    )  # fmt: skip
+    )
 
 
 def one_listing(
@@ -159,11 +140,12 @@ def price_subject(
         return _spoken_of(part, hit, subject)
     place = hit.start - 1
     while place >= 0 and (
-        part.forms[place] in word_set("skipped") or part.forms[place].endswith("ly")
+        part.forms[place] in word_set("skipped")
+        or part.forms[place].endswith("ly")
         or part.forms[place] in (*WEEKDAYS, "yesterday")
         or (part.forms[place] == "on" and part.forms[place + 1] in WEEKDAYS)
         or is_of_the_span(part, place)
-    ):  # fmt: skip
+    ):
         place -= 1
     if place < 0:
         return _spoken_of(part, hit, subject) if kind != "move" else None
@@ -178,7 +160,8 @@ def price_subject(
         return aside
     if form == "which" and part.forms[place - 1 : place] == [","]:
         return _spoken_of(part, hit, subject)
-    if form in _JOINING:
+    # Behind these the sentence goes on about whom it spoke of.
+    if form in word_set("joining"):
         if form == ")" and any(m.is_symbol and m.end == word.end for m in part.mentions):
             return _who_is_named(part, place, subject)
         if form == "," or kind != "move":
@@ -191,7 +174,7 @@ def price_subject(
         return _who_is_named(part, place - 1, subject, generic=True)
     if form in word_set("not_price") | word_set("not_company") and not (
         _is_the_company(part, place)
-    ):  # fmt: skip
+    ):
         return None
     # "Profits at Bristol Myers down 47%" is of profits.
     if kind == "move" and form not in word_set("share") and _is_of_figures(part, place):
@@ -203,9 +186,7 @@ def price_subject(
     ):  # fmt: skip
         # "The third quarter has added 10%".
         return _of_gain(part, hit, subject)
-    if form == "price" and kind == "move" and part.forms[place - 1 : place] in (
-        ["the"], ["its"]
-    ):  # fmt: skip
+    if form == "price" and kind == "move" and part.forms[place - 1 : place] in (["the"], ["its"]):
         return _spoken_of(part, hit, subject) or subject or ""
     if form == "price" and part.forms[place - 1 : place] in (["share"], ["stock"]):
         return _who_is_named(part, place - 2, subject, generic=True)
@@ -246,8 +227,9 @@ def _named_before_an_aside(part: Part, place: int) -> str | None:
     if not first:
         return None
     end = part.tokens[first - 1].end
-    return next((m.name for m in part.mentions if m.end == end and (
-        not m.name.startswith(FIRM))), None)  # fmt: skip
+    return next(
+        (m.name for m in part.mentions if m.end == end and (not m.name.startswith(FIRM))), None
+    )
 
 
 def _of_gain(part: Part, hit: KindHit, subject: str | None) -> str | None:
@@ -312,11 +294,11 @@ def _spoken_of(part: Part, hit: KindHit, subject: str | None) -> str | None:
     """Whose price the sentence has been speaking of before the hit."""
     before = part.forms[: hit.start]
     if any(
-        f in word_set("not_price") | word_set("not_company") and not any(
-            m.start <= part.tokens[p].word.start < m.end for m in part.mentions
-        )
-        for p, f in enumerate(before) if p >= hit.start - 12
-    ):  # fmt: skip
+        f in word_set("not_price") | word_set("not_company")
+        and not any(m.start <= part.tokens[p].word.start < m.end for m in part.mentions)
+        for p, f in enumerate(before)
+        if p >= hit.start - 12
+    ):
         return None
     for place in range(hit.start - 1, -1, -1):
         if part.forms[place] in word_set("share"):
