@@ -121,6 +121,14 @@ def claims_of(part: Part, subject: str | None) -> list[Claim]:
         begin = min([hit.start, *(p for p in used if claim.kind == "volume")])
         reads.append(Read(begin, end, frozenset(used)))
     part.dates_of_call = dates_of_call(part) if part.has_call else []
+    found, reads = _without_doubles(found, reads)
+    found = with_left(part, found, reads, subject)
+    found = _with_day_of_call(part, found, spoken)
+    return sorted(found, key=lambda claim: (claim.start, claim.kind))
+
+
+def _without_doubles(found: list[Claim], reads: list[Read]) -> tuple[list[Claim], list[Read]]:
+    """Claims, and what they read, without those that another of the sentence tells as well."""
     told_by = {"news_event": "earnings_date", "target_position": "upside"}
     if {claim.kind for claim in found} & set(told_by.values()):
         # "Announced its results on" is told by the date, "9% above the close" by the upside.
@@ -140,27 +148,29 @@ def claims_of(part: Part, subject: str | None) -> list[Claim]:
         for claim, read in zip(found, reads, strict=True)
         if claim.kind != "eps" or not any(read.used <= used for used in whole_results)
     ]
-    found, reads = [claim for claim, _ in kept], [read for _, read in kept]
-    found = with_left(part, found, reads, subject)
+    return [claim for claim, _ in kept], [read for _, read in kept]
+
+
+def _with_day_of_call(part: Part, found: list[Claim], spoken: set[str]) -> list[Claim]:
+    """Claims whose calls have the day they were made and the rank their target is said to have."""
     calls = [claim for claim in found if claim.kind in CALL_KINDS]
-    if calls:
-        span, unread = day_of_call(part, len(calls))
-        kinds_found = {claim.kind for claim in found}
-        ranked = rank_of_target(part) if len(calls) == 1 else ""
-        if (
-            word_set("of_all") & set(part.forms)
-            and "target_extreme" not in kinds_found
-            and not ranked
-        ) or ("target_average" in spoken and "target_average" not in kinds_found):
-            unread = "rank_not_read"
-        found = [replace(c, rank=ranked) if c in calls else c for c in found]
-        calls = [claim for claim in found if claim.kind in CALL_KINDS]
-        found = [
-            replace(c, window=span.name, stated_on=span.stated_on, period=span.period,
-                    unread=unread) if c in calls else c
-            for c in found
-        ]  # fmt: skip
-    return sorted(found, key=lambda claim: (claim.start, claim.kind))
+    if not calls:
+        return found
+    span, unread = day_of_call(part, len(calls))
+    kinds_found = {claim.kind for claim in found}
+    ranked = rank_of_target(part) if len(calls) == 1 else ""
+    if (
+        word_set("of_all") & set(part.forms) and "target_extreme" not in kinds_found and not ranked
+    ) or ("target_average" in spoken and "target_average" not in kinds_found):
+        unread = "rank_not_read"
+    found = [replace(c, rank=ranked) if c in calls else c for c in found]
+    calls = [claim for claim in found if claim.kind in CALL_KINDS]
+    found = [
+        replace(c, window=span.name, stated_on=span.stated_on, period=span.period,
+                unread=unread) if c in calls else c
+        for c in found
+    ]  # fmt: skip
+    return found
 
 
 def _claim_of(
@@ -293,8 +303,7 @@ def _claim_of(
             paid = [p for p in beside if 0 <= p < len(part.tokens) and part.tokens[p].shape == "#$"]
             second = part.tokens[paid[0]] if paid else None
             used.update(range(min(paid[0], span.end), paid[0] + 3) if paid else ())
-        if span.end:
-            end = max(end, part.tokens[span.end - 1].end)
+        end = _end_with(part, span, end)
         if window is None and kind == "factor":
             return None
         unread = None if span.is_read else "window_not_supported"
@@ -309,56 +318,19 @@ def _claim_of(
             window, stated_on, period = former.window, former.stated_on, former.period
         window = window or "day"
     basis = _basis_of(part, hit, kind, window)
-    change = ""
-    if kind == "eps_estimate" and {
-        "had", "were", "was", "expected", "looked", "penciled", "forecast"
-    } & set(part.forms[: hit.end]):  # fmt: skip
-        change = "past"
+    change = _change_of(part, hit, kind, period)
     if kind == "risk_flag" and (opened := _opening_of_flag(part, hit)):
-        change, window, stated_on = "opened", opened.name, opened.stated_on
+        change, window, stated_on = change or "opened", opened.name, opened.stated_on
         used.update(range(hit.start, opened.end))
-    if kind == "risk_flag" and {"closed", "cleared"} & set(part.forms[hit.end : hit.end + 3]):
-        change = "closed"
-    if period == "level" and word_set("set_on") & set(part.forms[hit.end :]):
-        change = "set"
-    if kind == "earnings_date" and {
-        "reported", "released", "published", "posted", "announced", "was"
-    } & set(part.forms[: hit.end]):  # fmt: skip
-        change = "past"
-    if kind == "rsi":
-        at = [p for p, f in enumerate(part.forms) if f in ("oversold", "overbought")]
-        before = set(part.forms[max(0, at[0] - 4) : at[0]]) if at else set()
-        is_said = len(at) == 1 and before.isdisjoint(
-            ("short", "not", "far", "from", "below", "shy", "near", "nearly", "almost", "above")
-        )
-        change = part.forms[at[0]] if is_said else ""
     if kind == "upside":
         grade = target_meant(part, hit)
-    if kind == "price" and is_in(word_set("rose") | word_set("fell"), part.forms[hit.start]):
-        change = "up" if is_in(word_set("rose"), part.forms[hit.start]) else "down"
-    if kind == "price" and part.forms[hit.start] == "opened":
-        ways = {"higher": "up", "lower": "down"}
-        change = next((ways[f] for f in part.forms[hit.start : hit.end] if f in ways), "")
     if kind in ("streak", "price_change"):
-        change = "up" if is_in(word_set("rose"), part.forms[hit.start]) else "down"
         argument = argument or change
     if kind in ("streak", "momentum_rank", "risk_flag_count"):
         used.update(range(hit.start, hit.end))
     if kind == "volume":
         operator = operator_at(part, hit.start)
-        until, begin = hit.end, hit.start
-        while until < len(part.forms) and (
-            part.tokens[until].shape == "#" or part.forms[until] in word_set("of_an_average")
-        ):
-            until += 1
-        is_share = part.tokens[begin - 1].shape == "#%" or part.forms[begin - 1] in FRACTIONS
-        if hit.label[1] and begin and is_share:
-            begin -= 1
-        elif part.forms[max(0, begin - 2) : begin] == ["and", "a"]:
-            begin = max(0, begin - 3)
-        used.update(range(begin, until))
-        used.update(p for p in range(max(0, hit.start - 2), hit.start)
-                    if part.forms[p] in ("less", "more", "than", *OPERATORS))  # fmt: skip
+        used |= _words_of_volume(part, hit)
     if kind in ("price_change", "price_range", "session_level", "streak", "shares_traded",
                 "target_position", "direction"):  # fmt: skip
         span = time_of(part, hit, but=("open",) if kind == "session_level" else ())
@@ -375,16 +347,14 @@ def _claim_of(
         span = time_of(part, hit)
         window, period = span.name, span.period
         unread = None if span.is_read and span.name else "window_not_stated"
-        if span.end:
-            end = max(end, part.tokens[span.end - 1].end)
+        end = _end_with(part, span, end)
     if kind == "price":
         span = time_of(part, hit)
         window, stated_on = span.name, span.stated_on
         is_open = span.name == "open" and "opened" in part.forms[hit.start : hit.end]
         is_told = is_dated(span) or (is_open and span.is_read)
         unread = None if is_told else "window_not_supported"
-        if span.end:
-            end = max(end, part.tokens[span.end - 1].end)
+        end = _end_with(part, span, end)
     if kind == "level_since":
         end = max(
             t.end
@@ -392,15 +362,7 @@ def _claim_of(
             if t.shape == "#y" or t.word.form in MONTHS or t.word.end <= end
         )
     if kind == "news_event":
-        behind = min(hit.end + 8, len(part.tokens))
-        # A list of names is read to its end.
-        while (
-            behind < len(part.tokens)
-            and (part.tokens[behind].word.is_capital or part.forms[behind] in ("and", ","))
-            and (part.tokens[behind - 1].word.is_capital or part.forms[behind - 1] in ("and", ","))
-        ):
-            behind += 1
-        end = part.tokens[behind - 1].end
+        end = _end_of_event(part, hit)
     if kind in ("price", "move") and any(
         symbol != ticker for symbol in _LISTING.findall(part.text)
     ):
@@ -422,8 +384,7 @@ def _claim_of(
         elif window is None and {"has", "have"} & set(part.forms[: hit.start]):
             window = "12m"
         unread = None if span.is_read else "window_not_supported"
-        if span.end:
-            end = max(end, part.tokens[span.end - 1].end)
+        end = _end_with(part, span, end)
         end = max([end, *(part.tokens[p].end for p in used)])
     base, told = part.sentence.start, second or prior
     return Claim(
@@ -435,6 +396,72 @@ def _claim_of(
         second=second.value if second else None, second_unit=second.unit if second else "",
         second_step=told.step if told else 1.0, basis=basis,
     )  # fmt: skip
+
+
+def _end_with(part: Part, span: Span, end: int) -> int:
+    """The end of a claim's words with those of its span of time."""
+    return max(end, part.tokens[span.end - 1].end) if span.end else end
+
+
+def _change_of(part: Part, hit: KindHit, kind: str, period: str) -> str:
+    """The way a figure went, or whether what is told is past, closed or reached, by the words."""
+    change = ""
+    if kind == "eps_estimate" and {
+        "had", "were", "was", "expected", "looked", "penciled", "forecast"
+    } & set(part.forms[: hit.end]):  # fmt: skip
+        change = "past"
+    if kind == "risk_flag" and {"closed", "cleared"} & set(part.forms[hit.end : hit.end + 3]):
+        change = "closed"
+    if period == "level" and word_set("set_on") & set(part.forms[hit.end :]):
+        change = "set"
+    if kind == "earnings_date" and {
+        "reported", "released", "published", "posted", "announced", "was"
+    } & set(part.forms[: hit.end]):  # fmt: skip
+        change = "past"
+    if kind == "rsi":
+        at = [p for p, f in enumerate(part.forms) if f in ("oversold", "overbought")]
+        before = set(part.forms[max(0, at[0] - 4) : at[0]]) if at else set()
+        is_said = len(at) == 1 and before.isdisjoint(
+            ("short", "not", "far", "from", "below", "shy", "near", "nearly", "almost", "above")
+        )
+        change = part.forms[at[0]] if is_said else ""
+    if kind == "price" and is_in(word_set("rose") | word_set("fell"), part.forms[hit.start]):
+        change = "up" if is_in(word_set("rose"), part.forms[hit.start]) else "down"
+    if kind == "price" and part.forms[hit.start] == "opened":
+        ways = {"higher": "up", "lower": "down"}
+        change = next((ways[f] for f in part.forms[hit.start : hit.end] if f in ways), "")
+    if kind in ("streak", "price_change"):
+        change = "up" if is_in(word_set("rose"), part.forms[hit.start]) else "down"
+    return change
+
+
+def _words_of_volume(part: Part, hit: KindHit) -> set[int]:
+    """Places of the words that say over which average a volume is, and by how much."""
+    until, begin = hit.end, hit.start
+    while until < len(part.forms) and (
+        part.tokens[until].shape == "#" or part.forms[until] in word_set("of_an_average")
+    ):
+        until += 1
+    is_share = part.tokens[begin - 1].shape == "#%" or part.forms[begin - 1] in FRACTIONS
+    if hit.label[1] and begin and is_share:
+        begin -= 1
+    elif part.forms[max(0, begin - 2) : begin] == ["and", "a"]:
+        begin = max(0, begin - 3)
+    bounding = ("less", "more", "than", *OPERATORS)
+    before = range(max(0, hit.start - 2), hit.start)
+    return {*range(begin, until), *(p for p in before if part.forms[p] in bounding)}
+
+
+def _end_of_event(part: Part, hit: KindHit) -> int:
+    """Where the words of an event end: eight words on, and a list of names at its end."""
+    behind = min(hit.end + 8, len(part.tokens))
+    while (
+        behind < len(part.tokens)
+        and (part.tokens[behind].word.is_capital or part.forms[behind] in ("and", ","))
+        and (part.tokens[behind - 1].word.is_capital or part.forms[behind - 1] in ("and", ","))
+    ):
+        behind += 1
+    return part.tokens[behind - 1].end
 
 
 def _goes_on_telling(part: Part, hit: KindHit) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
+from typing import NamedTuple
 
 from warehouse.claims.model import Claim, Read
 from warehouse.claims.reading.calls import own_words, rank_of_target
@@ -65,232 +66,248 @@ _NOT_COMPARING = {
 }  # fmt: skip
 
 
+class _Told(NamedTuple):
+    """The claims of a sentence, and the places of what was read for them.
+
+    `moved` are those of kinds that tell of a change.
+    """
+
+    found: Sequence[Claim]
+    reads: Sequence[Read]
+    numbers: frozenset[int]
+    covered: frozenset[int]
+    moved: frozenset[int]
+
+
 def with_left(
     part: Part, found: Sequence[Claim], reads: Sequence[Read], subject: str | None
 ) -> list[Claim]:
     """Claims with the words of their clauses that could qualify them and nothing read."""
-    numbers = frozenset().union(*(read.used for read in reads))
-    moved = {
-        place for claim, read in zip(found, reads, strict=True)
-        if claim.kind not in _LEVELS for place in range(read.low, read.high)
-    }  # fmt: skip
-    covered = {place for read in reads for place in range(read.low, read.high)}
-    kept = []
-    for claim, read in zip(found, reads, strict=True):
-        low, high = clause_of(part, read, claim.kind)
-        if claim.kind in CALL_KINDS:
-            low, high = own_words(part, claim, low, high)
-        left: set[int] = set()
-        day = None
-        of_day = []
-        spans: set[int] = set()
-        for window in part.windows:
-            if low <= window.start < high:
-                first = window.start
-                while first > low and part.forms[first - 1] in ("last", "past", "this", "next"):
-                    first -= 1
-                places = set(range(first, max(window.end, span_of(part, window).end)))
-                is_of_record = claim.kind == "drawdown" and bool(
-                    word_set("set_on") & set(part.forms[max(0, first - 2) : first + 1])
-                )
-                if is_of_record and not any(c.kind == "record" for c in found):
+    pairs = list(zip(found, reads, strict=True))
+    told = _Told(
+        found,
+        reads,
+        numbers=frozenset().union(*(read.used for read in reads)),
+        covered=frozenset(p for read in reads for p in range(read.low, read.high)),
+        moved=frozenset(
+            p
+            for claim, read in pairs
+            if claim.kind not in _LEVELS
+            for p in range(read.low, read.high)
+        ),
+    )
+    return [_with_left(part, claim, read, told, subject) for claim, read in pairs]
+
+
+def _with_left(part: Part, claim: Claim, read: Read, told: _Told, subject: str | None) -> Claim:
+    """A claim with what is left of its own clause, and beside it of others."""
+    low, high = clause_of(part, read, claim.kind)
+    if claim.kind in CALL_KINDS:
+        low, high = own_words(part, claim, low, high)
+    left, spans, day = _times_left(part, claim, read, told.found, low, high)
+    for place in range(low, high):
+        is_number = part.tokens[place].shape.startswith("#")
+        if is_number and claim.kind not in ("listing", "currency") and not (
+            place in told.numbers or place in spans or _is_inert(part, place)
+        ):  # fmt: skip
+            left.add(place)
+        if place not in told.numbers | spans and (
+            _is_telling(part, claim, place, told)
+            and not _is_harmless(part, claim, read, place, told)
+        ):
+            left.add(place)
+    if claim.kind == "listing" and part.forms[read.low] == "(":
+        # "(NYSE: BABA)" says one thing wherever it stands.
+        return replace(claim, day=None)
+    left |= _of_another(part, claim, told.found, low, high)
+    beside = _conceded(part, high, told.covered, told.numbers)
+    if claim.kind in _OF_ONE_NUMBER:
+        comma = next((p for p in range(read.high, high) if part.forms[p] == ","), high)
+        later = {p for p in left if p > comma and p not in spans}
+        if not _is_compared(part, comma):
+            left, beside = left - later, beside | later
+    beside |= _unread_clauses(part, claim, low, high, told.covered)
+    left |= _words_beside(part, claim, low, high, told.covered | told.numbers, spans)
+    if claim.kind in CALL_KINDS:
+        left |= _grades_left(part, claim, low, high)
+    elif not any(c.kind in CALL_KINDS for c in told.found):
+        left |= {
+            p for p in range(low, high)
+            if part.forms[p] in word_set("label") and part.tokens[p].word.is_capital
+            and not any(r.low <= p <= r.high for r in told.reads)
+        }  # fmt: skip
+    if claim.kind == "price":
+        left |= {p for p in range(low, high) if part.forms[p] in _AVERAGE and p not in told.covered}
+    if claim.kind == "peers":
+        left |= {p for p in range(low, high) if part.forms[p] in word_set("not_price")
+                 and part.forms[p] not in ("earnings", "eps", "profit")}  # fmt: skip
+    if claim.kind == "earnings_surprise":
+        left |= _of_other_figures(part, read)
+        left |= {p for p in range(low, high) if part.forms[p] in ("revenue", "revenues", "sales")}
+    firm = None
+    if claim.ticker is not None:
+        names, firm = _names_left(part, claim, told.found, low, high, subject)
+        left |= names
+    base = part.sentence.start
+    if claim.kind == "news_event":
+        left = {p for p in left if part.forms[p] in word_set("lessening") or not (
+            claim.start <= base + part.tokens[p].word.start < claim.end
+        )}  # fmt: skip
+    return replace(
+        claim, left=_told_at(part, left), beside=_told_at(part, beside - left), day=day,
+        firm=claim.firm or firm,
+    )  # fmt: skip
+
+
+def _times_left(
+    part: Part, claim: Claim, read: Read, found: Sequence[Claim], low: int, high: int
+) -> tuple[set[int], set[int], tuple[str, date | None] | None]:
+    """Places of words of time that no rule has read, those of all such words, and the day named."""
+    left: set[int] = set()
+    day: tuple[str, date | None] | None = None
+    of_day = []
+    spans: set[int] = set()
+    for window in part.windows:
+        if low <= window.start < high:
+            first = window.start
+            while first > low and part.forms[first - 1] in ("last", "past", "this", "next"):
+                first -= 1
+            places = set(range(first, max(window.end, span_of(part, window).end)))
+            is_of_record = claim.kind == "drawdown" and bool(
+                word_set("set_on") & set(part.forms[max(0, first - 2) : first + 1])
+            )
+            if is_of_record and not any(c.kind == "record" for c in found):
+                left |= places
+                continue
+            if is_of_record:
+                # The record beside is judged with the time it was set.
+                spans |= places
+                continue
+            spans |= places
+            is_day = window.label[1] in DAYS
+            if (_is_inert(part, window.start) and not is_day) or places & read.used:
+                continue
+            if claim.kind in ("move", "price") and window.label[1] not in (
+                "day", "open", "intraday", *DAYS
+            ):  # fmt: skip
+                # "Rose 8%, its best day since March" says more than the move.
+                at = part.sentence.start + part.tokens[window.start].word.start
+                if at >= claim.end and not any(c.start <= at < c.end for c in found):
                     left |= places
                     continue
-                if is_of_record:
-                    # The record beside is judged with the time it was set.
-                    spans |= places
-                    continue
-                spans |= places
-                is_day = window.label[1] in DAYS
-                if (_is_inert(part, window.start) and not is_day) or places & read.used:
-                    continue
-                if claim.kind in ("move", "price") and window.label[1] not in (
-                    "day", "open", "intraday", *DAYS
-                ):  # fmt: skip
-                    # "Rose 8%, its best day since March" says more than the move.
-                    at = part.sentence.start + part.tokens[window.start].word.start
-                    if at >= claim.end and not any(c.start <= at < c.end for c in found):
-                        left |= places
-                        continue
-                if claim.kind in CALL_KINDS and window in part.dates_of_call:
-                    continue
-                if window.label[1] in DAYS:
-                    of_day.append((window, places))
-                elif claim.kind not in DATED - {*CALL_KINDS} and not (
-                    _is_no_time(part, window, claim.kind)
-                ):
-                    others = [c for c in found if c.kind in DATED]
-                    if not (others and claim.kind == "level_since"):
-                        left |= places
-        if claim.kind not in DATED:
-            days = [w for w, _ in of_day]
-            told = longest(days)
-            span = span_of(part, told) if told is not None else None
-            if told is not None and span is not None:
-                if is_dated(span) and span.name and all(w.start < span.end for w in days):
-                    day = (span.name, span.stated_on)
-                else:
-                    left |= set().union(*(places for _, places in of_day))
-            month = [
-                p for p in range(low, high)
-                if part.forms[p] in MONTHS and part.tokens[p].word.is_capital and p > 0
-                and p not in read.used and (day is None or p not in spans)
-            ]  # fmt: skip
-            if month and claim.kind in _OF_A_MONTH and len(month) == 1 and not day and (
-                part.forms[month[0] - 1] not in word_set("not_on")
-                or claim.kind in ("high_52w", "record")
-            ):  # fmt: skip
-                year = next((int(t.value or 1) for t in part.tokens[month[0] + 1 : month[0] + 3]
-                             if t.shape == "#y"), 1)  # fmt: skip
-                day = ("month", date(year, MONTHS[part.forms[month[0]]], 1))
-                spans |= {month[0], month[0] + 1, month[0] + 2}
-                left -= spans
-            elif claim.kind != "level_since" or not spans >= set(month):
-                left |= set(month) - (spans if claim.kind == "drawdown" else set())
-        for place in range(low, high):
-            token, form = part.tokens[place], part.forms[place]
-            is_number = token.shape.startswith("#")
-            if is_number and claim.kind not in ("listing", "currency") and not (
-                place in numbers or place in spans or _is_inert(part, place)
-            ):  # fmt: skip
-                left.add(place)
-            is_joining = form == "yet" and part.forms[place - 1 : place] == [","]
-            is_qualified = form in word_set("qualifier") and not is_joining
-            is_telling = is_qualified or _is_a_span(part, place, claim) or (
-                claim.kind not in DATED and form in word_set("unread") - part.own_place
-                and part.forms[place + 1 : place + 2] != ["12"]
-                and (claim.kind, form) not in _NO_TIME
-            ) or (
-                claim.kind in _LEVELS and place not in moved
-                and not (claim.kind == "moving_average" and place in covered)
-                and is_in(word_set("rose") | word_set("fell") | word_set("changed"), form)
-            )  # fmt: skip
-            if form == "alone" and any(w.end == place for w in part.windows):
-                continue  # "over the past week alone"
-            if form == "unchanged" and claim.kind in CALL_KINDS and claim.grade:
+            if claim.kind in CALL_KINDS and window in part.dates_of_call:
                 continue
-            if form == "longer" and part.forms[place + 1 : place + 2] == ["term"]:
-                continue
-            if form == "short" and claim.kind == "earnings_surprise" and (
-                part.forms[place - 1 : place] in (["fallen"], ["fell"], ["come"], ["came"])
-            ):  # fmt: skip
-                continue
-            if form in ("than", "feared") and claim.kind == "earnings_surprise" and (
-                {"feared", "expected"} & set(part.forms[place : place + 2])
-            ):  # fmt: skip
-                continue
-            if form == "between" and claim.kind == "moving_average" and (
-                sum(c.kind == "moving_average" for c in found) > 1
-            ):  # fmt: skip
-                continue
-            if form in ("oversold", "overbought") and claim.change == form:
-                continue
-            if form in ("light", "heavy", "thin", "lighter", "heavier") and claim.kind in (
-                "volume",
-                "shares_traded",
+            if window.label[1] in DAYS:
+                of_day.append((window, places))
+            elif claim.kind not in DATED - {*CALL_KINDS} and not (
+                _is_no_time(part, window, claim.kind)
             ):
-                continue
-            if form in ("bullish", "bearish") and claim.prior_grade and claim.grade:
-                continue  # the grades say it
-            if (form, *part.forms[place + 1 : place + 2]) == ("again", ":") or (
-                form == "quarterly" and claim.kind == "earnings_date"
-            ):
-                continue
-            if form in ("twice", "both") and place in covered and (
-                claim.kind in ("volume", "moving_average")
-            ):  # fmt: skip
-                continue
-            is_telling |= (
-                (
-                    form in word_set("comparing") - _NOT_COMPARING.get(claim.kind, _NONE)
-                    and place not in covered
-                    and not any(t.shape.startswith("#") for t in part.tokens[place + 1 : place + 3])
-                    and not set(part.forms[place + 1 : place + 2]) & _TIMES
-                )
-                or (form in word_set("lessening") and claim.kind == "news_event")
-                or (
-                    claim.kind in CALL_KINDS
-                    and form in word_set("unread_of_calls") | word_set("mood")
-                )
-            )
-            if claim.kind == "target_range" and read.low <= place < read.high:
-                continue
-            if claim.kind in CALL_KINDS and form in ("highest", "lowest") and (
-                rank_of_target(part)
-            ):  # fmt: skip
-                continue
+                others = [c for c in found if c.kind in DATED]
+                if not (others and claim.kind == "level_since"):
+                    left |= places
+    if claim.kind not in DATED:
+        days = [w for w, _ in of_day]
+        told = longest(days)
+        span = span_of(part, told) if told is not None else None
+        if told is not None and span is not None:
+            if is_dated(span) and span.name and all(w.start < span.end for w in days):
+                day = (span.name, span.stated_on)
+            else:
+                left |= set().union(*(places for _, places in of_day))
+        month = [
+            p for p in range(low, high)
+            if part.forms[p] in MONTHS and part.tokens[p].word.is_capital and p > 0
+            and p not in read.used and (day is None or p not in spans)
+        ]  # fmt: skip
+        if month and claim.kind in _OF_A_MONTH and len(month) == 1 and not day and (
+            part.forms[month[0] - 1] not in word_set("not_on")
+            or claim.kind in ("high_52w", "record")
+        ):  # fmt: skip
+            year = next((int(t.value or 1) for t in part.tokens[month[0] + 1 : month[0] + 3]
+                         if t.shape == "#y"), 1)  # fmt: skip
+            day = ("month", date(year, MONTHS[part.forms[month[0]]], 1))
+            spans |= {month[0], month[0] + 1, month[0] + 2}
+            left -= spans
+        elif claim.kind != "level_since" or not spans >= set(month):
+            left |= set(month) - (spans if claim.kind == "drawdown" else set())
+    return left, spans, day
 
-            if claim.kind == "revision_count" and place in covered:
-                continue
-            if claim.kind == "earnings_surprise" and (
-                form == "quarterly" or part.forms[place : place + 2] == ["most", "recent"]
-            ):
-                continue
-            if claim.kind == "upside" and form in ENDS.get(claim.grade or "", _NONE):
-                continue
-            if claim.kind == "risk_flag" and form in ("open", "closed"):
-                continue
-            if claim.kind == "earnings_date" and claim.argument and form in (
-                "before", "after", "open", "close", "bell"
-            ):  # fmt: skip
-                continue
-            is_aside = (form == "though" and (
-                part.forms[place - 1 : place] == part.forms[place + 1 : place + 2] == [","]
-                or (claim.kind in CALL_KINDS and place + 1 < len(part.forms)
-                    and part.forms[place + 1] in ("it", "the"))
-            )) or (form == "after" and claim.kind in CALL_KINDS and part.forms[place - 1]
-                   == "even" and claim.prior is not None)  # fmt: skip
-            if is_aside or is_from_before(part, place):
-                continue
-            if is_telling and place not in numbers | spans:
-                left.add(place)
-        if claim.kind == "listing" and part.forms[read.low] == "(":
-            # "(NYSE: BABA)" says one thing wherever it stands.
-            kept.append(replace(claim, day=None))
-            continue
-        left |= _of_another(part, claim, found, low, high)
-        beside = _conceded(part, high, covered, numbers)
-        if claim.kind in _OF_ONE_NUMBER:
-            comma = next((p for p in range(read.high, high) if part.forms[p] == ","), high)
-            later = {p for p in left if p > comma and p not in spans}
-            if not _is_compared(part, comma):
-                left, beside = left - later, beside | later
-        beside |= _unread_clauses(part, claim, low, high, covered)
-        left |= _words_beside(part, claim, low, high, covered | numbers, spans)
-        if claim.kind in CALL_KINDS:
-            left |= _grades_left(part, claim, low, high)
-        elif not any(c.kind in CALL_KINDS for c in found):
-            left |= {
-                p for p in range(low, high)
-                if part.forms[p] in word_set("label") and part.tokens[p].word.is_capital
-                and not any(r.low <= p <= r.high for r in reads)
-            }  # fmt: skip
-        if claim.kind == "price":
-            left |= {p for p in range(low, high) if part.forms[p] in _AVERAGE and p not in covered}
-        if claim.kind == "peers":
-            left |= {p for p in range(low, high) if part.forms[p] in word_set("not_price")
-                     and part.forms[p] not in ("earnings", "eps", "profit")}  # fmt: skip
-        if claim.kind == "earnings_surprise":
-            left |= _of_other_figures(part, read)
-            left |= {
-                p for p in range(low, high) if part.forms[p] in ("revenue", "revenues", "sales")
-            }
-        firm = None
-        if claim.ticker is not None:
-            names, firm = _names_left(part, claim, found, low, high, subject)
-            left |= names
-        base = part.sentence.start
-        if claim.kind == "news_event":
-            left = {p for p in left if part.forms[p] in word_set("lessening") or not (
-                claim.start <= base + part.tokens[p].word.start < claim.end
-            )}  # fmt: skip
-        kept.append(
-            replace(
-                claim, left=_told_at(part, left), beside=_told_at(part, beside - left), day=day,
-                firm=claim.firm or firm,
-            )
-        )  # fmt: skip
-    return kept
+
+def _is_telling(part: Part, claim: Claim, place: int, told: _Told) -> bool:
+    """Whether a word qualifies, compares, or tells of a time or change that the claim is not of."""
+    form, following = part.forms[place], part.forms[place + 1 : place + 2]
+    if form in word_set("qualifier") and not (
+        form == "yet" and part.forms[place - 1 : place] == [","]
+    ):
+        return True
+    if _is_a_span(part, place, claim):
+        return True
+    is_time = form in word_set("unread") - part.own_place and following != ["12"]
+    if is_time and claim.kind not in DATED and (claim.kind, form) not in _NO_TIME:
+        return True
+    is_covered = place in told.covered
+    if claim.kind in _LEVELS and place not in told.moved:
+        changes = word_set("rose") | word_set("fell") | word_set("changed")
+        if is_in(changes, form) and not (claim.kind == "moving_average" and is_covered):
+            return True
+    if form in word_set("comparing") - _NOT_COMPARING.get(claim.kind, _NONE) and not is_covered:
+        is_of_number = any(t.shape.startswith("#") for t in part.tokens[place + 1 : place + 3])
+        if not is_of_number and not set(following) & _TIMES:
+            return True
+    if claim.kind == "news_event":
+        return form in word_set("lessening")
+    return claim.kind in CALL_KINDS and form in word_set("unread_of_calls") | word_set("mood")
+
+
+def _is_harmless(part: Part, claim: Claim, read: Read, place: int, told: _Told) -> bool:
+    """Whether a telling word says no more here than the claim does, or only leads on."""
+    kind, form = claim.kind, part.forms[place]
+    before, following = part.forms[place - 1 : place], part.forms[place + 1 : place + 2]
+    is_covered = place in told.covered
+    if is_from_before(part, place):
+        return True
+    # "Over the past week alone"
+    if form == "alone" and any(w.end == place for w in part.windows):
+        return True
+    if (form, *following) in (("longer", "term"), ("again", ":")):
+        return True
+    if form in ("oversold", "overbought") and claim.change == form:
+        return True
+    # The grades say it.
+    if form in ("bullish", "bearish") and claim.prior_grade and claim.grade:
+        return True
+    if form == "though" and before == following == [","]:
+        return True
+    if kind in CALL_KINDS:
+        return (
+            (form == "unchanged" and bool(claim.grade))
+            or (form in ("highest", "lowest") and bool(rank_of_target(part)))
+            or (form == "though" and following in (["it"], ["the"]))
+            or (form == "after" and part.forms[place - 1] == "even" and claim.prior is not None)
+        )
+    if kind == "earnings_surprise":
+        return (
+            (form == "short" and before in (["fallen"], ["fell"], ["come"], ["came"]))
+            or (form in ("than", "feared") and bool({"feared", "expected"} & {form, *following}))
+            or form == "quarterly"
+            or [form, *following] == ["most", "recent"]
+        )
+    if kind == "earnings_date":
+        hours = ("before", "after", "open", "close", "bell")
+        return form == "quarterly" or (bool(claim.argument) and form in hours)
+    if kind == "moving_average" and form == "between":
+        return sum(c.kind == "moving_average" for c in told.found) > 1
+    if kind in ("volume", "moving_average") and form in ("twice", "both"):
+        return is_covered
+    if kind in ("volume", "shares_traded"):
+        return form in ("light", "heavy", "thin", "lighter", "heavier")
+    if kind == "target_range":
+        return read.low <= place < read.high
+    if kind == "revision_count":
+        return is_covered
+    if kind == "upside":
+        return form in ENDS.get(claim.grade or "", _NONE)
+    return kind == "risk_flag" and form in ("open", "closed")
 
 
 def _of_another(part: Part, claim: Claim, found: Sequence[Claim], low: int, high: int) -> set[int]:
@@ -333,7 +350,7 @@ def _of_another(part: Part, claim: Claim, found: Sequence[Claim], low: int, high
     return left
 
 
-def _conceded(part: Part, high: int, covered: set[int], numbers: frozenset[int]) -> set[int]:
+def _conceded(part: Part, high: int, covered: frozenset[int], numbers: frozenset[int]) -> set[int]:
     """Places of what is said behind a "despite" or "although" and is no claim of its own."""
     first = next(
         (p for p in range(high, len(part.forms)) if part.forms[p] in word_set("conceding")),
@@ -352,7 +369,7 @@ def _conceded(part: Part, high: int, covered: set[int], numbers: frozenset[int])
 
 
 def _words_beside(
-    part: Part, claim: Claim, low: int, high: int, read: set[int] | frozenset[int], spans: set[int]
+    part: Part, claim: Claim, low: int, high: int, read: frozenset[int], spans: set[int]
 ) -> set[int]:
     """Places in the clause of words that do more than lead to what was read.
 
@@ -377,7 +394,9 @@ def _words_beside(
     }
 
 
-def _unread_clauses(part: Part, claim: Claim, low: int, high: int, covered: set[int]) -> set[int]:
+def _unread_clauses(
+    part: Part, claim: Claim, low: int, high: int, covered: frozenset[int]
+) -> set[int]:
     """Places of what stands behind a claim's clause, up to the next that a rule has read.
 
     What stands before a "but" that leads the clause counts as well.
