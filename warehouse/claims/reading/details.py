@@ -78,24 +78,7 @@ def details_of(
     ):  # fmt: skip
         return None
     if kind == "rating_count":
-        if part.forms[max(0, hit.start - 2) : hit.start] == ["all", "but"]:
-            return None
-        numbers = sum(t.shape == "#" for t in inside)
-        if numbers > (2 if "of" in forms[:3] else 1):
-            return None
-        # "48 rate it a buy and six a hold" has two numbers.
-        if "and" in forms[1:] and forms[1] != "of":
-            return None
-        # The second number of "48 of 54 analysts".
-        if part.forms[hit.start - 1 : hit.start] == ["of"] and inside[0].shape == "#":
-            return None
-        if argument == "buy" and "strong" in part.forms[hit.start : hit.end]:
-            argument = "strong_buy"
-        share = next((t for t in inside if t.shape == "#%"), None)
-        if share is not None:
-            return argument, share.value, "fraction", None, None
-        count = next((t.value for t in inside if t.value is not None), 0.0)
-        return argument, count, "count", None, None
+        return _rating_count(part, hit, argument)
     if kind == "analyst_count":
         # "48 analysts rate it a Buy" is no count of all.
         is_of_some = part.forms[hit.end - 1] in ("rate", "rating") and (
@@ -160,40 +143,7 @@ def details_of(
     ):
         return None
     if kind == "volume":
-        if not {"volume", "turnover", "shares"} & set(part.forms[: hit.end]):
-            return None
-        said = next((t for t in inside if t.shape == "#x"), None)
-        by_word = {"double": 2.0, "doubled": 2.0, "twice": 2.0, "triple": 3.0, "tripled": 3.0,
-                   "half": 0.5}  # fmt: skip
-        told = said.value if said else next((by_word[f] for f in forms if f in by_word), None)
-        if argument:
-            share = part.tokens[hit.start - 1] if hit.start else None
-            told = 0.0
-            if share is not None and share.shape == "#%":
-                told = 1.0 + (share.value or 0.0) * (1 if argument == "above" else -1)
-            elif set(part.forms[hit.start - 1 : hit.start]) & set(FRACTIONS):
-                away = FRACTIONS[part.forms[hit.start - 1]]
-                told = 1.0 + away * (1 if argument == "above" else -1)
-        if forms[0] == "half":
-            ahead = part.forms[max(0, hit.start - 3) : hit.start]
-            if ahead[-2:] == ["and", "a"] and ahead[0] in NUMERALS:
-                told = NUMERALS[ahead[0]] + 0.5
-            elif "times" in forms or ahead[-1:] == ["a"]:
-                return None
-        days = next((
-            int(t.value or 0) for t, unit in pairwise(part.tokens[hit.start : hit.end + 6])
-            if t.shape == "#" and unit.word.form in ("day", "days", "session", "sessions")
-        ), None)  # fmt: skip
-        if "median" in part.forms:
-            # That of 60 sessions is the mart's.
-            if days not in (None, 60):
-                return None
-            days = None
-        if argument and days is None:
-            return None
-        if argument and not told:
-            return f"{days} {argument}", None, "x", None, None
-        return (str(days or ""), told, "x", None, None) if told else None
+        return _volume(part, hit, argument)
     if kind == "moving_average" and not argument.startswith("level") and (
         {"volume", "turnover"} & set(part.forms[max(0, hit.start - 8) : hit.start])
     ):  # fmt: skip
@@ -229,35 +179,9 @@ def details_of(
     if kind == "market_cap":
         return None if {"deal", "acquisition", "stake", "buy", "acquire"} & set(part.forms) else ()
     if kind == "earnings_surprise":
-        if {"industry", "sector", "companies"} & before:
-            return None
-        if argument == "either" and (
-            word_set("outlook") & set(part.forms) or "prior" in forms or "to" in forms
-            or {"ago", "prior", "earlier", "year-ago"} & set(part.forms[hit.end : hit.end + 4])
-        ):  # fmt: skip
-            return None
-        said = next((t for t in part.tokens[hit.end : hit.end + 4] if t.shape == "#%"), None)
-        if said is not None and part.forms[part.tokens.index(said) - 1] in ("from", "above", "up"):
-            return None
-        said = said or next((t for t in inside if t.shape == "#%"), None)
-        if forms[-1] in MONTHS and not word_set("estimate") & before:
-            return None
-        near = set(part.forms[max(0, hit.start - 5) : hit.end + 8])
-        if {"revenue", "revenues", "sales"} & near and not {"eps", "earnings", "profit"} & near:
-            return None
-        return argument, said.value if said else None, "fraction" if said else "", None, None
+        return _earnings_surprise(part, hit, argument)
     if kind == "earnings_date":
-        if "call" in part.forms or "webcast" in part.forms:
-            return None
-        day, _ = date_after(part, hit.end - 2)
-        hour = hour_after(part, hit.end)
-        until = end_of_dates(part, hit.end)
-        if day is not None and until is not None:
-            return hour, None, "", day, until.isoformat()
-        if day is None and forms[-1] in MONTHS and part.tokens[hit.end - 1].word.is_capital:
-            part_of = next((f for f in forms[-3:-1] if f in ("early", "mid", "late")), None)
-            return hour, None, "month", date(1, MONTHS[forms[-1]], 1), part_of
-        return (hour, None, "", day, None) if day else None
+        return _earnings_date(part, hit, argument)
     if kind == "listing":
         named = forms[-1]
         return named, None, "", None, named
@@ -282,6 +206,110 @@ def details_of(
     if kind == "dividend" and {"special", "to", "raised", "yield"} & set(forms):
         return None
     return ()
+
+
+def _rating_count(part: Part, hit: KindHit, argument: str) -> _Details | None:
+    """How many analysts, or what share of them, rate a share so."""
+    forms = part.forms[hit.start : hit.end]
+    inside = part.tokens[hit.start : hit.end]
+    if part.forms[max(0, hit.start - 2) : hit.start] == ["all", "but"]:
+        return None
+    numbers = sum(t.shape == "#" for t in inside)
+    if numbers > (2 if "of" in forms[:3] else 1):
+        return None
+    # "48 rate it a buy and six a hold" has two numbers.
+    if "and" in forms[1:] and forms[1] != "of":
+        return None
+    # The second number of "48 of 54 analysts".
+    if part.forms[hit.start - 1 : hit.start] == ["of"] and inside[0].shape == "#":
+        return None
+    if argument == "buy" and "strong" in part.forms[hit.start : hit.end]:
+        argument = "strong_buy"
+    share = next((t for t in inside if t.shape == "#%"), None)
+    if share is not None:
+        return argument, share.value, "fraction", None, None
+    count = next((t.value for t in inside if t.value is not None), 0.0)
+    return argument, count, "count", None, None
+
+
+def _volume(part: Part, hit: KindHit, argument: str) -> _Details | None:
+    """The volume over its average, as a multiple; of which sessions the average is."""
+    forms = part.forms[hit.start : hit.end]
+    inside = part.tokens[hit.start : hit.end]
+    if not {"volume", "turnover", "shares"} & set(part.forms[: hit.end]):
+        return None
+    said = next((t for t in inside if t.shape == "#x"), None)
+    by_word = {"double": 2.0, "doubled": 2.0, "twice": 2.0, "triple": 3.0, "tripled": 3.0,
+               "half": 0.5}  # fmt: skip
+    told = said.value if said else next((by_word[f] for f in forms if f in by_word), None)
+    if argument:
+        share = part.tokens[hit.start - 1] if hit.start else None
+        told = 0.0
+        if share is not None and share.shape == "#%":
+            told = 1.0 + (share.value or 0.0) * (1 if argument == "above" else -1)
+        elif set(part.forms[hit.start - 1 : hit.start]) & set(FRACTIONS):
+            away = FRACTIONS[part.forms[hit.start - 1]]
+            told = 1.0 + away * (1 if argument == "above" else -1)
+    if forms[0] == "half":
+        ahead = part.forms[max(0, hit.start - 3) : hit.start]
+        if ahead[-2:] == ["and", "a"] and ahead[0] in NUMERALS:
+            told = NUMERALS[ahead[0]] + 0.5
+        elif "times" in forms or ahead[-1:] == ["a"]:
+            return None
+    days = next((
+        int(t.value or 0) for t, unit in pairwise(part.tokens[hit.start : hit.end + 6])
+        if t.shape == "#" and unit.word.form in ("day", "days", "session", "sessions")
+    ), None)  # fmt: skip
+    if "median" in part.forms:
+        # That of 60 sessions is the mart's.
+        if days not in (None, 60):
+            return None
+        days = None
+    if argument and days is None:
+        return None
+    if argument and not told:
+        return f"{days} {argument}", None, "x", None, None
+    return (str(days or ""), told, "x", None, None) if told else None
+
+
+def _earnings_surprise(part: Part, hit: KindHit, argument: str) -> _Details | None:
+    """Which way results were off what was expected, and by what share."""
+    forms = part.forms[hit.start : hit.end]
+    inside = part.tokens[hit.start : hit.end]
+    before = set(part.forms[: hit.start])
+    if {"industry", "sector", "companies"} & before:
+        return None
+    if argument == "either" and (
+        word_set("outlook") & set(part.forms) or "prior" in forms or "to" in forms
+        or {"ago", "prior", "earlier", "year-ago"} & set(part.forms[hit.end : hit.end + 4])
+    ):  # fmt: skip
+        return None
+    said = next((t for t in part.tokens[hit.end : hit.end + 4] if t.shape == "#%"), None)
+    if said is not None and part.forms[part.tokens.index(said) - 1] in ("from", "above", "up"):
+        return None
+    said = said or next((t for t in inside if t.shape == "#%"), None)
+    if forms[-1] in MONTHS and not word_set("estimate") & before:
+        return None
+    near = set(part.forms[max(0, hit.start - 5) : hit.end + 8])
+    if {"revenue", "revenues", "sales"} & near and not {"eps", "earnings", "profit"} & near:
+        return None
+    return argument, said.value if said else None, "fraction" if said else "", None, None
+
+
+def _earnings_date(part: Part, hit: KindHit, argument: str) -> _Details | None:
+    """The day or month of results, their hour, and the last day of a range."""
+    forms = part.forms[hit.start : hit.end]
+    if "call" in part.forms or "webcast" in part.forms:
+        return None
+    day, _ = date_after(part, hit.end - 2)
+    hour = hour_after(part, hit.end)
+    until = end_of_dates(part, hit.end)
+    if day is not None and until is not None:
+        return hour, None, "", day, until.isoformat()
+    if day is None and forms[-1] in MONTHS and part.tokens[hit.end - 1].word.is_capital:
+        part_of = next((f for f in forms[-3:-1] if f in ("early", "mid", "late")), None)
+        return hour, None, "month", date(1, MONTHS[forms[-1]], 1), part_of
+    return (hour, None, "", day, None) if day else None
 
 
 def _numbered(inside: Iterable[Token], need: str, argument: str) -> _Details | None:
