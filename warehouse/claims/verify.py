@@ -181,7 +181,7 @@ def judge(facts: Facts, claim: Claim) -> Verdict:
                 facts = facts.then(place)
         told = _JUDGES[claim.kind](facts, claim)
     except NotCheckable as reason:
-        return answer(claim, NOT_CHECKABLE, reason=str(reason))
+        return never_told(facts, claim) or answer(claim, NOT_CHECKABLE, reason=str(reason))
     # What was read of a call is false whatever number stands beside it; words may change it all.
     is_beside = all(
         word.lstrip("$€£¥₹+-")[:1].isdigit() or word.lower() in word_set("mood")

@@ -134,9 +134,9 @@ def target_beside(part: Part, hit: KindHit, used: set[int]) -> Token | None:
         p for p in range(hit.start - 1, max(-1, hit.start - 7), -1)
         if part.forms[p] in word_set("implying")
     ), None)  # fmt: skip
-    amounts = [p for p in range(lead or 0) if part.tokens[p].shape == "#$"]
+    amounts = [p for p in range(lead or 0) if part.tokens[p].shape == "#$"][-1:]
     of_targets = word_set("target") | {"mean", "median"}
-    if lead is None or len(amounts) != 1 or not of_targets & set(part.forms[:lead]):
+    if lead is None or not amounts or not of_targets & set(part.forms[:lead]):
         return None
     if any(m.name.startswith(FIRM) for m in part.mentions):
         return None

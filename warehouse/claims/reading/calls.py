@@ -47,6 +47,9 @@ def calls_told(part: Part, subject: str | None) -> list[Claim]:
             )
             if only is None and call.grade is None and call.action not in ("up", "down"):
                 continue
+        told = own or [t for t in part.tokens if t.shape == "#$" and len(raters) == 1]
+        if call.target is None and len(told) == 1 and told[0].unit == "GBp":
+            call = call._replace(target=told[0].value)
         amount = next(
             (t for t in own or part.tokens if t.shape == "#$" and t.value == call.target), None
         )

@@ -349,7 +349,9 @@ def _claim_of(
         unread = None if span.is_read and span.name else "window_not_stated"
         end = _end_with(part, span, end)
     if kind == "price":
-        span = time_of(part, hit)
+        is_closing = bool(word_set("closing") & set(part.forms[hit.start : hit.end]))
+        # "Opened at $211 and closed at $215": the second is of the close.
+        span = time_of(part, hit, but=("open",) if is_closing else ())
         window, stated_on = span.name, span.stated_on
         is_open = span.name == "open" and "opened" in part.forms[hit.start : hit.end]
         is_told = is_dated(span) or (is_open and span.is_read)
@@ -519,7 +521,10 @@ def _basis_of(part: Part, hit: KindHit, kind: str, window: str | None) -> str:
         return "extreme" if "intraday" in said else "close" if is_close else ""
     if any(said[p : p + 3] == ["as", "much", "as"] for p in range(len(said))):
         return "extreme"
-    return "close" if word_set("closing") & set(forms) else ""
+    is_end = {"end", "ends"} & set(part.forms[hit.start : hit.end + 4]) and (
+        {"day", "session", "close"} & set(part.forms[hit.start : hit.end + 5])
+    )
+    return "close" if word_set("closing") & set(forms) or is_end else ""
 
 
 def _begin_of_event(part: Part, hit: KindHit) -> int:

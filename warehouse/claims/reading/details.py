@@ -115,6 +115,11 @@ def details_of(
         is_ahead = word_set("outlook") & set(part.forms)
         is_range = part.forms[amount + 1 : amount + 2] in (["to"], ["-"])
         return None if part.forms[amount - 1] == "by" or is_ahead or is_range else ()
+    if kind == "target_average" and forms[1] == "of" and (
+        not word_set("target") & set(part.forms[: hit.start])
+        or part.forms[hit.start - 1] in ("day", "days", "session", "moving")
+    ):  # fmt: skip
+        return None
     if kind == "target_count":
         is_act = {"increases", "raises", "hikes", "cuts", "reductions"} & set(
             part.forms[hit.end : hit.end + 1]
@@ -225,6 +230,8 @@ def _rating_count(part: Part, hit: KindHit, argument: str) -> _Details | None:
         return None
     if argument == "buy" and "strong" in part.forms[hit.start : hit.end]:
         argument = "strong_buy"
+    if forms[0] == "half":
+        return argument, 0.5, "fraction", None, None
     share = next((t for t in inside if t.shape == "#%"), None)
     if share is not None:
         return argument, share.value, "fraction", None, None

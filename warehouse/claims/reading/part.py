@@ -44,6 +44,10 @@ class Part:
             for hit in self.hits
             if hit.label[0] == "window"
             and not word_set("no_span") & set(self.forms[hit.end : hit.end + 1])
+            and not (
+                self.forms[hit.end : hit.end + 1] in (["closing"], ["intraday"])
+                and word_set("no_span") & set(self.forms[hit.end + 1 : hit.end + 2])
+            )
         ]
         # In "ended the month at $250" it is none either.
         self.windows = [

@@ -42,6 +42,8 @@ _OF_COMMON_WORDS = frozenset(
      "shares_traded", "target_position", "mean_score", "risk_flag_count", "momentum_rank")
 )  # fmt: skip
 
+_OR_STRONG = ("buy or strong buy", "or strong buy", "or strong buy ,", "or strong buy .")
+
 # Kinds whose number no fragment behind a comma can change.
 _OF_ONE_NUMBER = frozenset(
     ("price", "session_level", "target_average", "target_extreme", "moving_average", "rsi",
@@ -105,8 +107,14 @@ def _with_left(part: Part, claim: Claim, read: Read, told: _Told, subject: str |
     if claim.kind in CALL_KINDS:
         low, high = own_words(part, claim, low, high)
     left, spans, day = _times_left(part, claim, read, told.found, low, high)
+    if claim.kind in ("high_52w", "record") and claim.second is not None and any(
+        w.end == read.low and w.label[1] in DAYS for w in part.windows
+    ):  # fmt: skip
+        claim = replace(claim, change="set")
     for place in range(low, high):
-        is_number = part.tokens[place].shape.startswith("#")
+        is_number = part.tokens[place].shape.startswith("#") and not any(
+            m.start <= part.tokens[place].word.start < m.end for m in part.mentions
+        )
         if is_number and claim.kind not in ("listing", "currency") and not (
             place in told.numbers or place in spans or _is_inert(part, place)
         ):  # fmt: skip
@@ -135,6 +143,9 @@ def _with_left(part: Part, claim: Claim, read: Read, told: _Told, subject: str |
             p for p in range(low, high)
             if part.forms[p] in word_set("label") and part.tokens[p].word.is_capital
             and not any(r.low <= p <= r.high for r in told.reads)
+            # A count of those who say Buy has the strong ones in it.
+            and not (claim.kind in ("rating_count", "analyst_count", "consensus_label")
+                     and " ".join(part.forms[max(0, p - 2) : p + 2]) in _OR_STRONG)
         }  # fmt: skip
     if claim.kind == "price":
         left |= {p for p in range(low, high) if part.forms[p] in _AVERAGE and p not in told.covered}
@@ -176,7 +187,7 @@ def _times_left(
             is_of_record = claim.kind == "drawdown" and bool(
                 word_set("set_on") & set(part.forms[max(0, first - 2) : first + 1])
             )
-            if is_of_record and not any(c.kind == "record" for c in found):
+            if is_of_record and not any(c.kind in ("record", "high_52w") for c in found):
                 left |= places
                 continue
             if is_of_record:
@@ -197,6 +208,12 @@ def _times_left(
                     continue
             if claim.kind in CALL_KINDS and window in part.dates_of_call:
                 continue
+            at = part.sentence.start + part.tokens[window.start].word.start
+            if claim.kind not in DATED and window.end < read.low and (
+                "and" in part.forms[window.end : read.low]
+                and any(c.kind in DATED and c.start <= at < c.end for c in found)
+            ):  # fmt: skip
+                continue  # "rose 29% in the last month and trades above its average"
             if window.label[1] in DAYS:
                 of_day.append((window, places))
             elif claim.kind not in DATED - {*CALL_KINDS} and not (
@@ -205,10 +222,18 @@ def _times_left(
                 others = [c for c in found if c.kind in DATED]
                 if not (others and claim.kind == "level_since"):
                     left |= places
+    # "From Monday's 52-week high of $271" names the day of the high.
+    is_of_level = claim.kind in ("high_52w", "record") and claim.second is not None
+    if is_of_level and (own := [(w, p) for w, p in of_day if w.end == read.low]):
+        of_day = own
+    else:
+        is_of_level = False
     if claim.kind not in DATED:
         days = [w for w, _ in of_day]
         told = longest(days)
         span = span_of(part, told) if told is not None else None
+        if span is not None and is_of_level:
+            span = span._replace(is_read=True)
         if told is not None and span is not None:
             if is_dated(span) and span.name and all(w.start < span.end for w in days):
                 day = (span.name, span.stated_on)
@@ -248,7 +273,11 @@ def _is_telling(part: Part, claim: Claim, place: int, told: _Told) -> bool:
     is_covered = place in told.covered
     if claim.kind in _LEVELS and place not in told.moved:
         changes = word_set("rose") | word_set("fell") | word_set("changed")
-        if is_in(changes, form) and not (claim.kind == "moving_average" and is_covered):
+        is_noun = part.forms[place - 1 : place] == ["the"] and (
+            form in word_set("gain") | word_set("loss")
+        )
+        is_read = claim.kind == "moving_average" and is_covered
+        if is_in(changes, form) and not (is_read or is_noun):
             return True
     if form in word_set("comparing") - _NOT_COMPARING.get(claim.kind, _NONE) and not is_covered:
         is_of_number = any(t.shape.startswith("#") for t in part.tokens[place + 1 : place + 3])
@@ -270,6 +299,8 @@ def _is_harmless(part: Part, claim: Claim, read: Read, place: int, told: _Told) 
     if form == "alone" and any(w.end == place for w in part.windows):
         return True
     if (form, *following) in (("longer", "term"), ("again", ":")):
+        return True
+    if form == "half" and any(c.kind == "rating_count" and c.value == 0.5 for c in told.found):
         return True
     if form in ("oversold", "overbought") and claim.change == form:
         return True
@@ -388,8 +419,10 @@ def _words_beside(
         and part.forms[p][0].isalpha()
         and part.forms[p] not in word_set("leading_on") | part.own_place
         and not (is_flag and part.forms[p] in ("open", "closed"))
-        and part.forms[p]
-        not in (word_set("gain") | word_set("loss") if claim.kind == "streak" else _NONE)
+        and not (
+            part.forms[p] in word_set("gain") | word_set("loss")
+            and (claim.kind == "streak" or part.forms[p - 1 : p] == ["the"])
+        )
         and not any(m.start <= part.tokens[p].word.start < m.end for m in own)
     }
 

@@ -315,6 +315,9 @@ def _spoken_of(part: Part, hit: KindHit, subject: str | None) -> str | None:
 
 def _of_a_noun(part: Part, hit: KindHit, subject: str | None) -> str | None:
     """Of whom "a 10% jump" is: of the shares or the company named close by."""
+    before = part.forms[hit.start - 2 : hit.start]
+    if part.moves and before in (["including", "a"], ["including", "an"]):
+        return part.moves[-1].ticker or subject or ""
     after = part.forms[hit.end : hit.end + 5]
     for place in range(hit.end, min(hit.end + 5, len(part.tokens))):
         if part.forms[place] in (",", ";", ":"):

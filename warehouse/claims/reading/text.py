@@ -6,7 +6,7 @@ import re
 from itertools import pairwise
 
 from warehouse.claims.model import Sentence, Token
-from warehouse.claims.vocabulary import FRACTIONS, NUMERALS, is_in, word_set
+from warehouse.claims.vocabulary import FRACTIONS, MONTHS, NUMERALS, is_in, word_set
 from warehouse.news import broker_calls
 from warehouse.news.text import Word, words
 
@@ -175,6 +175,12 @@ def _cut(text: str) -> list[Word]:
     """Words whose numbers do not carry the comma behind them."""
     found: list[Word] = []
     for word in words(text, SENTENCE_WORDS):
+        month, dash, unit = word.form.partition("-")
+        if dash and month in MONTHS and unit == "quarter":
+            cut = word.start + len(month)
+            found += [Word(word.start, cut, month, word.is_capital),
+                      Word(cut + 1, word.end, unit, False)]  # fmt: skip
+            continue
         bare = word.form.rstrip(",")
         if bare and bare != word.form:
             end = word.start + len(bare)
