@@ -45,6 +45,8 @@ _FULL_BYTES = 10_000_000
 HOST = "127.0.0.1"
 # By which records know whose they are.
 _OWNER = "bellwether/home"
+# How an error we raise on purpose begins as Dagster keeps it.
+_OURS = re.compile(r"(?:warehouse|orchestration)(?:\.\w+)+: ")
 # Of runs that failed one after the other no more are counted, of their reasons no more is told.
 _MOST_FAILED, _REASON_LENGTH = 25, 300
 engines.keep()
@@ -465,11 +467,11 @@ def _step_failure(event: dg.DagsterEvent) -> str:
     if data.user_failure_data is not None and data.user_failure_data.description:
         return data.user_failure_data.description
     error = data.error
-    while error is not None and error.cause is not None:
+    # What we raise on purpose says all in its message; what it was raised from says less.
+    while error is not None and error.cause is not None and not _OURS.match(error.message):
         error = error.cause
     if error is None:
         return event.message or ""
     if error.cls_name in ("KeyboardInterrupt", "DagsterExecutionInterruptedError"):
         return "Interrupted before it was finished."
-    # What we raise on purpose says all in its message; its class would only be in the way.
-    return re.sub(r"^warehouse\.errors\.\w+: ", "", error.message.strip())
+    return _OURS.sub("", error.message.strip(), count=1)

@@ -18,6 +18,7 @@ from warehouse import publish as publish_module
 from warehouse import store as store_module
 from warehouse.publish import newest, publish, reading, versions
 from warehouse.settings import Home
+from warehouse.sources.governor import Governor, standing
 from warehouse.store import Warehouse
 
 PART = "machine"
@@ -107,6 +108,8 @@ def read_only(place: Path, seed: int, count: int) -> Outcome:
             drop(home, 0, seed)
             ended(bellwether(home.path, project, log, "ingest", "prices"), log)
             ended(bellwether(home.path, project, log, "refresh"), log)
+            with contextlib.closing(Governor(home.yahoo)) as asked:
+                asked.send(lambda: None)
             for number in range(1, count + 1):
                 drop(home, number, seed)
                 remount(place / "disk", "ro")
@@ -116,6 +119,7 @@ def read_only(place: Path, seed: int, count: int) -> Outcome:
                     told_well(log, process.exitcode, ("read-only", "readonly"))
                 process = bellwether(home.path, project, log, "sql", "from raw.prices", "--csv")
                 ended(process, log)  # who only reads is not disturbed
+                assert standing(home.yahoo).requests_today == 1, "`status` cannot look"
                 remount(place / "disk", "rw")
                 ended(bellwether(home.path, project, log, "ingest", "prices"), log)
             for number in range(count + 1):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -16,7 +18,7 @@ from tests.orchestration.conftest import BARS, MORE_BARS, Drop
 from warehouse.errors import HomeError, UsageError
 from warehouse.publish import newest, reading
 from warehouse.settings import Home
-from warehouse.store import schema
+from warehouse.store import Warehouse, schema
 
 NEWS = (
     "ticker,published_at,title,url",
@@ -165,11 +167,27 @@ def test_a_database_in_use_elsewhere_fails_with_what_to_do(
 ) -> None:
     drop("prices", *BARS)
     home.build.parent.mkdir(parents=True)
-    monkeypatch.setattr("warehouse.store._connect", _locked)
-    done = run.run_ingest(home, "inbox", tables=["prices"])
+    monkeypatch.setitem(Warehouse.__init__.__kwdefaults__, "wait_seconds", 0.2)
+    hold = f"import duckdb; con = duckdb.connect({str(home.build)!r}); print('held'); input()"
+    with subprocess.Popen(
+        [sys.executable, "-uc", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None and holder.stdout.readline()
+        done = run.run_ingest(home, "inbox", tables=["prices"])
+        holder.communicate(b"\n")
     assert not done.success
-    assert any("in use by another process" in failure for failure in done.failures)
+    [failure] = done.failures
+    assert failure.startswith(f"{home.build} is in use by another process"), failure
+    assert "query the published bellwether.duckdb instead" in failure
+    assert failure[:200] in " ".join(run.failing_jobs_of(home))
+    assert run.run_ingest(home, "inbox", tables=["prices"]).success
 
 
-def _locked(*_: object) -> object:
-    raise UsageError("the file is in use by another process")
+def test_an_environment_that_makes_no_sense_fails_a_run_with_our_sentence(
+    home: Home, drop: Drop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = drop("prices", *BARS)
+    monkeypatch.setenv("BELLWETHER_MEMORY", "much")
+    done = run.run_ingest(home, "inbox", tables=["prices"])
+    assert done.failures == ["BELLWETHER_MEMORY is 'much', which is not a size like 6GB or 800MB."]
+    assert file.exists()
