@@ -10,6 +10,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from unittest import mock
 
+import dagster as dg
+
+from orchestration.inputs import FAULT
 from tests.faults.crashes import drop, same
 from tests.faults.processes import bellwether, ended
 from tests.faults.registry import Outcome, fault
@@ -85,6 +88,10 @@ def disk_full(place: Path, seed: int, count: int) -> Outcome:
                     with reading(home) as con:
                         con.sql("select * from raw.prices").fetchall()
                     ended(bellwether(home.path, project, log, *words), log)
+            with dg.DagsterInstance.from_config(str(home.dagster)) as records:
+                runs = records.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
+            gone = [run.job_name for run in runs if FAULT in run.tags]
+            assert not gone, f"the sensors would not try again: {gone}"
             for number in range(count + 1):
                 drop(quiet, number, seed)
             ended(bellwether(quiet.path, project, log, *command), log)
