@@ -156,6 +156,34 @@ def test_sql_only_reads_the_published_file(home: Path, query: str) -> None:
     assert done.stderr.strip()
 
 
+ENDLESS = "select count(*) from range(10000000000) a, range(1000000) b"
+
+
+def test_a_query_that_would_not_end_is_stopped(home: Path) -> None:
+    done = bellwether("sql", ENDLESS, "--timeout", "1", "--home", str(home))
+    assert done.returncode == 1
+    assert "stopped after 1 seconds" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_query_that_needs_too_much_memory_is_refused(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BELLWETHER_MEMORY", "100MB")
+    query = "select a from range(100000000) t(a) order by hash(a)"
+    done = bellwether("sql", query, "--home", str(home))
+    assert done.returncode == 1 and "needs more than the 100MB" in " ".join(done.stderr.split())
+    assert bellwether("sql", "select 1", "--home", str(home)).returncode == 0
+
+
+def test_a_query_can_be_interrupted(home: Path) -> None:
+    command = [str(BELLWETHER), "sql", ENDLESS, "--home", str(home)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        time.sleep(5)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate()
+    assert process.returncode == 130 and b"Traceback" not in said, said
+
+
 def test_status_tells_what_was_refused(home: Path) -> None:
     report = json.loads(bellwether("status", "--home", str(home), "--json").stdout)
     assert report["rejects"] == [{"what": "prices: a price is not above zero", "count": 1}]
