@@ -30,7 +30,7 @@ from orchestration import engines
 from orchestration.assets import IngestSettings, raw_assets
 from orchestration.automation import ingest, refresh, settings_of, with_followers
 from orchestration.dbt import environment, prepare_manifest
-from orchestration.housekeeping import failed_runs
+from orchestration.housekeeping import failed_runs, housekeeping
 from orchestration.inputs import IF_NEW, INPUTS, inputs_key, is_built, key
 from orchestration.lock import PROGRESS, Progress, Writer, tell
 from warehouse.errors import BellwetherError, HomeError, StorageError, UsageError
@@ -220,7 +220,7 @@ def failed_runs_of(home: Home, since: datetime) -> list[str]:
 
 
 def failing_jobs_of(home: Home) -> list[str]:
-    """Return a sentence for each job, ingest and refresh, whose newest finished run failed.
+    """Return a sentence for each job whose newest finished run failed, be it the daily one.
 
     A refresh that failed before something was published since does not count. Where the records
     cannot be read, the only sentence says so.
@@ -229,7 +229,8 @@ def failing_jobs_of(home: Home) -> list[str]:
         return []
     try:
         with _instance(home) as instance:
-            found = [_failing(instance, job, home) for job in (ingest.name, refresh.name)]
+            jobs = (ingest.name, refresh.name, housekeeping.name)
+            found = [_failing(instance, job, home) for job in jobs]
     except BellwetherError as error:
         return [f"How runs ended is not known: {error}"]
     return [sentence for sentence in found if sentence]

@@ -94,6 +94,11 @@ def test_a_second_refresh_has_nothing_to_do(home: Path) -> None:
     assert json.loads(done.stdout)["skipped"] is True
 
 
+def test_what_a_command_records_lies_in_the_files_when_it_ends(home: Path) -> None:
+    assert len(list((home / "dagster").rglob("*.db"))) > 3
+    assert list((home / "dagster").rglob("*.db-*")) == []
+
+
 def test_sql_prints_json_csv_and_a_table(home: Path) -> None:
     query = "select ticker, close, return_1d from marts.momentum"
     rows = json.loads(bellwether("sql", query, "--home", str(home), "--json").stdout)

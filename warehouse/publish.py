@@ -157,7 +157,9 @@ def reading(home: Home, file: Path | None = None, *, memory: str | None = None):
     """Open the published database of `home` for reading only, sealed off from files and network.
 
     `file` is one of the time machine's to open instead. A query has memory alone, at most `memory`
-    such as 6GB (DuckDB's own share of the machine's without), no disk to spill to. Raises `HomeError` when nothing has been published yet.
+    such as 6GB (DuckDB's own share of the machine's without), no disk to spill to.
+
+    Raises `HomeError` when nothing has been published yet.
     """
     if file is None and not home.published.exists():
         raise HomeError(
