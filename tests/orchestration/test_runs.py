@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -14,6 +16,7 @@ import pytest
 from orchestration import run
 from orchestration.automation import new_data
 from orchestration.inputs import INPUTS, inputs_key
+from orchestration.time_machine import database
 from tests.orchestration.conftest import BARS, MORE_BARS, Drop
 from warehouse.errors import HomeError, UsageError
 from warehouse.publish import newest, reading
@@ -191,3 +194,19 @@ def test_an_environment_that_makes_no_sense_fails_a_run_with_our_sentence(
     done = run.run_ingest(home, "inbox", tables=["prices"])
     assert done.failures == ["BELLWETHER_MEMORY is 'much', which is not a size like 6GB or 800MB."]
     assert file.exists()
+
+
+def test_what_a_killed_build_of_a_past_moment_left_is_removed_by_the_next(
+    home: Home, drop: Drop
+) -> None:
+    drop("prices", *BARS)
+    assert run.run_ingest(home, "inbox", tables=["prices"]).success
+    assert run.run_refresh(home).success
+    left, going = (home.path / "as_of" / f".20260101T000000000000Z.{pid}" for pid in (98, 99))
+    for folder in (left, going):
+        (folder / "build").mkdir(parents=True)
+    long_ago = time.time() - 2 * 86_400
+    os.utime(left, (long_ago, long_ago))
+    assert database(home, datetime(2026, 11, 20, 22)).is_file()
+    # The other may still be made by its process.
+    assert not left.exists() and going.exists()
