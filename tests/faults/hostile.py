@@ -107,6 +107,11 @@ def inbox_files(place: Path, number: int, count: int) -> Outcome:
         assert sum(done.outcomes.values()) == len(told), f"{done.outcomes}"
         assert set(done.outcomes) <= {"ok", "empty", "malformed"}, f"{done.outcomes}"
         assert waiting(home.inbox) == [], "a file was left"
+        shelved = set(home.inbox.glob(".failed/prices/*"))
+        ours = {path for path in shelved if path.name.endswith(".txt")}
+        reasons = {path for path in ours if path.with_name(path.name[:-4]) in shelved}
+        refused = len(shelved - reasons)
+        assert refused == len(reasons), f"{refused} files, {len(reasons)} reasons"
         files += len(told)
 
     one = st.lists(st.tuples(TEXT, CONTENTS), min_size=per_ingest, max_size=per_ingest)

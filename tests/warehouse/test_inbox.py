@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import tempfile
 import uuid
 from datetime import date, datetime
 from pathlib import Path
@@ -312,6 +313,22 @@ def test_folders_in_a_tables_folder_are_said_to_be_never_read(home: Home) -> Non
     (folder / "x.csv").write_text(bars("A1"))
     drop(home, "x.csv", bars("A1"), table="price")
     assert strays(home.inbox) == ["price", "prices/2024"]
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="there is no /dev/shm")
+def test_a_tables_folder_may_lie_on_another_disk(home: Home) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
+        if Path(elsewhere).stat().st_dev == home.path.parent.stat().st_dev:
+            pytest.skip("/dev/shm is no file system of its own here")
+        home.inbox.mkdir(parents=True)
+        (home.inbox / "prices").symlink_to(elsewhere)
+        drop(home, "x.csv", bars("A1"))
+        drop(home, "y.csv", "nonsense")
+        (Path(elsewhere) / "z.csv").symlink_to("/etc/hostname")
+        assert load(home).outcomes == {"ok": 1, "malformed": 1, "failed": 1}
+        assert list(Path(elsewhere).iterdir()) == []
+    assert shelf(home, ".done") == ["x.csv"] and tickers(home) == ["A1"]
+    assert shelf(home, ".failed") == ["y.csv", "y.csv.txt", "z.csv", "z.csv.txt"]
 
 
 def test_hidden_and_unfinished_files_and_folders_wait(home: Home) -> None:

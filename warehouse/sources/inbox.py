@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import partialmethod
@@ -125,7 +126,7 @@ class Inbox:
         if notes:
             note.write_text("\n".join(notes) + "\n", encoding="utf-8")
         with contextlib.suppress(FileNotFoundError):  # somebody took it away
-            os.replace(file, target)
+            shutil.move(file, target)  # a table's folder may be a file system of its own
 
 
 def waiting(folder: Path) -> list[Path]:
