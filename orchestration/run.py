@@ -286,7 +286,9 @@ def serve(home: Home, port: int) -> NoReturn:
     # A script's background job starts with interruptions ignored, and so would all we become.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.chdir(PROJECT)
-    command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml"]
+    # Every look of a sensor is two lines of information: for who watches, but no log of a year.
+    level = "info" if sys.stdout.isatty() else "warning"
+    command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "--log-level", level]
     sys.stdout.flush()
     os.execve(sys.executable, [*command, "-h", HOST, "-p", str(port)], environ)
 
