@@ -45,8 +45,8 @@ _FULL_BYTES = 10_000_000
 HOST = "127.0.0.1"
 # By which records know whose they are.
 _OWNER = "bellwether/home"
-# How an error we raise on purpose begins as Dagster keeps it.
-_OURS = re.compile(r"(?:warehouse|orchestration)(?:\.\w+)+: ")
+# How an error we raise on purpose, or DuckDB does, begins as Dagster keeps it.
+_OURS = re.compile(r"(?:warehouse|orchestration|_duckdb)(?:\.\w+)+: ")
 # Of runs that failed one after the other no more are counted, of their reasons no more is told.
 _MOST_FAILED, _REASON_LENGTH = 25, 300
 engines.keep()
@@ -348,10 +348,15 @@ def _told_of_storage(home: Home) -> Iterator[None]:
                 f"{home.dagster_settings} says, and whether that server runs."
             ) from error
         cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, OSError | sqlite3.OperationalError):
+        while cause is not None and not isinstance(cause, OSError | sqlite3.DatabaseError):
             cause = cause.__cause__ or cause.__context__
         if cause is None:
             raise
+        if not isinstance(cause, OSError | sqlite3.OperationalError):
+            raise StorageError(
+                f"Dagster's records in {home.dagster} are damaged ({cause}). No fact is kept "
+                "there: move that folder away and run this again; a refresh builds once more."
+            ) from error
         there = next(path for path in (home.path, *home.path.parents) if path.exists())
         disk = os.statvfs(there)
         free = disk.f_bavail * disk.f_frsize

@@ -134,6 +134,24 @@ def test_a_broken_file_is_told_in_a_sentence(home: Path, tmp_path: Path) -> None
     assert "Traceback" not in done.stderr
 
 
+def test_what_a_power_cut_left_broken_is_told_with_what_to_do(home: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "home"
+    shutil.copytree(home, broken, symlinks=True)
+    (broken / "dagster" / "history" / "runs.db").write_bytes(b"no database" * 1000)
+    looked = bellwether("status", "--home", str(broken))
+    assert looked.returncode == 0 and "records in" in looked.stdout, looked.stderr
+    done = bellwether("ingest", "prices", "--home", str(broken))
+    assert done.returncode == 1 and "move that folder away" in " ".join(done.stderr.split())
+    (broken / "dagster").rename(tmp_path / "away")
+    assert bellwether("ingest", "prices", "--home", str(broken)).returncode == 0
+    manifest = (broken / "bellwether.duckdb").resolve().with_name("published.json")
+    manifest.write_text("")
+    done = bellwether("status", "--home", str(broken))
+    assert done.returncode == 3 and "refresh --force" in " ".join(done.stderr.split())
+    assert bellwether("refresh", "--force", "--home", str(broken)).returncode == 0
+    assert bellwether("status", "--home", str(broken)).returncode == 0
+
+
 def test_rows_too_wide_for_a_table_are_printed_whole(home: Path) -> None:
     printed = bellwether("sql", "select * from marts.momentum", "--home", str(home)).stdout
     lines = [line.split() for line in printed.splitlines()]

@@ -145,11 +145,20 @@ def versions(home: Home) -> list[str]:
 
 
 def newest(home: Home) -> Published | None:
-    """Return what the published link points to, or None before the first publishing."""
+    """Return what the published link points to, or None before the first publishing.
+
+    Raises `HomeError` where what lies beside it says something else than this version wrote.
+    """
     manifest = home.published.resolve().with_name(_MANIFEST)
     if not home.published.exists() or not manifest.is_file():
         return None
-    return Published(**json.loads(manifest.read_text()))
+    try:
+        return Published(**json.loads(manifest.read_text()))
+    except (ValueError, TypeError) as error:
+        raise HomeError(
+            f"{manifest} cannot be read ({error}): it is damaged, or another version of Bellwether "
+            "wrote it. `bellwether refresh --force` publishes anew."
+        ) from error
 
 
 @contextlib.contextmanager

@@ -239,7 +239,7 @@ def _is_no_fault(error: BaseException) -> bool:
 def _spent(folder: Path) -> tuple[int, int]:
     """How many requests the last day had, and when (ms) the first of them was sent; writes nothing.
 
-    One of a clock that was ahead counts as sent now.
+    One of a clock that was ahead counts as sent now. Raises `HomeError` for a file that is damaged.
     """
     path, now = folder / _REQUESTS, _milliseconds()
     if not path.is_file():
@@ -252,17 +252,34 @@ def _spent(folder: Path) -> tuple[int, int]:
             count, oldest = con.execute(query, [now - day]).fetchone()
         return int(count), min(int(oldest or now), now)
 
+    with _told_if_damaged(path):
+        try:
+            return ask("mode=ro")
+        except sqlite3.OperationalError as error:
+            if "no such table" in str(error):
+                return 0, now  # it is being made
+            # Even who reads writes locks beside the file, but where nothing can be written.
+            return ask("immutable=1")
+
+
+@contextlib.contextmanager
+def _told_if_damaged(path: Path) -> Iterator[None]:
     try:
-        return ask("mode=ro")
-    except sqlite3.OperationalError:
-        # Even who reads writes locks beside the file, but where nothing can be written.
-        return ask("immutable=1")
+        yield
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):
+            raise
+        raise HomeError(
+            f"{path} is damaged ({error}). It only counts the requests of the last day: delete it "
+            "and run this again."
+        ) from error
 
 
 def _budget(folder: Path, manners: Manners) -> SQLiteBucket:
     rate = Rate(max(1, round(manners.requests_per_day)), Duration.DAY)
-    path = str(folder / _REQUESTS)
-    bucket = SQLiteBucket.init_from_file([rate], "requests", path, use_file_lock=True)
+    path = folder / _REQUESTS
+    with _told_if_damaged(path):
+        bucket = SQLiteBucket.init_from_file([rate], "requests", str(path), use_file_lock=True)
     now = _milliseconds()
     # What a clock that was ahead recorded counts from now on, not until that moment comes.
     bucket.conn.execute(
