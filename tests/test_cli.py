@@ -123,6 +123,24 @@ def test_outside_text_steers_no_screen(home: Path) -> None:
     assert "\x1b[31mred\u202e\x07" in bellwether("sql", query, "--csv", "--home", str(home)).stdout
 
 
+def test_names_from_outside_steer_no_screen(tmp_path: Path) -> None:
+    nasty = "\x1b[31mred\x9b\u202e"
+    for folder, name in (("prices", f"{nasty}.zip"), (nasty, "a.csv")):
+        (tmp_path / "inbox" / folder).mkdir(parents=True)
+        (tmp_path / "inbox" / folder / name).write_text("x")
+    (tmp_path / "inbox" / "prices" / "b.csv").write_text(
+        f"ticker,session_date,close\n{nasty},2025-01-02,{nasty}\n"
+    )
+    for command in (("ingest",), ("refresh",), ("status",), ("doctor", "--offline"), ("digest",)):
+        done = bellwether(*command, "--home", str(tmp_path))
+        said = done.stdout + done.stderr
+        assert not {"\x1b", "\x9b", "\u202e"} & set(said), f"{command}: {said!r}"
+        if command[0] != "refresh":
+            assert "[31mred" in said
+    done = bellwether("brief", nasty, "--home", str(tmp_path))
+    assert "[31mred" in done.stderr and "\x1b" not in done.stderr
+
+
 def test_a_broken_file_is_told_in_a_sentence(home: Path, tmp_path: Path) -> None:
     broken = tmp_path / "home"
     shutil.copytree(home, broken, symlinks=True)

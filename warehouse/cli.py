@@ -20,7 +20,6 @@ import duckdb
 import typer
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from warehouse import publish
@@ -28,6 +27,7 @@ from warehouse.brief.facts import printable
 from warehouse.display import (
     SIMULATED_NOTE,
     err,
+    escape,
     json_text,
     out,
     print_check,
@@ -507,7 +507,7 @@ def sql(
             )
             raise typer.Exit(FAILED) from None
         except duckdb.Error as error:
-            err.print(f"[red]{escape(printable(str(error)))}[/red]", highlight=False)
+            err.print(f"[red]{escape(str(error))}[/red]", highlight=False)
             raise typer.Exit(WRONG_USE) from None
     shown = told[:most] if most else told
     if as_json:
