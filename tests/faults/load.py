@@ -200,6 +200,15 @@ def bad_day(place: Path, seed: int, count: int) -> Outcome:
         emulator.faults, emulator.unknown = faulty(tickers)
         load = load_from(emulator, place / "home", tickers)
     bad = {kind: n for (_, kind), n in load.outcomes.items() if kind != "ok"}
+    each = len(emulator.unknown)
+    expected = {
+        ("prices", "not_found"): each,
+        ("ratings", "failed"): each,
+        ("ratings", "malformed"): 2 * each,
+        ("news", "empty"): each,
+    }
+    ended_badly = {key: n for key, n in load.outcomes.items() if key[1] != "ok"}
+    assert ended_badly == expected, f"{ended_badly}"
     with Warehouse(Home(place / "home").build) as store:
         arrived = store.con.sql("select count(distinct ticker) from raw.prices").fetchone()
     assert arrived == (count - len(emulator.unknown),), f"bars of {arrived} tickers"
