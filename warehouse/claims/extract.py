@@ -150,6 +150,8 @@ _NOT_COMPARING = {
                                 "almost", "exceeding", "exceeds", "all")),
 }  # fmt: skip
 
+_OR_STRONG = ("buy or strong buy", "or strong buy", "or strong buy ,", "or strong buy .")
+
 # Kinds whose number no fragment behind a comma can change.
 _OF_ONE_NUMBER = frozenset(
     ("price", "session_level", "target_average", "target_extreme", "moving_average", "rsi",
@@ -1279,9 +1281,9 @@ class _Part:
             if self.forms[p] in ("implies", "imply", "implying", "suggests", "suggesting", "means",
                                  "offers", "offering", "points", "leaves", "leaving")
         ), None)  # fmt: skip
-        amounts = [p for p in range(lead or 0) if self.tokens[p].shape == "#$"]
+        amounts = [p for p in range(lead or 0) if self.tokens[p].shape == "#$"][-1:]
         of_targets = word_set("target") | {"mean", "median"}
-        if lead is None or len(amounts) != 1 or not of_targets & set(self.forms[:lead]):
+        if lead is None or not amounts or not of_targets & set(self.forms[:lead]):
             return None
         if any(m.name.startswith(FIRM) for m in self.mentions):
             return None
@@ -1406,7 +1408,7 @@ class _Part:
                     is_of_record = claim.kind == "drawdown" and bool(
                         word_set("set_on") & set(self.forms[max(0, first - 2) : first + 1])
                     )
-                    if is_of_record and not any(c.kind == "record" for c in found):
+                    if is_of_record and not any(c.kind in ("record", "high_52w") for c in found):
                         left |= places
                         continue
                     if is_of_record:
@@ -1427,6 +1429,12 @@ class _Part:
                             continue
                     if claim.kind in CALL_KINDS and window in self.dates_of_call:
                         continue
+                    at = self.sentence.start + self.tokens[window.start].word.start
+                    if claim.kind not in _DATED and window.end < read.low and (
+                        "and" in self.forms[window.end : read.low]
+                        and any(c.kind in _DATED and c.start <= at < c.end for c in found)
+                    ):  # fmt: skip
+                        continue  # "rose 29% in the last month and trades above its average"
                     if window.label[1] in _DAYS:
                         of_day.append((window, places))
                     elif claim.kind not in _DATED - {*CALL_KINDS} and not (
@@ -1435,10 +1443,23 @@ class _Part:
                         others = [c for c in found if c.kind in _DATED]
                         if not (others and claim.kind == "level_since"):
                             left |= places
+            if claim.kind in ("high_52w", "record") and claim.second is not None and any(
+                w.end == read.low for w, _ in of_day
+            ):  # fmt: skip
+                # "From Monday's 52-week high of $271" names the day of the high.
+                of_day = [(w, p) for w, p in of_day if w.end == read.low]
+                claim = replace(claim, change="set")
             if claim.kind not in _DATED:
                 days = [w for w, _ in of_day]
                 told = _longest(days)
                 span = self._span(told) if told is not None else None
+                if (
+                    told is not None
+                    and span is not None
+                    and told.end == read.low
+                    and claim.change == "set"
+                ):
+                    span = span._replace(is_read=True)
                 if told is not None and span is not None:
                     if self._is_dated(span) and span.name and all(
                         w.start < span.end for w in days
@@ -1465,7 +1486,9 @@ class _Part:
             for place in range(low, high):
                 token, form = self.tokens[place], self.forms[place]
                 is_number = token.shape.startswith("#")
-                if is_number and claim.kind not in ("listing", "currency") and not (
+                if is_number and claim.kind not in ("listing", "currency") and not any(
+                    m.start <= token.word.start < m.end for m in self.mentions
+                ) and not (
                     place in numbers or place in spans or self._is_inert(place)
                 ):  # fmt: skip
                     left.add(place)
@@ -1479,9 +1502,15 @@ class _Part:
                     claim.kind in _LEVELS and place not in moved
                     and not (claim.kind == "moving_average" and place in covered)
                     and _in(word_set("rose") | word_set("fell") | word_set("changed"), form)
+                    and not (self.forms[place - 1 : place] == ["the"]
+                             and form in word_set("gain") | word_set("loss"))
                 )  # fmt: skip
                 if form == "alone" and any(w.end == place for w in self.windows):
                     continue  # "over the past week alone"
+                if form == "half" and any(
+                    c.kind == "rating_count" and c.value == 0.5 for c in found
+                ):
+                    continue
                 if form == "unchanged" and claim.kind in CALL_KINDS and claim.grade:
                     continue
                 if form == "longer" and self.forms[place + 1 : place + 2] == ["term"]:
@@ -1580,6 +1609,9 @@ class _Part:
                     p for p in range(low, high)
                     if self.forms[p] in word_set("label") and self.tokens[p].word.is_capital
                     and not any(r.low <= p <= r.high for r in reads)
+                    # A count of those who say Buy has the strong ones in it.
+                    and not (claim.kind in ("rating_count", "analyst_count", "consensus_label")
+                             and " ".join(self.forms[max(0, p - 2) : p + 2]) in _OR_STRONG)
                 }  # fmt: skip
             if claim.kind == "price":
                 left |= {p for p in range(low, high) if self.forms[p] in _AVERAGE
@@ -1682,8 +1714,9 @@ class _Part:
             if p not in known and self.forms[p][0].isalpha()
             and self.forms[p] not in word_set("leading_on") | self.own_place
             and not (is_flag and self.forms[p] in ("open", "closed"))
-            and self.forms[p] not in (
-                word_set("gain") | word_set("loss") if claim.kind == "streak" else _NONE
+            and not (
+                self.forms[p] in word_set("gain") | word_set("loss")
+                and (claim.kind == "streak" or self.forms[p - 1 : p] == ["the"])
             )
             and not any(m.start <= self.tokens[p].word.start < m.end for m in own)
         }  # fmt: skip
@@ -2382,6 +2415,10 @@ class _Part:
 
     def _of_a_noun(self, hit: Hit[tuple[str, str]], subject: str | None) -> str | None:
         """Of whom "a 10% jump" is: of the shares or the company named close by."""
+        if self.moves and self.forms[hit.start - 2 : hit.start] in (
+            ["including", "a"], ["including", "an"]
+        ):  # fmt: skip
+            return self.moves[-1].ticker or subject or ""
         after = self.forms[hit.end : hit.end + 5]
         for place in range(hit.end, min(hit.end + 5, len(self.tokens))):
             if self.forms[place] in (",", ";", ":"):
@@ -2780,6 +2817,9 @@ class _Part:
                 )  # fmt: skip
                 if only is None and call.grade is None and call.action not in ("up", "down"):
                     continue
+            told = own or [t for t in self.tokens if t.shape == "#$" and len(raters) == 1]
+            if call.target is None and len(told) == 1 and told[0].unit == "GBp":
+                call = call._replace(target=told[0].value)
             amount = next(
                 (t for t in own or self.tokens if t.shape == "#$" and t.value == call.target), None
             )
@@ -3024,7 +3064,7 @@ def _details(
         return (named, None, "label", None, named) if named in known else None
     if kind == "rating_count" and len(forms) == 2 and not {
         "analyst", "analysts", "recommendations", "ratings", "count", "split", "breakdown",
-        "brokers", "tally", "brokerages", "street"
+        "brokers", "tally", "brokerages", "street", "rating", "consensus"
     } & set(part.forms[: hit.start]):  # fmt: skip
         return None
     if kind == "target_extreme" and len(forms) == 2 and (
@@ -3046,6 +3086,8 @@ def _details(
             return None
         if argument == "buy" and "strong" in part.forms[hit.start : hit.end]:
             argument = "strong_buy"
+        if forms[0] == "half":
+            return argument, 0.5, "fraction", None, None
         share = next((t for t in inside if t.shape == "#%"), None)
         if share is not None:
             return argument, share.value, "fraction", None, None
@@ -3087,6 +3129,11 @@ def _details(
         is_ahead = word_set("outlook") & set(part.forms)
         is_range = part.forms[amount + 1 : amount + 2] in (["to"], ["-"])
         return None if part.forms[amount - 1] == "by" or is_ahead or is_range else ()
+    if kind == "target_average" and forms[1] == "of" and (
+        not word_set("target") & set(part.forms[: hit.start])
+        or part.forms[hit.start - 1] in ("day", "days", "session", "moving")
+    ):  # fmt: skip
+        return None
     if kind == "target_count":
         is_act = {"increases", "raises", "hikes", "cuts", "reductions"} & set(
             part.forms[hit.end : hit.end + 1]

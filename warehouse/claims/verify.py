@@ -272,7 +272,8 @@ def judge(facts: Facts, claim: Claim) -> Verdict:
                 facts = facts.then(place)
         told = judges[claim.kind](facts, claim)
     except _NotCheckable as reason:
-        return _answer(claim, NOT_CHECKABLE, reason=str(reason))
+        never = _never_told(facts, claim)
+        return never or _answer(claim, NOT_CHECKABLE, reason=str(reason))
     # What was read of a call is false whatever number stands beside it; words may change it all.
     is_beside = all(
         word.lstrip("$€£¥₹+-")[:1].isdigit() or word.lower() in word_set("mood")
@@ -304,20 +305,26 @@ def _never_told(facts: Facts, claim: Claim) -> Verdict | None:
     half = claim.step / 2 + 1e-9
     if not told or len(told) < len(own):
         return None
+    newest, note = told[0], "none of the firm's calls has this target"
     for call in told:
         code = call["target_currency"]
         currency, units = facts.major(code) if code else facts.quoted
         amount = call["told_target"] / units
-        if currency != claim.unit or abs(amount - claim.value) <= half:
+        if currency == claim.unit and abs(amount - claim.value) <= half:
             return None
-    newest = told[0]
+        if currency != claim.unit:
+            # The same number in another currency is wrong; another number may be right in it.
+            if min(abs(amount - claim.value), abs(call["told_target"] - claim.value)) > half:
+                return None
+            newest, note = call, f"stated in {claim.unit}, found in {code or facts.currency}"
+            break
     evidence = Evidence(
         newest["table_name"], newest["row_id"], "target", newest["told_target"],
         newest["known_from"],
     )  # fmt: skip
     return _answer(
         claim, CONTRADICTED, found=newest["told_target"], basis="the firm's calls",
-        evidence=(evidence,), note="none of the firm's calls has this target",
+        evidence=(evidence,), note=note,
     )  # fmt: skip
 
 
