@@ -657,6 +657,12 @@ def _cut(text: str) -> list[Word]:
     """Words whose numbers do not carry the comma behind them."""
     found: list[Word] = []
     for word in words(text, _SENTENCE_WORDS):
+        month, dash, unit = word.form.partition("-")
+        if dash and month in _MONTHS and unit == "quarter":
+            cut = word.start + len(month)
+            found += [Word(word.start, cut, month, word.is_capital),
+                      Word(cut + 1, word.end, unit, False)]  # fmt: skip
+            continue
         bare = word.form.rstrip(",")
         if bare and bare != word.form:
             end = word.start + len(bare)
@@ -701,6 +707,10 @@ class _Part:
             for hit in self.hits
             if hit.label[0] == "window"
             and not word_set("no_span") & set(self.forms[hit.end : hit.end + 1])
+            and not (
+                self.forms[hit.end : hit.end + 1] in (["closing"], ["intraday"])
+                and word_set("no_span") & set(self.forms[hit.end + 1 : hit.end + 2])
+            )
         ]
         # In "ended the month at $250" it is none either.
         self.windows = [
@@ -1040,7 +1050,9 @@ class _Part:
             if span.end:
                 end = max(end, self.tokens[span.end - 1].end)
         if kind == "price":
-            span = self._window(hit)
+            is_closing = bool(word_set("closing") & set(self.forms[hit.start : hit.end]))
+            # "Opened at $211 and closed at $215": the second is of the close.
+            span = self._window(hit, but=("open",) if is_closing else ())
             window, stated_on = span.name, span.stated_on
             is_open = span.name == "open" and "opened" in self.forms[hit.start : hit.end]
             is_told = self._is_dated(span) or (is_open and span.is_read)
@@ -1154,7 +1166,10 @@ class _Part:
             return "extreme" if "intraday" in said else "close" if is_close else ""
         if any(said[p : p + 3] == ["as", "much", "as"] for p in range(len(said))):
             return "extreme"
-        return "close" if word_set("closing") & set(forms) else ""
+        is_end = {"end", "ends"} & set(self.forms[hit.start : hit.end + 4]) and (
+            {"day", "session", "close"} & set(self.forms[hit.start : hit.end + 5])
+        )
+        return "close" if word_set("closing") & set(forms) or is_end else ""
 
     def _second(self, hit: Hit[tuple[str, str]], kind: str, used: set[int]) -> Token | None:
         """A number that belongs to a claim beside its own: a level, or a distance."""
