@@ -9,7 +9,7 @@ import dagster as dg
 import duckdb
 from pydantic import Field
 
-from orchestration.inputs import EMPTY, FAULT, INCOMPLETE, RESUME_AT, key
+from orchestration.inputs import EMPTY, FAULT, INCOMPLETE, RESUME_AT, is_of_the_machine, key
 from orchestration.lock import Writer
 from orchestration.preview import preview
 from warehouse.health import FEEDS, Late, in_sentences
@@ -100,8 +100,9 @@ def _raw_asset(table: str) -> dg.AssetsDefinition:
                 load_id=context.run.run_id,
                 tickers=settings.tickers,
             )
-        except Exception:
-            context.instance.add_run_tags(context.run.run_id, {FAULT: "true"})
+        except Exception as error:
+            if not is_of_the_machine(error):
+                context.instance.add_run_tags(context.run.run_id, {FAULT: "true"})
             raise
         if table == "sessions":
             # The last of a run: the tables in which all of them kept their books are as new.

@@ -20,6 +20,7 @@ import pandas as pd
 from orchestration.assets import DEFAULT_SOURCE, fresh_now, raw_checks
 from orchestration.housekeeping import DIGEST, HOUSE_CHECKS, RECORDS
 from orchestration.inputs import (
+    FAULT,
     FILES,
     IF_NEW,
     INCOMPLETE,
@@ -106,7 +107,8 @@ def weekday_ingest(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.
         return dg.SkipReason(_SIMULATED)
     tick = (context.scheduled_execution_time or datetime.now(UTC)).astimezone(NEW_YORK)
     closed = last_closed_session(tick.astimezone(UTC))
-    complete = next((r for r in _whole_ingests(context.instance) if INCOMPLETE not in r.tags), None)
+    whole = _whole_ingests(context.instance)
+    complete = next((r for r in whole if r.has_ended_well and INCOMPLETE not in r.tags), None)
     ingested = complete.started_at if complete else None
     if ingested is not None and last_closed_session(ingested) >= closed:
         return dg.SkipReason(
@@ -192,20 +194,22 @@ def new_files(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipRea
 def resume(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Ask for what is left when the newest ingest was cut short and its source may be asked again.
 
-    What it got is not asked for again: the source knows what is known.
+    It was by the source, or by the machine: killed, or on a full disk. What it got is not asked for
+    again: the source knows what is known.
     """
     cut_short = list(
-        itertools.takewhile(lambda r: RESUME_AT in r.tags, _whole_ingests(context.instance))
+        itertools.takewhile(lambda r: r.was_cut_short, _whole_ingests(context.instance))
     )
     if not cut_short:
         return dg.SkipReason("The newest ingest was not cut short.")
     newest_ingest = cut_short[0]
     # What goes on failing is asked for ever more rarely.
     patience = min(_RESUME_PAUSE * 2 ** (len(cut_short) - 2), _LONGEST_PAUSE)
-    due = max(
-        datetime.fromisoformat(newest_ingest.tags[RESUME_AT]).replace(tzinfo=UTC),
-        newest_ingest.started_at + (patience if len(cut_short) > 1 else timedelta(0)),
-    )
+    is_patient = len(cut_short) > 1 or not newest_ingest.has_ended_well
+    due = newest_ingest.started_at + (max(patience, _RESUME_PAUSE) if is_patient else timedelta(0))
+    if RESUME_AT in newest_ingest.tags:
+        asked = datetime.fromisoformat(newest_ingest.tags[RESUME_AT])
+        due = max(due, asked.replace(tzinfo=UTC))
     if due > datetime.now(UTC):
         return dg.SkipReason(f"The source is left alone until {due:%Y-%m-%d %H:%M} UTC.")
     home = Home.find()
@@ -271,17 +275,27 @@ def _files(inbox: Path) -> list[_File]:
 
 @dataclass(frozen=True)
 class _Ingest:
-    """A successful run that asked the default source for everything."""
+    """A run that asked the default source for everything, and has ended."""
 
     run_id: str
     started_at: datetime
     tags: Mapping[str, str]
+    has_ended_well: bool
+
+    @property
+    def was_cut_short(self) -> bool:
+        """Whether something is left to ask for, and asking again may bring it."""
+        return RESUME_AT in self.tags if self.has_ended_well else FAULT not in self.tags
 
 
 def _whole_ingests(instance: dg.DagsterInstance) -> Iterator[_Ingest]:
     """Yield such ingests, the newest first."""
     records = instance.get_run_records(
-        dg.RunsFilter(job_name=ingest.name, statuses=[dg.DagsterRunStatus.SUCCESS]), limit=100
+        dg.RunsFilter(
+            job_name=ingest.name,
+            statuses=[dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE],
+        ),
+        limit=100,
     )
     for record in records:
         run = record.dagster_run
@@ -290,7 +304,12 @@ def _whole_ingests(instance: dg.DagsterInstance) -> Iterator[_Ingest]:
         whole = run.asset_selection is None or run.asset_selection >= {key(t) for t in schema()}
         asked = settings.get("source", DEFAULT_SOURCE), bool(settings.get("tickers"))
         if whole and asked == (DEFAULT_SOURCE, False) and record.start_time is not None:
-            yield _Ingest(run.run_id, datetime.fromtimestamp(record.start_time, UTC), run.tags)
+            yield _Ingest(
+                run.run_id,
+                datetime.fromtimestamp(record.start_time, UTC),
+                run.tags,
+                run.status is dg.DagsterRunStatus.SUCCESS,
+            )
 
 
 def _kind_of_day(day: date) -> str:

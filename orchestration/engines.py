@@ -7,6 +7,7 @@ reads from a file while it stores in it.
 """
 
 import sqlite3
+import weakref
 from functools import lru_cache
 from typing import Any
 
@@ -27,6 +28,9 @@ def keep() -> None:
 def _kept(url: str, options: tuple[tuple[str, Any], ...]) -> Engine:
     engine = create_engine(url, pool_size=2, max_overflow=-1, connect_args=dict(options))
     event.listen(engine, "connect", _settle)
+    # Closed when it is dropped or the process ends: a log that no one moved into its file stays
+    # beside it, larger than the file.
+    weakref.finalize(engine, engine.pool.dispose)
     # Dagster disposes of an engine after each use, for it would not see it again.
     engine.dispose = lambda close=True: None  # type: ignore[method-assign]
     return engine

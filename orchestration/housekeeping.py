@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import sqlalchemy
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
+from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 
 from orchestration.lock import Writer
 from warehouse import digest, publish
@@ -69,8 +72,10 @@ def daily_digest(context: dg.AssetExecutionContext, writer: Writer) -> dg.Materi
     description="Dagster's own records of runs, those of half a year.",
 )
 def records(context: dg.AssetExecutionContext, writer: Writer) -> dg.MaterializeResult:  # type: ignore[type-arg]
-    """Forget old runs."""
-    forgotten = forget_old_runs(context.instance, datetime.now(UTC) - timedelta(days=KEPT_DAYS))
+    """Forget old runs, and what checks said then."""
+    before = datetime.now(UTC) - timedelta(days=KEPT_DAYS)
+    forgotten = forget_old_runs(context.instance, before)
+    forget_old_checks(context.instance, before)
     return dg.MaterializeResult(
         metadata={"forgotten": forgotten, "kept": context.instance.get_runs_count()}
     )
@@ -130,6 +135,24 @@ def forget_old_runs(instance: dg.DagsterInstance, before: datetime) -> int:
             _remove_files(instance, run_id)
             forgotten += 1
     return forgotten
+
+
+def forget_old_checks(instance: dg.DagsterInstance, before: datetime) -> int:
+    """Delete what checks said before a moment, but for the newest of each; returns how many.
+
+    Dagster keeps it for ever, also of runs that are deleted.
+    """
+    storage, told = instance.event_log_storage, AssetCheckExecutionsTable.c
+    assert isinstance(storage, SqlEventLogStorage)
+    newest = sqlalchemy.select(sqlalchemy.func.max(told.id)).group_by(
+        told.asset_key, told.check_name
+    )
+    old = AssetCheckExecutionsTable.delete().where(
+        told.create_timestamp < before.astimezone(UTC).replace(tzinfo=None),
+        told.id.not_in(newest),
+    )
+    with storage.index_connection() as connection:
+        return connection.execute(old).rowcount
 
 
 def _remove_files(instance: dg.DagsterInstance, run_id: str) -> None:

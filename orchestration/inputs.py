@@ -7,18 +7,22 @@ the code of every model. It is computed from Dagster's own records; the database
 import hashlib
 import itertools
 import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+import duckdb
 
 from orchestration.dbt import code_version
+from warehouse.errors import HomeError, PublishError, StorageError
 from warehouse.publish import newest
 from warehouse.settings import Home
 from warehouse.store import schema
 
 # Tags of a run: the inputs it builds, the moment it was asked to show if any, that it is in vain
 # if these were built meanwhile, the files it is to fetch, that it failed through what it was
-# given, so that trying again is no use, that its source did not tell all it was to be asked, when
-# it may be asked for the rest, and how many models it ran.
+# given and not through its machine, so that trying again is no use, that its source did not tell
+# all it was to be asked, when it may be asked for the rest, and how many models it ran.
 INPUTS = "bellwether/inputs"
 AS_OF = "bellwether/as_of"
 IF_NEW = "bellwether/if_new"
@@ -29,6 +33,8 @@ RESUME_AT = "bellwether/resume_at"
 MODELS = "bellwether/models"
 
 MOST_ATTEMPTS = 3
+# What failed so often, as on a disk that is full, is tried again after this.
+ATTEMPTS_PAUSE = timedelta(hours=6)
 # What a raw table without a single row says of itself.
 EMPTY = dg.DataVersion("empty")
 _DATA_VERSION = "dagster/data_version"
@@ -72,8 +78,7 @@ def next_refresh(instance: dg.DagsterInstance, inputs: str) -> str | None:
     ]
     runs.sort(key=lambda record: record.storage_id, reverse=True)
     newest = [record.dagster_run for record in runs]
-    same = list(itertools.takewhile(lambda run: run.tags[INPUTS] == inputs, newest))
-    if _is_settled(same):
+    if _is_settled(list(itertools.takewhile(lambda r: r.dagster_run.tags[INPUTS] == inputs, runs))):
         return None
     return f"{inputs}:{newest[0].run_id}" if newest else inputs
 
@@ -81,21 +86,39 @@ def next_refresh(instance: dg.DagsterInstance, inputs: str) -> str | None:
 def next_fetch(instance: dg.DagsterInstance, files: str) -> str | None:
     """Run key of the ingest to launch for these files, or None when it would be in vain."""
     records = instance.get_run_records(dg.RunsFilter(tags={FILES: files}))
-    if _is_settled([record.dagster_run for record in records]):
+    if _is_settled(records):
         return None
     return f"{files}:{len(records)}"
 
 
-def _is_settled(runs: list[dg.DagsterRun]) -> bool:
-    """Whether runs for the same thing leave nothing to do.
+def is_of_the_machine(error: BaseException) -> bool:
+    """Whether what was raised may pass by itself: a full disk, a file in use, too little memory."""
+    return isinstance(
+        error,
+        OSError
+        | duckdb.IOException
+        | duckdb.FatalException
+        | duckdb.OutOfMemoryException
+        | HomeError
+        | StorageError
+        | PublishError,
+    )
+
+
+def _is_settled(records: Sequence[dg.RunRecord]) -> bool:
+    """Whether runs for the same thing leave nothing to do for now.
 
     One that ended in success, is on its way, was cancelled by somebody, or failed through what it
-    was given settles it. One that was interrupted or could not get at the database is tried again,
-    a few times.
+    was given settles it. One that was interrupted or failed through its machine is tried again: a
+    few times at once, and then now and again.
     """
-    return len(runs) >= MOST_ATTEMPTS or any(
-        run.status != dg.DagsterRunStatus.FAILURE or FAULT in run.tags for run in runs
-    )
+    runs = [record.dagster_run for record in records]
+    if any(run.status != dg.DagsterRunStatus.FAILURE or FAULT in run.tags for run in runs):
+        return True
+    if len(records) < MOST_ATTEMPTS:
+        return False
+    last = max(record.create_timestamp for record in records)
+    return datetime.now(UTC) - last < ATTEMPTS_PAUSE
 
 
 def is_built(

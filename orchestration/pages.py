@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from orchestration.inputs import FAULT
+from orchestration.inputs import FAULT, is_of_the_machine
 from orchestration.lock import Writer
 from warehouse import publish
 from warehouse.brief.site import write_site
@@ -37,8 +37,9 @@ def site(built: dg.AssetsDefinition) -> Sequence[dg.AssetsDefinition]:
         try:
             with publish.reading(home) as con:
                 done = write_site(home, con, made.as_of)
-        except Exception:
-            context.instance.add_run_tags(context.run.run_id, {FAULT: "true"})
+        except Exception as error:
+            if not is_of_the_machine(error):
+                context.instance.add_run_tags(context.run.run_id, {FAULT: "true"})
             raise
         return dg.MaterializeResult(
             metadata={

@@ -30,7 +30,7 @@ from orchestration import engines
 from orchestration.assets import IngestSettings, raw_assets
 from orchestration.automation import ingest, refresh, settings_of, with_followers
 from orchestration.dbt import environment, prepare_manifest
-from orchestration.housekeeping import failed_runs
+from orchestration.housekeeping import failed_runs, housekeeping
 from orchestration.inputs import IF_NEW, INPUTS, inputs_key, is_built, key
 from orchestration.lock import PROGRESS, Progress, Writer, tell
 from warehouse.errors import BellwetherError, HomeError, StorageError, UsageError
@@ -45,6 +45,8 @@ _FULL_BYTES = 10_000_000
 HOST = "127.0.0.1"
 # By which records know whose they are.
 _OWNER = "bellwether/home"
+# How an error we raise on purpose, or DuckDB does, begins as Dagster keeps it.
+_OURS = re.compile(r"(?:warehouse|orchestration|_duckdb)(?:\.\w+)+: ")
 # Of runs that failed one after the other no more are counted, of their reasons no more is told.
 _MOST_FAILED, _REASON_LENGTH = 25, 300
 engines.keep()
@@ -218,7 +220,7 @@ def failed_runs_of(home: Home, since: datetime) -> list[str]:
 
 
 def failing_jobs_of(home: Home) -> list[str]:
-    """Return a sentence for each job, ingest and refresh, whose newest finished run failed.
+    """Return a sentence for each job whose newest finished run failed, be it the daily one.
 
     A refresh that failed before something was published since does not count. Where the records
     cannot be read, the only sentence says so.
@@ -227,7 +229,8 @@ def failing_jobs_of(home: Home) -> list[str]:
         return []
     try:
         with _instance(home) as instance:
-            found = [_failing(instance, job, home) for job in (ingest.name, refresh.name)]
+            jobs = (ingest.name, refresh.name, housekeeping.name)
+            found = [_failing(instance, job, home) for job in jobs]
     except BellwetherError as error:
         return [f"How runs ended is not known: {error}"]
     return [sentence for sentence in found if sentence]
@@ -283,7 +286,9 @@ def serve(home: Home, port: int) -> NoReturn:
     # A script's background job starts with interruptions ignored, and so would all we become.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.chdir(PROJECT)
-    command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml"]
+    # Every look of a sensor is two lines of information: for who watches, but no log of a year.
+    level = "info" if sys.stdout.isatty() else "warning"
+    command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "--log-level", level]
     sys.stdout.flush()
     os.execve(sys.executable, [*command, "-h", HOST, "-p", str(port)], environ)
 
@@ -343,10 +348,15 @@ def _told_of_storage(home: Home) -> Iterator[None]:
                 f"{home.dagster_settings} says, and whether that server runs."
             ) from error
         cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, OSError | sqlite3.OperationalError):
+        while cause is not None and not isinstance(cause, OSError | sqlite3.DatabaseError):
             cause = cause.__cause__ or cause.__context__
         if cause is None:
             raise
+        if not isinstance(cause, OSError | sqlite3.OperationalError):
+            raise StorageError(
+                f"Dagster's records in {home.dagster} are damaged ({cause}). No fact is kept "
+                "there: move that folder away and run this again; a refresh builds once more."
+            ) from error
         there = next(path for path in (home.path, *home.path.parents) if path.exists())
         disk = os.statvfs(there)
         free = disk.f_bavail * disk.f_frsize
@@ -465,11 +475,11 @@ def _step_failure(event: dg.DagsterEvent) -> str:
     if data.user_failure_data is not None and data.user_failure_data.description:
         return data.user_failure_data.description
     error = data.error
-    while error is not None and error.cause is not None:
+    # What we raise on purpose says all in its message; what it was raised from says less.
+    while error is not None and error.cause is not None and not _OURS.match(error.message):
         error = error.cause
     if error is None:
         return event.message or ""
     if error.cls_name in ("KeyboardInterrupt", "DagsterExecutionInterruptedError"):
         return "Interrupted before it was finished."
-    # What we raise on purpose says all in its message; its class would only be in the way.
-    return re.sub(r"^warehouse\.errors\.\w+: ", "", error.message.strip())
+    return _OURS.sub("", error.message.strip(), count=1)

@@ -6,10 +6,12 @@ pipeline's database nor what readers have open is touched.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +25,8 @@ from warehouse.store import Warehouse, schema
 
 # Files kept for one home; the one used longest ago goes first.
 KEPT = 12
+# No build takes so long.
+ABANDONED_SECONDS = 86_400.0
 _MADE_OF = "made_of.json"
 
 
@@ -124,6 +128,11 @@ def _told(folder: Path) -> object:
 
 
 def _forget_old(newest: Path) -> None:
+    # What a build that was killed left, as large as the home's build file.
+    for path in newest.parent.glob(".*"):
+        with contextlib.suppress(FileNotFoundError):  # its own process has removed it
+            if time.time() - path.stat().st_mtime > ABANDONED_SECONDS:
+                shutil.rmtree(path)
     folders = [path for path in newest.parent.iterdir() if path != newest and path.name[0] != "."]
     folders.sort(key=lambda path: path.stat().st_mtime)
     for path in folders[: max(0, len(folders) - KEPT + 1)]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import plistlib
 import shutil
 import signal
+import socket
+import sqlite3
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -94,6 +98,11 @@ def test_a_second_refresh_has_nothing_to_do(home: Path) -> None:
     assert json.loads(done.stdout)["skipped"] is True
 
 
+def test_what_a_command_records_lies_in_the_files_when_it_ends(home: Path) -> None:
+    assert len(list((home / "dagster").rglob("*.db"))) > 3
+    assert list((home / "dagster").rglob("*.db-*")) == []
+
+
 def test_sql_prints_json_csv_and_a_table(home: Path) -> None:
     query = "select ticker, close, return_1d from marts.momentum"
     rows = json.loads(bellwether("sql", query, "--home", str(home), "--json").stdout)
@@ -114,6 +123,24 @@ def test_outside_text_steers_no_screen(home: Path) -> None:
     assert "\x1b[31mred\u202e\x07" in bellwether("sql", query, "--csv", "--home", str(home)).stdout
 
 
+def test_names_from_outside_steer_no_screen(tmp_path: Path) -> None:
+    nasty = "\x1b[31mred\x9b\u202e"
+    for folder, name in (("prices", f"{nasty}.zip"), (nasty, "a.csv")):
+        (tmp_path / "inbox" / folder).mkdir(parents=True)
+        (tmp_path / "inbox" / folder / name).write_text("x")
+    (tmp_path / "inbox" / "prices" / "b.csv").write_text(
+        f"ticker,session_date,close\n{nasty},2025-01-02,{nasty}\n"
+    )
+    for command in (("ingest",), ("refresh",), ("status",), ("doctor", "--offline"), ("digest",)):
+        done = bellwether(*command, "--home", str(tmp_path))
+        said = done.stdout + done.stderr
+        assert not {"\x1b", "\x9b", "\u202e"} & set(said), f"{command}: {said!r}"
+        if command[0] != "refresh":
+            assert "[31mred" in said
+    done = bellwether("brief", nasty, "--home", str(tmp_path))
+    assert "[31mred" in done.stderr and "\x1b" not in done.stderr
+
+
 def test_a_broken_file_is_told_in_a_sentence(home: Path, tmp_path: Path) -> None:
     broken = tmp_path / "home"
     shutil.copytree(home, broken, symlinks=True)
@@ -123,6 +150,24 @@ def test_a_broken_file_is_told_in_a_sentence(home: Path, tmp_path: Path) -> None
     done = bellwether("sql", "select 1", "--home", str(broken))
     assert done.returncode == 1 and "cannot be read" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_a_power_cut_left_broken_is_told_with_what_to_do(home: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "home"
+    shutil.copytree(home, broken, symlinks=True)
+    (broken / "dagster" / "history" / "runs.db").write_bytes(b"no database" * 1000)
+    looked = bellwether("status", "--home", str(broken))
+    assert looked.returncode == 0 and "records in" in looked.stdout, looked.stderr
+    done = bellwether("ingest", "prices", "--home", str(broken))
+    assert done.returncode == 1 and "move that folder away" in " ".join(done.stderr.split())
+    (broken / "dagster").rename(tmp_path / "away")
+    assert bellwether("ingest", "prices", "--home", str(broken)).returncode == 0
+    manifest = (broken / "bellwether.duckdb").resolve().with_name("published.json")
+    manifest.write_text("")
+    done = bellwether("status", "--home", str(broken))
+    assert done.returncode == 3 and "refresh --force" in " ".join(done.stderr.split())
+    assert bellwether("refresh", "--force", "--home", str(broken)).returncode == 0
+    assert bellwether("status", "--home", str(broken)).returncode == 0
 
 
 def test_rows_too_wide_for_a_table_are_printed_whole(home: Path) -> None:
@@ -154,6 +199,34 @@ def test_sql_only_reads_the_published_file(home: Path, query: str) -> None:
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert done.stderr.strip()
+
+
+ENDLESS = "select count(*) from range(10000000000) a, range(1000000) b"
+
+
+def test_a_query_that_would_not_end_is_stopped(home: Path) -> None:
+    done = bellwether("sql", ENDLESS, "--timeout", "1", "--home", str(home))
+    assert done.returncode == 1
+    assert "stopped after 1 seconds" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_query_that_needs_too_much_memory_is_refused(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BELLWETHER_MEMORY", "100MB")
+    query = "select a from range(100000000) t(a) order by hash(a)"
+    done = bellwether("sql", query, "--home", str(home))
+    assert done.returncode == 1 and "needs more than the 100MB" in " ".join(done.stderr.split())
+    assert bellwether("sql", "select 1", "--home", str(home)).returncode == 0
+
+
+def test_a_query_can_be_interrupted(home: Path) -> None:
+    command = [str(BELLWETHER), "sql", ENDLESS, "--home", str(home)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        time.sleep(5)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate()
+    assert process.returncode == 130 and b"Traceback" not in said, said
 
 
 def test_status_tells_what_was_refused(home: Path) -> None:
@@ -261,15 +334,36 @@ def test_wrong_use_is_told_apart(home: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_ui_started_by_a_script_in_the_background_can_be_interrupted(tmp_path: Path) -> None:
     # A shell without job control starts `command &` with interruptions ignored.
-    command = f"'{BELLWETHER}' ui --home '{tmp_path}' --port 0 >'{tmp_path}/log' 2>&1 & echo $!"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = (
+        f"'{BELLWETHER}' ui --home '{tmp_path}' --port {port} >'{tmp_path}/log' 2>&1 & echo $!"
+    )
     started = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
     pid = int(started.stdout)
     process = Path(f"/proc/{pid}")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 90
     log = tmp_path / "log"
-    while "Serving dagster-webserver on" not in log.read_text():
+
+    def looks() -> int:
+        with contextlib.closing(
+            sqlite3.connect(tmp_path / "dagster/schedules/schedules.db")
+        ) as con:
+            return int(con.execute("select count(*) from job_ticks").fetchone()[0])
+
+    def is_up() -> bool:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/server_info", timeout=5).close()
+            return looks() > 3
+        except (OSError, sqlite3.OperationalError):
+            return False
+
+    while not is_up():
         assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.1)
+        time.sleep(0.5)
+    # What a service logs for a year does not tell of every look of a sensor.
+    assert len(log.read_text().splitlines()) < 5, log.read_text()
     assert b"dagster" in (process / "cmdline").read_bytes()
     os.kill(pid, signal.SIGINT)
     while process.exists() and "zombie" not in (process / "status").read_text():

@@ -6,6 +6,7 @@ import csv
 import re
 import shutil
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,7 +20,6 @@ import duckdb
 import typer
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from warehouse import publish
@@ -27,6 +27,7 @@ from warehouse.brief.facts import printable
 from warehouse.display import (
     SIMULATED_NOTE,
     err,
+    escape,
     json_text,
     out,
     print_check,
@@ -37,15 +38,17 @@ from warehouse.display import (
 )
 from warehouse.errors import BellwetherError, HomeError, UsageError, in_words
 from warehouse.past import HISTORY, PUBLISHED, TIME_MACHINE, Answer, answer, history
-from warehouse.settings import PROJECT, Home
+from warehouse.settings import PROJECT, Home, memory_limit
 
 if TYPE_CHECKING:
     from orchestration.run import RunOutcome
     from warehouse.backup import Backup
 
-FAILED, WRONG_USE, NOTHING_THERE = 1, 2, 3
+FAILED, WRONG_USE, NOTHING_THERE, INTERRUPTED = 1, 2, 3, 130
 # Rows of a table that `sql` prints where nobody says how many.
 MOST_ROWS = 50
+# How long a query of `sql` may take where nobody says so.
+LONGEST_QUERY_SECONDS = 300.0
 # Findings of one kind that `status` prints.
 MOST_FINDINGS = 5
 PAST_NOTE = "It shows a past moment; `bellwether refresh` brings it up to now."
@@ -106,6 +109,12 @@ def main() -> None:
     except BellwetherError as error:
         err.print(f"[red]{escape(str(error))}[/red]")
         sys.exit(FAILED)
+    except RuntimeError as error:
+        # What DuckDB raises where somebody presses Ctrl-C.
+        if str(error) != "Query interrupted":
+            raise
+        err.print("Interrupted.")
+        sys.exit(INTERRUPTED)
     except duckdb.IOException as error:
         err.print(f"[red]The database cannot be read: {escape(in_words(error))}[/red]")
         sys.exit(FAILED)
@@ -445,12 +454,17 @@ def sql(
         typer.Option(min=0, help="At most this many rows; 0 is all. A table has 50, others all."),
     ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    timeout: Annotated[
+        float, typer.Option(min=0, help="Stop it after so many seconds; 0 is never.")
+    ] = LONGEST_QUERY_SECONDS,
     as_of: AsOfOption = None,
     home: HomeOption = None,
     demo: DemoOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Query the published marts, read-only, without access to files or network.
+
+    It takes at most BELLWETHER_MEMORY (6GB).
 
     Try: bellwether sql --demo "select ticker, flag, message from marts.risk_flags where is_open"
     """
@@ -459,7 +473,11 @@ def sql(
     made = publish.newest(place)
     if made is not None and made.is_simulated:
         err.print(f"[yellow]{SIMULATED_NOTE}[/yellow]")
-    with _marts(place, as_of, quiet=as_csv or as_json) as (con, _, _):
+    memory = memory_limit()
+    with (
+        _marts(place, as_of, quiet=as_csv or as_json, memory=memory) as (con, _, _),
+        _stopped_after(timeout, con),
+    ):
         try:
             statements = con.extract_statements(text)
             if len(statements) != 1:
@@ -474,8 +492,22 @@ def sql(
             most = rows if rows is not None else 0 if as_csv or as_json else MOST_ROWS
             told = relation.fetchmany(most + 1) if most and relation else []
             told = relation.fetchall() if not most and relation else told
+        except duckdb.OutOfMemoryException:
+            err.print(
+                f"[red]The query needs more than the {memory} it may take.[/red] Ask for less, or "
+                "set BELLWETHER_MEMORY.",
+                highlight=False,
+            )
+            raise typer.Exit(FAILED) from None
+        except duckdb.InterruptException:
+            err.print(
+                f"[red]The query was stopped after {timeout:g} seconds.[/red] Ask for less, or "
+                "give it more with --timeout.",
+                highlight=False,
+            )
+            raise typer.Exit(FAILED) from None
         except duckdb.Error as error:
-            err.print(f"[red]{escape(printable(str(error)))}[/red]", highlight=False)
+            err.print(f"[red]{escape(str(error))}[/red]", highlight=False)
             raise typer.Exit(WRONG_USE) from None
     shown = told[:most] if most else told
     if as_json:
@@ -966,14 +998,14 @@ def _moment(text: str) -> datetime:
 
 @contextmanager
 def _marts(
-    home: Home, as_of: str | None, *, quiet: bool, anew: bool = False
+    home: Home, as_of: str | None, *, quiet: bool, anew: bool = False, memory: str | None = None
 ) -> Iterator[tuple[duckdb.DuckDBPyConnection, str, Answer]]:
     """Open the published marts, or those of a past moment, built where the published differ.
 
     Yields the moment they show and how it is answered, too. With `anew` it is built in any case.
     """
     made = publish.newest(home)
-    with publish.reading(home) as con:
+    with publish.reading(home, memory=memory) as con:
         assert made is not None
         if as_of is None:
             yield con, made.as_of, Answer(PUBLISHED, "no other moment was asked for")
@@ -987,21 +1019,36 @@ def _marts(
         if answered.way == PUBLISHED:
             yield con, moment.isoformat(sep=" "), answered
             return
-    with _built(home, moment, quiet=quiet, why=answered.reason) as con:
+    with _built(home, moment, quiet=quiet, why=answered.reason, memory=memory) as con:
         yield con, moment.isoformat(sep=" "), answered
 
 
 @contextmanager
 def _built(
-    home: Home, moment: datetime, *, quiet: bool, why: str
+    home: Home, moment: datetime, *, quiet: bool, why: str, memory: str | None = None
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the time machine's file of a moment, built where it is not kept."""
     from orchestration.time_machine import database
 
     with _progress(f"Building the marts as of {moment} ({why})", quiet=quiet) as tell:
         file = database(home, moment, tell)
-    with publish.reading(home, file) as con:
+    with publish.reading(home, file, memory=memory) as con:
         yield con
+
+
+@contextmanager
+def _stopped_after(seconds: float, con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Interrupt what a connection does after so many seconds, unless these are 0."""
+    if not seconds:
+        yield
+        return
+    clock = threading.Timer(min(seconds, threading.TIMEOUT_MAX), con.interrupt)
+    clock.daemon = True
+    clock.start()
+    try:
+        yield
+    finally:
+        clock.cancel()
 
 
 @contextmanager

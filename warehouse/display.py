@@ -7,9 +7,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from rich import box
+from rich import box, markup
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from warehouse import publish
@@ -22,6 +21,11 @@ _WRAPPED = 24
 
 out = Console()
 err = Console(stderr=True)
+
+
+def escape(text: str) -> str:
+    """Return text that may be from outside for a screen: no markup, nothing that steers it."""
+    return markup.escape(printable(text))
 
 
 def print_scorecard(home: Home) -> None:

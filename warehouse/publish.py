@@ -145,19 +145,30 @@ def versions(home: Home) -> list[str]:
 
 
 def newest(home: Home) -> Published | None:
-    """Return what the published link points to, or None before the first publishing."""
+    """Return what the published link points to, or None before the first publishing.
+
+    Raises `HomeError` where what lies beside it says something else than this version wrote.
+    """
     manifest = home.published.resolve().with_name(_MANIFEST)
     if not home.published.exists() or not manifest.is_file():
         return None
-    return Published(**json.loads(manifest.read_text()))
+    try:
+        return Published(**json.loads(manifest.read_text()))
+    except (ValueError, TypeError) as error:
+        raise HomeError(
+            f"{manifest} cannot be read ({error}): it is damaged, or another version of Bellwether "
+            "wrote it. `bellwether refresh --force` publishes anew."
+        ) from error
 
 
 @contextlib.contextmanager
-def reading(home: Home, file: Path | None = None):  # type: ignore[no-untyped-def]
+def reading(home: Home, file: Path | None = None, *, memory: str | None = None):  # type: ignore[no-untyped-def]
     """Open the published database of `home` for reading only, sealed off from files and network.
 
-    `file` is one of the time machine's to open instead. A query has memory alone, no disk to spill
-    to. Raises `HomeError` when nothing has been published yet.
+    `file` is one of the time machine's to open instead. A query has memory alone, at most `memory`
+    such as 6GB (DuckDB's own share of the machine's without), no disk to spill to.
+
+    Raises `HomeError` when nothing has been published yet.
     """
     if file is None and not home.published.exists():
         raise HomeError(
@@ -168,7 +179,7 @@ def reading(home: Home, file: Path | None = None):  # type: ignore[no-untyped-de
     con = duckdb.connect(
         str(file or home.published.resolve()),
         read_only=True,
-        config={"temp_directory": ""},
+        config={"temp_directory": "", **({"memory_limit": memory} if memory else {})},
     )
     try:
         seal(con)

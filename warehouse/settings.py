@@ -24,12 +24,13 @@ def memory_limit() -> str:
     """Return how much memory DuckDB may take, such as 6GB; `HomeError` where that is no size."""
     if not (memory := os.environ.get(MEMORY_VARIABLE)):
         return "6GB"
+    message = f"{MEMORY_VARIABLE} is '{memory}', which is not a size like 6GB or 800MB."
+    if not memory.lstrip()[0:1].isdigit():  # DuckDB takes -1 and none for no limit at all
+        raise HomeError(message)
     try:
         duckdb.connect(config={"memory_limit": memory}).close()
     except duckdb.Error as error:
-        raise HomeError(
-            f"{MEMORY_VARIABLE} is '{memory}', which is not a size like 6GB or 800MB."
-        ) from error
+        raise HomeError(message) from error
     return memory
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -117,7 +118,7 @@ def _of_marts(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
 
 def _is_note(file: Path) -> bool:
     """Whether it says what is wrong with the file it lies beside."""
-    return file.suffix == ".txt" and file.with_suffix("").exists()
+    return file.suffix == ".txt" and os.path.lexists(file.with_suffix(""))
 
 
 def _yahoo(home: Home) -> dict[str, Any]:

@@ -10,6 +10,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from unittest import mock
 
+import dagster as dg
+
+from orchestration.inputs import FAULT
 from tests.faults.crashes import drop, same
 from tests.faults.processes import bellwether, ended
 from tests.faults.registry import Outcome, fault
@@ -18,6 +21,7 @@ from warehouse import publish as publish_module
 from warehouse import store as store_module
 from warehouse.publish import newest, publish, reading, versions
 from warehouse.settings import Home
+from warehouse.sources.governor import Governor, standing
 from warehouse.store import Warehouse
 
 PART = "machine"
@@ -84,6 +88,10 @@ def disk_full(place: Path, seed: int, count: int) -> Outcome:
                     with reading(home) as con:
                         con.sql("select * from raw.prices").fetchall()
                     ended(bellwether(home.path, project, log, *words), log)
+            with dg.DagsterInstance.from_config(str(home.dagster)) as records:
+                runs = records.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
+            gone = [run.job_name for run in runs if FAULT in run.tags]
+            assert not gone, f"the sensors would not try again: {gone}"
             for number in range(count + 1):
                 drop(quiet, number, seed)
             ended(bellwether(quiet.path, project, log, *command), log)
@@ -107,6 +115,8 @@ def read_only(place: Path, seed: int, count: int) -> Outcome:
             drop(home, 0, seed)
             ended(bellwether(home.path, project, log, "ingest", "prices"), log)
             ended(bellwether(home.path, project, log, "refresh"), log)
+            with contextlib.closing(Governor(home.yahoo)) as asked:
+                asked.send(lambda: None)
             for number in range(1, count + 1):
                 drop(home, number, seed)
                 remount(place / "disk", "ro")
@@ -116,6 +126,7 @@ def read_only(place: Path, seed: int, count: int) -> Outcome:
                     told_well(log, process.exitcode, ("read-only", "readonly"))
                 process = bellwether(home.path, project, log, "sql", "from raw.prices", "--csv")
                 ended(process, log)  # who only reads is not disturbed
+                assert standing(home.yahoo).requests_today == 1, "`status` cannot look"
                 remount(place / "disk", "rw")
                 ended(bellwether(home.path, project, log, "ingest", "prices"), log)
             for number in range(count + 1):

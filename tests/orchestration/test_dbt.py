@@ -126,6 +126,7 @@ def test_a_build_takes_the_memory_it_is_given(
         dbt.build(manifest, home, as_of=as_of, select=["limits"])
         with duckdb.connect(str(home.build)) as con:
             assert con.execute("select memory from marts.limits").fetchall() == [(shown,)]
-    monkeypatch.setenv("BELLWETHER_MEMORY", "much")
-    with pytest.raises(HomeError, match="BELLWETHER_MEMORY is 'much'"):
-        dbt.build(manifest, home, as_of=as_of)
+    for wrong in ("much", "-1", "none"):
+        monkeypatch.setenv("BELLWETHER_MEMORY", wrong)
+        with pytest.raises(HomeError, match=f"BELLWETHER_MEMORY is '{wrong}'"):
+            dbt.build(manifest, home, as_of=as_of)

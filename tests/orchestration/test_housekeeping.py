@@ -8,9 +8,14 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from orchestration import housekeeping
+from orchestration import housekeeping, run
 from orchestration.automation import ingest, settings_of
-from orchestration.housekeeping import daily_digest, forget_old_runs, records
+from orchestration.housekeeping import (
+    daily_digest,
+    forget_old_checks,
+    forget_old_runs,
+    records,
+)
 from orchestration.lock import Writer
 from orchestration.run import ingest_job
 from tests.warehouse.test_health import published
@@ -88,3 +93,38 @@ def test_the_run_that_made_an_asset_is_kept_though_a_later_one_failed_to(
     assert {run.run_id for run in instance.get_runs()} == set(ids[1:])
     event = instance.get_latest_materialization_event(fact.key)
     assert event is not None and event.run_id == ids[1]
+
+
+def test_of_what_checks_said_long_ago_the_newest_stays(instance: dg.DagsterInstance) -> None:
+    keys = [dg.AssetCheckKey(dg.AssetKey(["raw", "prices"]), name) for name in ("one", "other")]
+
+    def told(key: dg.AssetCheckKey) -> list[bool]:
+        found = instance.event_log_storage.get_asset_check_execution_history(key, limit=9)
+        events = [one.event.dagster_event for one in found if one.event]
+        return [event.asset_check_evaluation_data.passed for event in events if event]
+
+    for key, results in zip(keys, ((False, False, True), (False,)), strict=True):
+        for passed in results:
+            instance.report_runless_asset_event(
+                dg.AssetCheckEvaluation(
+                    asset_key=key.asset_key, check_name=key.name, passed=passed, metadata={}
+                )
+            )
+    assert forget_old_checks(instance, datetime.now(UTC) - timedelta(days=180)) == 0
+    assert forget_old_checks(instance, datetime.now(UTC) + timedelta(days=1)) == 2
+    assert [told(key) for key in keys] == [[True], [False]]
+
+
+def test_a_digest_that_fails_is_told_by_those_who_look(
+    home: Home, instance: dg.DagsterInstance
+) -> None:
+    job = dg.Definitions(
+        assets=[daily_digest, records],
+        jobs=[housekeeping.housekeeping],
+        resources={"writer": Writer()},
+    ).resolve_job_def("housekeeping")
+    for _ in range(2):
+        assert not job.execute_in_process(instance=instance, raise_on_error=False).success
+    [told] = run.failing_jobs_of(home)
+    assert told.startswith("housekeeping failed 2 times in a row")
+    assert "Nothing is published yet" in told

@@ -34,6 +34,7 @@ from orchestration import run
 from orchestration.housekeeping import (
     daily_digest,
     daily_housekeeping,
+    forget_old_checks,
     forget_old_runs,
     housekeeping,
     records,
@@ -223,7 +224,9 @@ def test_runs_events_and_ticks_are_kept_in_postgres(
             (1,)
         ]
         # All of these are the newest of their kind; that one of them never started changes nothing.
-        assert forget_old_runs(instance, datetime.now(UTC) + timedelta(days=999)) == 0
+        long_after = datetime.now(UTC) + timedelta(days=999)
+        assert forget_old_runs(instance, long_after) == 0
+        assert forget_old_checks(instance, long_after) == 0
 
 
 def test_a_server_that_is_away_is_said_in_a_sentence_and_costs_nothing(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
+import time
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -12,11 +16,12 @@ import pytest
 from orchestration import run
 from orchestration.automation import new_data
 from orchestration.inputs import INPUTS, inputs_key
+from orchestration.time_machine import database
 from tests.orchestration.conftest import BARS, MORE_BARS, Drop
 from warehouse.errors import HomeError, UsageError
 from warehouse.publish import newest, reading
 from warehouse.settings import Home
-from warehouse.store import schema
+from warehouse.store import Warehouse, schema
 
 NEWS = (
     "ticker,published_at,title,url",
@@ -165,11 +170,43 @@ def test_a_database_in_use_elsewhere_fails_with_what_to_do(
 ) -> None:
     drop("prices", *BARS)
     home.build.parent.mkdir(parents=True)
-    monkeypatch.setattr("warehouse.store._connect", _locked)
-    done = run.run_ingest(home, "inbox", tables=["prices"])
+    monkeypatch.setitem(Warehouse.__init__.__kwdefaults__, "wait_seconds", 0.2)
+    hold = f"import duckdb; con = duckdb.connect({str(home.build)!r}); print('held'); input()"
+    with subprocess.Popen(
+        [sys.executable, "-uc", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None and holder.stdout.readline()
+        done = run.run_ingest(home, "inbox", tables=["prices"])
+        holder.communicate(b"\n")
     assert not done.success
-    assert any("in use by another process" in failure for failure in done.failures)
+    [failure] = done.failures
+    assert failure.startswith(f"{home.build} is in use by another process"), failure
+    assert "query the published bellwether.duckdb instead" in failure
+    assert failure[:200] in " ".join(run.failing_jobs_of(home))
+    assert run.run_ingest(home, "inbox", tables=["prices"]).success
 
 
-def _locked(*_: object) -> object:
-    raise UsageError("the file is in use by another process")
+def test_an_environment_that_makes_no_sense_fails_a_run_with_our_sentence(
+    home: Home, drop: Drop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = drop("prices", *BARS)
+    monkeypatch.setenv("BELLWETHER_MEMORY", "much")
+    done = run.run_ingest(home, "inbox", tables=["prices"])
+    assert done.failures == ["BELLWETHER_MEMORY is 'much', which is not a size like 6GB or 800MB."]
+    assert file.exists()
+
+
+def test_what_a_killed_build_of_a_past_moment_left_is_removed_by_the_next(
+    home: Home, drop: Drop
+) -> None:
+    drop("prices", *BARS)
+    assert run.run_ingest(home, "inbox", tables=["prices"]).success
+    assert run.run_refresh(home).success
+    left, going = (home.path / "as_of" / f".20260101T000000000000Z.{pid}" for pid in (98, 99))
+    for folder in (left, going):
+        (folder / "build").mkdir(parents=True)
+    long_ago = time.time() - 2 * 86_400
+    os.utime(left, (long_ago, long_ago))
+    assert database(home, datetime(2026, 11, 20, 22)).is_file()
+    # The other may still be made by its process.
+    assert not left.exists() and going.exists()

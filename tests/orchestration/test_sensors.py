@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -135,8 +135,8 @@ def test_new_data_waits_for_runs_on_their_way_but_not_for_dead_ones(
     assert dead and dead.status is dg.DagsterRunStatus.FAILURE and DIED in dead.tags
 
 
-def test_a_refresh_that_was_interrupted_is_tried_again_a_few_times(
-    instance: dg.DagsterInstance,
+def test_a_refresh_that_was_interrupted_is_tried_again_a_few_times_and_then_now_and_again(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tick = Ticks(new_data, instance)
     materialise(instance, "prices", "one")
@@ -148,6 +148,42 @@ def test_a_refresh_that_was_interrupted_is_tried_again_a_few_times(
         keys.append(asked.run_key)
     assert len(set(keys)) == 3
     assert isinstance(tick(), dg.SkipReason)
+    # Later, as when somebody has made room on the disk.
+    monkeypatch.setattr("orchestration.inputs.ATTEMPTS_PAUSE", timedelta(0))
+    later = tick()
+    assert isinstance(later, dg.RunRequest) and later.run_key not in keys
+    launch(instance, later, dg.DagsterRunStatus.FAILURE, **{FAULT: "true"})
+    assert isinstance(tick(), dg.SkipReason)
+
+
+def test_a_file_that_the_machine_could_not_take_is_tried_again(
+    home: Home, instance: dg.DagsterInstance, drop: Drop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The build file lies where nothing can be written, as on a disk that is gone."""
+    tick = Ticks(new_files, instance)
+    drop("prices", *BARS)
+    tick()
+
+    def execute() -> dg.ExecuteInProcessResult:
+        asked = tick()
+        assert isinstance(asked, dg.RunRequest), asked
+        return ingest_job().execute_in_process(
+            instance=instance,
+            run_config={**asked.run_config, **_QUIET},
+            tags=asked.tags,
+            asset_selection=asked.asset_selection,
+            raise_on_error=False,
+        )
+
+    home.build.mkdir(parents=True)
+    for _ in range(3):
+        done = execute()
+        assert not done.success and FAULT not in done.dagster_run.tags
+    assert "a.csv" in str(tick())
+    home.build.rmdir()
+    monkeypatch.setattr("orchestration.inputs.ATTEMPTS_PAUSE", timedelta(0))
+    assert execute().success
+    assert tick() == dg.SkipReason("The inbox is empty.")
 
 
 def test_new_files_waits_until_a_file_has_landed_whole(

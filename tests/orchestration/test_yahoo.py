@@ -14,7 +14,7 @@ from dagster._core.scheduler.instigation import InstigatorState, ScheduleInstiga
 from orchestration import run
 from orchestration.assets import DEFAULT_SOURCE, DRIFT_CHECK
 from orchestration.automation import ingest, resume, settings_of, weekday_ingest
-from orchestration.inputs import INCOMPLETE, RESUME_AT, key
+from orchestration.inputs import FAULT, INCOMPLETE, RESUME_AT, key
 from orchestration.run import ingest_job
 from tests.orchestration.services import process
 from tests.yahoo_emulator import Emulator
@@ -24,13 +24,17 @@ from warehouse.sources import universe
 
 
 def recorded(
-    instance: dg.DagsterInstance, moment: datetime, tags: dict[str, str] | None = None
+    instance: dg.DagsterInstance,
+    moment: datetime,
+    tags: dict[str, str] | None = None,
+    *,
+    ending: dg.DagsterEventType = dg.DagsterEventType.RUN_SUCCESS,
 ) -> str:
     """Put a whole ingest on record that began at a moment."""
     made = instance.create_run_for_job(
         ingest_job(), run_config=settings_of(DEFAULT_SOURCE), tags=tags
     )
-    for kind in (dg.DagsterEventType.RUN_START, dg.DagsterEventType.RUN_SUCCESS):
+    for kind in (dg.DagsterEventType.RUN_START, ending):
         event = dg.DagsterEvent(event_type_value=kind.value, job_name=ingest.name)
         instance.report_dagster_event(event, made.run_id, timestamp=moment.timestamp())
     return made.run_id
@@ -80,6 +84,27 @@ def test_what_goes_on_failing_is_resumed_ever_more_rarely(instance: dg.DagsterIn
     answer = looked(instance)
     # An hour after the second, two after the third.
     assert f"{now + timedelta(minutes=62):%H:%M}" in str(answer)
+
+
+def test_what_the_machine_cut_short_is_asked_for_again_after_a_while(
+    instance: dg.DagsterInstance,
+) -> None:
+    now = datetime.now(UTC)
+    failed = dg.DagsterEventType.RUN_FAILURE
+
+    recorded(instance, now - timedelta(hours=9))
+    recorded(instance, now - timedelta(minutes=59), ending=failed)
+    assert f"{now + timedelta(minutes=1):%H:%M}" in str(looked(instance))
+    # Also what was to resume another.
+    due = (now - timedelta(hours=8)).replace(tzinfo=None).isoformat()
+    tags = {INCOMPLETE: "true", RESUME_AT: due}
+    recorded(instance, now - timedelta(hours=8), tags)
+    killed = recorded(instance, now - timedelta(hours=7), ending=failed)
+    answer = looked(instance)
+    assert isinstance(answer, dg.RunRequest) and answer.run_key == killed
+    # What failed through our own fault is not.
+    recorded(instance, now - timedelta(hours=6), {FAULT: "true"}, ending=failed)
+    assert isinstance(looked(instance), dg.SkipReason)
 
 
 def test_an_ingest_that_got_nothing_has_not_ingested_its_session(

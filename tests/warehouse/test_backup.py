@@ -250,8 +250,8 @@ def test_contents_are_compared_row_by_row_before_a_compacted_file_takes_its_plac
     class Altering:
         """A connection whose copy differs in one value, in no number of rows."""
 
-        def __init__(self) -> None:
-            self.con = connect()
+        def __init__(self, **options: Any) -> None:
+            self.con = connect(**options)
 
         def __enter__(self) -> Altering:
             return self

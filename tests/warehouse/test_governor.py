@@ -202,6 +202,19 @@ def test_nothing_is_known_before_the_first_request(folder: Path) -> None:
     assert not folder.exists()
 
 
+def test_a_count_of_requests_that_is_damaged_is_told_with_what_to_do(folder: Path) -> None:
+    folder.mkdir()
+    file = folder / "requests.sqlite"
+    file.touch()
+    assert standing(folder).requests_today == 0
+    file.write_bytes(b"no database" * 1000)
+    for look in (lambda: standing(folder), lambda: Governor(folder, QUICK)):
+        with pytest.raises(HomeError, match=r"requests\.sqlite is damaged .*delete it"):
+            look()
+    file.unlink()
+    assert Governor(folder, QUICK).send(fails()) == "answer"
+
+
 def test_no_rest_is_longer_than_a_day_whatever_a_host_asks_for(folder: Path) -> None:
     with pytest.raises(Throttled) as told:
         Governor(folder, QUICK).send(fails(*[TryAgain(Throttled("429"), 1e9)] * 3))

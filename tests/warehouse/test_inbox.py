@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import tempfile
 import uuid
 from datetime import date, datetime
 from pathlib import Path
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from warehouse.errors import HomeError
 from warehouse.ingest import Ingested, ingest
 from warehouse.settings import Home
-from warehouse.sources.inbox import Inbox, waiting
+from warehouse.sources.inbox import MOST_LINE, Inbox, strays, waiting
 from warehouse.store import Counts, Warehouse
 
 HEADER = "ticker,session_date,close\n"
@@ -284,6 +285,50 @@ def test_links_are_refused_and_never_followed(home: Home, tmp_path: Path) -> Non
     assert tickers(home) == ["A1"]
     assert secret.read_text() == bars("SECRET")
     assert sum(name.endswith(".txt") for name in shelf(home, ".failed")) == 3
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.jsonl", "x.parquet"])
+def test_a_file_that_is_a_hole_is_refused_at_once(home: Home, name: str) -> None:
+    """Read, its terabytes would keep every ingest for hours and fill all memory."""
+    file = drop(home, name, bars("A1"))
+    os.truncate(file, 1 << 42)
+    drop(home, "y.csv", bars("A2"))
+    done = load(home)
+    assert done.outcomes == {"malformed": 1, "ok": 1}
+    assert "holes" in done.failures[0] and tickers(home) == ["A2"]
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.jsonl"])
+def test_a_line_without_an_end_is_refused(home: Home, name: str) -> None:
+    drop(home, name, "A" * (MOST_LINE + 1))
+    done = load(home)
+    assert done.outcomes == {"malformed": 1}
+    assert "line 1: longer than 16 MB" in done.failures[0]
+
+
+def test_folders_in_a_tables_folder_are_said_to_be_never_read(home: Home) -> None:
+    folder = home.inbox / "prices" / "2024"
+    folder.mkdir(parents=True)
+    assert strays(home.inbox) == []
+    (folder / "x.csv").write_text(bars("A1"))
+    drop(home, "x.csv", bars("A1"), table="price")
+    assert strays(home.inbox) == ["price", "prices/2024"]
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="there is no /dev/shm")
+def test_a_tables_folder_may_lie_on_another_disk(home: Home) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
+        if Path(elsewhere).stat().st_dev == home.path.parent.stat().st_dev:
+            pytest.skip("/dev/shm is no file system of its own here")
+        home.inbox.mkdir(parents=True)
+        (home.inbox / "prices").symlink_to(elsewhere)
+        drop(home, "x.csv", bars("A1"))
+        drop(home, "y.csv", "nonsense")
+        (Path(elsewhere) / "z.csv").symlink_to("/etc/hostname")
+        assert load(home).outcomes == {"ok": 1, "malformed": 1, "failed": 1}
+        assert list(Path(elsewhere).iterdir()) == []
+    assert shelf(home, ".done") == ["x.csv"] and tickers(home) == ["A1"]
+    assert shelf(home, ".failed") == ["y.csv", "y.csv.txt", "z.csv", "z.csv.txt"]
 
 
 def test_hidden_and_unfinished_files_and_folders_wait(home: Home) -> None:

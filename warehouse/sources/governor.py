@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import json
 import os
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
@@ -32,6 +33,7 @@ LONGEST_BACK_OFF = 60.0
 LONGEST_COOL_DOWN = 6 * 3600.0
 # Whatever a host asks for, and whatever a clock says that jumped.
 LONGEST_REST = 86400.0
+_REQUESTS = "requests.sqlite"
 
 
 @dataclass(frozen=True)
@@ -215,15 +217,10 @@ def standing(folder: Path) -> Standing:
     if not folder.is_dir():
         return Standing(budget=round(manners.requests_per_day))
     rest = _Rest(folder / "rest.json", manners.cool_down_seconds)
-    budget = _budget(folder, manners)
-    try:
-        spent = _number(budget.count())
-        oldest = budget.peek(spent - 1) if spent else None
-    finally:
-        budget.close()  # type: ignore[no-untyped-call]
+    spent, oldest = _spent(folder)
     resume_at, cause = rest.due_at, rest.cause
-    if oldest is not None and spent >= manners.requests_per_day:
-        frees_at = datetime.fromtimestamp(oldest.timestamp / 1000, UTC).replace(tzinfo=None)
+    if spent and spent >= manners.requests_per_day:
+        frees_at = datetime.fromtimestamp(oldest / 1000, UTC).replace(tzinfo=None)
         resume_at = max(resume_at or frees_at, frees_at + timedelta(days=1))
         cause = cause or "The requests of a day are spent."
     return Standing(
@@ -239,10 +236,50 @@ def _is_no_fault(error: BaseException) -> bool:
     return isinstance(error, _ANSWERS) or getattr(error, "resume_at", None) is not None
 
 
+def _spent(folder: Path) -> tuple[int, int]:
+    """How many requests the last day had, and when (ms) the first of them was sent; writes nothing.
+
+    One of a clock that was ahead counts as sent now. Raises `HomeError` for a file that is damaged.
+    """
+    path, now = folder / _REQUESTS, _milliseconds()
+    if not path.is_file():
+        return 0, now
+    day = int(timedelta(days=1) / timedelta(milliseconds=1))
+    query = "select count(*), min(item_timestamp) from requests where item_timestamp > ?"
+
+    def ask(how: str) -> tuple[int, int]:
+        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?{how}", uri=True)) as con:
+            count, oldest = con.execute(query, [now - day]).fetchone()
+        return int(count), min(int(oldest or now), now)
+
+    with _told_if_damaged(path):
+        try:
+            return ask("mode=ro")
+        except sqlite3.OperationalError as error:
+            if "no such table" in str(error):
+                return 0, now  # it is being made
+            # Even who reads writes locks beside the file, but where nothing can be written.
+            return ask("immutable=1")
+
+
+@contextlib.contextmanager
+def _told_if_damaged(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):
+            raise
+        raise HomeError(
+            f"{path} is damaged ({error}). It only counts the requests of the last day: delete it "
+            "and run this again."
+        ) from error
+
+
 def _budget(folder: Path, manners: Manners) -> SQLiteBucket:
     rate = Rate(max(1, round(manners.requests_per_day)), Duration.DAY)
-    path = str(folder / "requests.sqlite")
-    bucket = SQLiteBucket.init_from_file([rate], "requests", path, use_file_lock=True)
+    path = folder / _REQUESTS
+    with _told_if_damaged(path):
+        bucket = SQLiteBucket.init_from_file([rate], "requests", str(path), use_file_lock=True)
     now = _milliseconds()
     # What a clock that was ahead recorded counts from now on, not until that moment comes.
     bucket.conn.execute(

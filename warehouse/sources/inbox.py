@@ -10,15 +10,18 @@ from __future__ import annotations
 import codecs
 import contextlib
 import csv
+import errno
 import gzip
 import hashlib
 import json
 import os
 import re
+import shutil
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partialmethod
 from pathlib import Path
+from typing import TextIO
 
 import duckdb
 
@@ -32,6 +35,8 @@ MOST_COLUMNS = 500
 LONGEST_NAME = 255
 # A file may unpack to so much, or to so many times its size; text is packed to a tenth or so.
 MOST_UNPACKED_BYTES, MOST_TIMES_UNPACKED = 1 << 26, 200
+# A line is read whole; DuckDB takes JSON objects up to this, too.
+MOST_LINE = 1 << 24
 # An item without an identity of its own is known by its address, else by what it says.
 _NEWS_IDENTITY = ("url", "publisher", "title", "published_at")
 
@@ -74,6 +79,11 @@ class Inbox:
             raise EmptyAnswer(f"{name} is empty.")
         reader = _reader(file)
         try:
+            if _is_hollow(file):
+                raise Malformed(
+                    f"{name} is {file.stat().st_size / 1e6:,.0f} MB of hardly anything but holes: "
+                    "write it anew and drop it again."
+                )
             if _is_packed(file):
                 _refuse_torn(file)
             rows = reader(self.con, file)
@@ -116,7 +126,7 @@ class Inbox:
         if notes:
             note.write_text("\n".join(notes) + "\n", encoding="utf-8")
         with contextlib.suppress(FileNotFoundError):  # somebody took it away
-            os.replace(file, target)
+            shutil.move(file, target)  # a table's folder may be a file system of its own
 
 
 def waiting(folder: Path) -> list[Path]:
@@ -132,16 +142,25 @@ def waiting(folder: Path) -> list[Path]:
 
 
 def strays(folder: Path) -> list[str]:
-    """Return the entries of the inbox `folder` that nothing will ever read, in order."""
+    """Return the entries of the inbox `folder` that nothing will ever read, in order.
+
+    Folders in a table's folder are such, too.
+    """
     if not folder.is_dir():
         return []
+    inside = [
+        entry for table in TABLES for entry in (folder / table).glob("*") if _is_folder(entry)
+    ]
+    beside = [e for e in folder.iterdir() if not (e.name in TABLES and e.is_dir())]
     return sorted(
-        entry.name
-        for entry in folder.iterdir()
-        if not entry.name.startswith(".")
-        and not (entry.name in TABLES and entry.is_dir())
-        and (not entry.is_dir() or any(entry.iterdir()))
+        str(entry.relative_to(folder))
+        for entry in (*beside, *inside)
+        if not entry.name.startswith(".") and not (_is_folder(entry) and not any(entry.iterdir()))
     )
+
+
+def _is_folder(entry: Path) -> bool:
+    return entry.is_dir() and not entry.is_symlink()
 
 
 def _identity(told: list[str]) -> str:
@@ -154,10 +173,30 @@ def _hash(file: Path) -> str | None:
     if file.is_symlink() or not file.is_file():
         return None
     try:
+        if _is_hollow(file):
+            return None
         with file.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError:
         return None  # `read` says why
+
+
+def _is_hollow(file: Path) -> bool:
+    """Whether a file claims much more than it holds: a hole of terabytes takes no room."""
+    size, at, held = file.stat().st_size, 0, 0
+    if size <= MOST_UNPACKED_BYTES:
+        return False
+    with file.open("rb") as stream:
+        while at < size:
+            try:
+                start = os.lseek(stream.fileno(), at, os.SEEK_DATA)
+            except OSError as error:
+                if error.errno != errno.ENXIO:  # there is nothing more
+                    raise
+                break
+            at = os.lseek(stream.fileno(), start, os.SEEK_HOLE)
+            held += at - start
+    return size > max(MOST_UNPACKED_BYTES, MOST_TIMES_UNPACKED * held)
 
 
 def _reader(file: Path) -> Callable[[duckdb.DuckDBPyConnection, Path], duckdb.DuckDBPyRelation]:
@@ -206,7 +245,7 @@ def _read_csv(con: duckdb.DuckDBPyConnection, file: Path) -> duckdb.DuckDBPyRela
     unpack = gzip.open if _is_packed(file) else open
     try:
         with unpack(file, "rt", encoding="utf-8-sig", newline="") as stream:
-            header = next(csv.reader(stream), [])
+            header = next(csv.reader(_lines(stream)), [])
     except (UnicodeDecodeError, csv.Error) as error:
         raise Malformed(f"line 1: {error}; a CSV file must be UTF-8 text.") from error
     columns = [name.strip() for name in header]
@@ -228,6 +267,13 @@ def _read_csv(con: duckdb.DuckDBPyConnection, file: Path) -> duckdb.DuckDBPyRela
         """,
         params={"file": glob_escaped(file), "compression": _compression(file)},
     )
+
+
+def _lines(stream: TextIO) -> Iterator[str]:
+    while line := stream.readline(MOST_LINE):
+        if len(line) == MOST_LINE:
+            raise csv.Error(f"longer than {MOST_LINE >> 20} MB")
+        yield line
 
 
 def _read_parquet(con: duckdb.DuckDBPyConnection, file: Path) -> duckdb.DuckDBPyRelation:
@@ -284,7 +330,9 @@ def _bad_line(file: Path) -> str | None:
     """Say which line of a file is the first that is not a JSON object."""
     unpack = gzip.open if _is_packed(file) else open
     with unpack(file, "rb") as stream:
-        for number, line in enumerate(stream, 1):
+        for number, line in enumerate(iter(lambda: stream.readline(MOST_LINE), b""), 1):
+            if len(line) == MOST_LINE:
+                return f"line {number}: longer than {MOST_LINE >> 20} MB."
             if line.startswith(codecs.BOM_UTF8):
                 return f"line {number}: begins with a byte order mark; save it without one."
             try:

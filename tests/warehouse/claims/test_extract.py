@@ -220,13 +220,14 @@ def key(title: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("file", "count", "least"), [("headlines.json", 800, 240), ("headlines_fresh.json", 0, 220)]
+    ("file", "count", "least"), [("headlines.json", 800, 240), ("headlines_fresh.json", 0, 290)]
 )
 def test_real_headlines_by_a_persons_reading(file: str, count: int, least: int) -> None:
     """A file holds, by hash of the headline, each claim found and whether a reader agreed.
 
     The first is of 800 headlines that the rules were made with, the other of three fresh slices of
-    265 headlines, in which 95, 95 and 98 % were right when first read; one without a claim counts.
+    265 headlines and one of 200, in which 95, 95, 98 and 97 % were right when first read; one
+    without a claim counts.
     """
     if not NEWS.is_dir():
         pytest.skip(f"{NEWS} is not here")

@@ -37,6 +37,7 @@ def told(con: duckdb.DuckDBPyConnection, text: str) -> list[dict[str, Any]]:
 
 
 SENTENCES_TRUE = [
+    "Price targets range from $112 to $230, with an average of $171.40.",
     "The stock trades more than 30% above its 50-day average.",
     "Mizuho raised its target to $172.",
     "Nomura rates the stock a Buy with a $170 target.",
@@ -616,8 +617,6 @@ UNREAD = [
     ("Alibaba's shares rose 8%, twice as much as JD's.", "twice … JD's"),
     ("Alibaba rose 8% and 10% intraday.", "10%"),
 
-    ("Price targets range from $112 to $230, with an average of $171.40.", "$171.40"),
-    ("Price targets range from $112 to $230, with an average of $161.40.", "$161.40"),
     ("Among China analysts, price targets range from $112 to $230.", "China"),
     ("Mizuho analyst James Lee lifted his target to $172 from $149 for the third time.", "third"),
     ("Mizuho's bull case target is $172.", "bull case"),
@@ -697,6 +696,7 @@ def test_what_is_not_read_forbids_a_verdict(
 
 # Near misses: what is false in them is seen or not read, but never supported.
 NEAR_MISSES = [
+    "Price targets range from $112 to $230, with an average of $161.40.",
     "JP Morgan and Mizuho both have a $168 target.",
     "CLSA has lifted its target to $200, the street high, from $160.",
     "BofA rates it Buy and sees 30% upside.",
