@@ -25,7 +25,8 @@ from warehouse.sources.governor import Governor, standing
 from warehouse.store import Warehouse
 
 PART = "machine"
-_DISK_MB = 160
+# Dagster keeps some 4 MB a run: room for those of thirty rounds.
+_DISK_MB = 400
 
 
 @contextlib.contextmanager
