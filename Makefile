@@ -35,7 +35,7 @@ demo: setup  ## Build the simulated sample from nothing and print its scorecard.
 ui: setup  ## Start the Dagster UI on 127.0.0.1 (DEMO=1: on the demo's home).
 	@$(BIN)/bellwether ui $(HOME_FLAG) --port $(PORT)
 
-PYTEST = $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+PYTEST = $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
 
 test: setup  ## Run the tests, in under ten minutes.
 	@$(PYTEST) -m "not slow"

@@ -92,6 +92,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_second_refresh_has_nothing_to_do(home: Path) -> None:
     done = bellwether("refresh", "--home", str(home), "--json")
     assert done.returncode == 0
@@ -280,6 +281,7 @@ def test_status_says_when_yahoo_is_asked_again(home: Path) -> None:
     assert "left alone until" in " ".join(done.stdout.split())
 
 
+@pytest.mark.slow
 def test_an_ingest_in_which_every_request_fails_is_seen_by_all_who_look(
     home: Path, authority: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

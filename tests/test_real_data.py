@@ -387,6 +387,7 @@ def write_recorded_answers(home: Home, vintage: str) -> set[str]:
     return {row["ticker"] for row in files["prices"]}
 
 
+@pytest.mark.slow
 def test_recorded_consensus_is_reconciled(tmp_path: Path) -> None:
     """Our named firms beside Yahoo's own counts and mean, one row a ticker and comparison."""
     home = Home(tmp_path)

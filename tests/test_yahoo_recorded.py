@@ -157,6 +157,7 @@ def tell(
     told.outcomes[(table, outcome)] += 1
 
 
+@pytest.mark.slow
 def test_every_recording_is_read(told: Told) -> None:
     assert (len(recordings("quoteSummary")), len(recordings("chart"))) == (282, 22)
     assert len(long_charts()) == 2

@@ -28,6 +28,8 @@ from warehouse.sources.sample import Sample
 from warehouse.store import Warehouse
 
 DAY = date(2025, 8, 8)
+
+pytestmark = pytest.mark.slow
 SESSIONS = ("staging.stg_sessions", "staging.stg_calendar_days")
 
 
@@ -188,7 +190,6 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Models, P
     )
 
 
-@pytest.mark.slow
 @settings(max_examples=6, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(seed=st.integers(0, 2**32))
 def test_every_mart_of_a_moment_is_the_same_when_more_is_stored_later(

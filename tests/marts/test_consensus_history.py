@@ -373,6 +373,7 @@ def test_the_newest_row_of_the_history_is_the_consensus(whole: Told) -> None:
         assert con.execute(f"{newest} except select * from marts.consensus").fetchall() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_going_on_from_a_build_gives_what_a_new_one_gives(
     tell: Callable[..., Any], part_of_consensus: dbt.Manifest, tmp_path: Path, seed: int

@@ -53,7 +53,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> dbt.Manifest:
     return part(tmp_path_factory.mktemp("flags") / "part", models, absent)
 
 
-@pytest.mark.parametrize("story", [3, pytest.param(4, marks=pytest.mark.slow)], indirect=True)
+@pytest.mark.slow
+@pytest.mark.parametrize("story", [3, 4], indirect=True)
 def test_what_goes_on_equals_what_is_made_anew(story: Story, tmp_path: Path) -> None:
     currencies = {"AAA": "USD", "BBB": "EUR", "CCC": "GBp", "DDD": "USD", "NEW": "EUR"}
     story.tell(

@@ -141,6 +141,7 @@ SPOILT = {
 }
 
 
+@pytest.mark.slow
 def test_a_table_that_is_not_what_raw_rows_make_is_named(told: Home, tmp_path: Path) -> None:
     grains = rebuild.tables(dbt.prepare_manifest().content)
     for number, (statement, words) in enumerate(SPOILT.items()):

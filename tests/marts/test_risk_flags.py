@@ -229,6 +229,7 @@ def drawdowns(con: duckdb.DuckDBPyConnection) -> list[tuple[str, date, float]]:
     return [row for row in rows if row[:2] in published]
 
 
+@pytest.mark.slow
 def test_deep_drawdowns_on_random_series(simulated: duckdb.DuckDBPyConnection) -> None:
     found = episodes(simulated, "DD_DEEP")
     assert len(found) > 40
@@ -283,6 +284,7 @@ def retold(
         yield con
 
 
+@pytest.mark.slow
 def test_drawdowns_are_those_of_the_bars_known_on_their_session(
     restless: Restless, retold: duckdb.DuckDBPyConnection
 ) -> None:

@@ -270,6 +270,7 @@ def stated(text: str) -> tuple[datetime, str]:
 # From when a fact is known
 
 
+@pytest.mark.slow
 def test_bars_of_a_first_load_are_known_a_quarter_of_an_hour_after_their_close(
     views: Views,
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from warehouse.cli import app
@@ -33,6 +34,7 @@ def test_a_brief_in_four_formats(sample: Home, tmp_path: Path) -> None:
     ask(sample, "brief", "BABA", "--format", "pdf", code=2)
 
 
+@pytest.mark.slow
 def test_a_past_brief_is_written_verified_and_compared(
     sample: Home, past: Path, tmp_path: Path
 ) -> None:

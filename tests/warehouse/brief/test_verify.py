@@ -30,6 +30,7 @@ def broken(told: dict[str, Any], con: duckdb.DuckDBPyConnection, as_of: str) -> 
     return [v.text for v in verify(told, con, as_of) if not v.reproduces]
 
 
+@pytest.mark.slow
 def test_altered_raw_values_fail_their_dependants_and_no_others(
     told: dict[str, Any], sample: Home, as_of: str, tmp_path: Path
 ) -> None:
