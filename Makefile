@@ -37,11 +37,13 @@ ui: setup  ## Start the Dagster UI on 127.0.0.1 (DEMO=1: on the demo's home).
 
 PYTEST = $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
 
-test: setup  ## Run the tests, in under ten minutes.
-	@$(PYTEST) -m "not slow"
+SLOW := slow or browser or daemon
 
-test-slow: setup  ## Run those of whole sets of real data and whole histories.
-	@$(PYTEST) -m slow
+test: setup  ## Run the tests, in under ten minutes.
+	@$(PYTEST) -m "not ($(SLOW))"
+
+test-slow: setup  ## Run those of whole sets of real data, whole histories, browsers and daemons.
+	@$(PYTEST) -m "$(SLOW)"
 
 bench: $(VENV)/.bench  ## Measure ours beside its peers (TICKERS=10000: 25.2 million rows).
 	@$(BIN)/python -m bench.momentum --tickers $(TICKERS) --twice

@@ -24,6 +24,8 @@ from warehouse import store as store_module
 from warehouse.settings import Home
 from warehouse.store import Warehouse
 
+pytestmark = pytest.mark.slow
+
 OPENS, CLOSES = time(14, 30), time(21)
 WEEKDAYS = [day.date() for day in pd.bdate_range("2023-01-02", "2024-12-31")]
 # Ratings of the first load reach back a year; then each weekday is told on its evening.
@@ -280,7 +282,7 @@ def differences(one: Path, other: Path, tables: tuple[str, ...] = MARTS) -> Any:
         return found
 
 
-SEEDS = [pytest.param(20240607, marks=pytest.mark.slow), 7]
+SEEDS = [20240607, 7]
 DAYS = [date(2024, 2, 9), date(2024, 5, 27)]
 
 
@@ -373,7 +375,6 @@ def test_the_newest_row_of_the_history_is_the_consensus(whole: Told) -> None:
         assert con.execute(f"{newest} except select * from marts.consensus").fetchall() == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_going_on_from_a_build_gives_what_a_new_one_gives(
     tell: Callable[..., Any], part_of_consensus: dbt.Manifest, tmp_path: Path, seed: int

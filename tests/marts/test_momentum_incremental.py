@@ -210,6 +210,7 @@ EVENTS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("story", [1], indirect=True)
 def test_what_goes_on_equals_what_is_made_anew(story: Story, tmp_path: Path) -> None:
     events = list(story.random.permutation(EVENTS))
@@ -223,6 +224,7 @@ def test_what_goes_on_equals_what_is_made_anew(story: Story, tmp_path: Path) -> 
     assert events == []
 
 
+@pytest.mark.slow
 def test_dividends_that_are_always_unknown_cost_no_history(story: Story, tmp_path: Path) -> None:
     story.pays = False
     for _ in range(2):

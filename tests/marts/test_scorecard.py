@@ -91,6 +91,7 @@ def explained(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], str]:
     return {(ticker, check): reason for ticker, check, reason in rows}
 
 
+@pytest.mark.slow
 def test_every_blank_of_its_own_is_explained_and_nothing_else(
     con: duckdb.DuckDBPyConnection,
 ) -> None:

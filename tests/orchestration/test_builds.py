@@ -166,6 +166,7 @@ def test_a_build_anew_goes_on_from_no_table(project: Project) -> None:
     assert project.made() == {"AAA": 3, "BBB": 3}
 
 
+@pytest.mark.slow
 def test_a_changed_macro_seed_or_model_rebuilds_what_depends_on_it_and_nothing_else(
     project: Project,
 ) -> None:

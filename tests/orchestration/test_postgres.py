@@ -44,6 +44,8 @@ from tests.orchestration.conftest import BARS, Drop
 from warehouse.errors import HomeError, StorageError
 from warehouse.settings import PROJECT, Home
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "it's a: secret/100%"
 VARIABLE = "BELLWETHER_POSTGRES_PASSWORD"
 EXAMPLE = (PROJECT / "docs" / "operation.md").read_text()
