@@ -169,7 +169,7 @@ def build(
     from dbt.contracts.graph.manifest import Manifest as DbtManifest
     from dbt.parser.manifest import extended_mashumuro_decoder
 
-    memory_limit()
+    memory = memory_limit()
     parsed = DbtManifest.from_msgpack(
         (manifest.folder / "partial_parse.msgpack").read_bytes(),
         decoder=extended_mashumuro_decoder,
@@ -188,7 +188,11 @@ def build(
     home.dbt.mkdir(parents=True, exist_ok=True)
     try:
         with (
-            environment(BELLWETHER_BUILD=str(home.build), BELLWETHER_KEEP_OPEN="True"),
+            environment(
+                BELLWETHER_BUILD=str(home.build),
+                BELLWETHER_KEEP_OPEN="True",
+                BELLWETHER_MEMORY=memory,
+            ),
             without_collecting(),
         ):
             ended = _invoke(arguments, manifest=parsed, on_event=_node_listener(on_node))

@@ -72,6 +72,7 @@ class Facts:
         `day` is that of publication, by which "yesterday" is told; without it, the session.
         """
         self.con, self.ticker, self.moment, self.past = con, ticker, moment, past
+        self._majors: dict[str | None, tuple[str | None, float]] = {}
         found = self.rows(
             """
             select d.day, d.opens_at, d.closes_at, d.next_opens_at, d.session_number
@@ -127,10 +128,16 @@ class Facts:
 
     def major(self, code: str | None) -> tuple[str | None, float]:
         """Return the major currency of a code and how many of the code's units make one of it."""
-        found = self.rows(
-            "select major_code, units_per_major from rules.currencies where code = ?", code
-        )
-        return (found[0][0], float(found[0][1])) if found else (code, 1.0)
+        if code not in self._majors:
+            found = self.rows(
+                "select major_code, units_per_major from rules.currencies where code = ?", code
+            )
+            self._majors[code] = (found[0][0], float(found[0][1])) if found else (code, 1.0)
+        return self._majors[code]
+
+    def major_of(self, code: str | None) -> tuple[str | None, float]:
+        """Return what `major` does, of the quotes' currency where an amount tells none."""
+        return self.major(code) if code else self.quoted
 
     @cached_property
     def bars(self) -> list[Bar]:

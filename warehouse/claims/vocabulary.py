@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from functools import cache
 from typing import TypeAlias
 
 from warehouse.news.patterns import Hit, Patterns
-from warehouse.news.vocabulary import rows
+from warehouse.news.vocabulary import by_class, rows
 
 CALL_KINDS = ("rating_call", "target_change", "rating_change")
 
@@ -80,10 +79,7 @@ DAYS = ("date", "weekday", "yesterday", "ago", "end", "same")
 @cache
 def word_classes() -> dict[str, tuple[str, ...]]:
     """Words of `claim_words` by class."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for row in rows("claim_words"):
-        found[row["class"]].append(row["word"])
-    return {name: tuple(members) for name, members in found.items()}
+    return by_class(rows("claim_words"))
 
 
 @cache

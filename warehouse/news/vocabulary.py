@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 
 from warehouse.settings import SEEDS
@@ -16,13 +16,18 @@ def rows(seed: str) -> Iterator[dict[str, str]]:
         yield from csv.DictReader(file)
 
 
+def by_class(told: Iterable[Mapping[str, str]]) -> dict[str, tuple[str, ...]]:
+    """Return the words of a seed's rows by class."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for row in told:
+        found[row["class"]].append(row["word"])
+    return {name: tuple(members) for name, members in found.items()}
+
+
 @cache
 def word_classes() -> dict[str, tuple[str, ...]]:
     """Words by class, as patterns name them."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for row in rows("word_classes"):
-        found[row["class"]].append(row["word"])
-    return {name: tuple(members) for name, members in found.items()}
+    return by_class(rows("word_classes"))
 
 
 @cache

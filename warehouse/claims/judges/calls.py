@@ -68,8 +68,7 @@ def _call_of_firm(facts: Facts, claim: Claim) -> Verdict:
         return None if known and known[0] == str(call["score"] or "") and known[0] else False
 
     def currency_of(call: dict[str, Any]) -> tuple[str | None, float]:
-        told = call["target_currency"]
-        return facts.major(told) if told else facts.quoted
+        return facts.major_of(call["target_currency"])
 
     def amount(value: float | None, call: dict[str, Any]) -> float | None:
         return value / currency_of(call)[1] if value is not None else None
@@ -251,7 +250,7 @@ def never_told(facts: Facts, claim: Claim) -> Verdict | None:
     newest, note = told[0], "none of the firm's calls has this target"
     for call in told:
         code = call["target_currency"]
-        currency, units = facts.major(code) if code else facts.quoted
+        currency, units = facts.major_of(code)
         amount = call["told_target"] / units
         if currency == claim.unit and abs(amount - claim.value) <= half:
             return None

@@ -166,7 +166,7 @@ def _upside_of_firm(facts: Facts, claim: Claim) -> Verdict:
     call = next((c for c in facts.calls if c["firm"] == claim.firm), None)
     if call is None or call["told_target"] is None:
         raise NotCheckable("no_call_of_firm")
-    code, units = facts.major(call["target_currency"]) if call["target_currency"] else facts.quoted
+    code, units = facts.major_of(call["target_currency"])
     if code != facts.currency:
         raise NotCheckable("currencies_differ")
     bar = facts.bars[facts.last]

@@ -81,7 +81,7 @@ def _earnings_surprise(facts: Facts, claim: Claim) -> Verdict:
         ]
         if surprise is None and estimate:
             surprise = (actual - estimate) / abs(estimate)
-        units = facts.major(currency)[1] if currency else facts.quoted[1]
+        units = facts.major_of(currency)[1]
         actual, estimate = actual / units, estimate and estimate / units
         if _is_named(claim, period_end, known_from):
             told = (surprise, actual, estimate)
@@ -127,8 +127,7 @@ def _eps(facts: Facts, claim: Claim) -> Verdict:
     """Earnings per share of the newest results known, or of those the claim names."""
     found = _results(facts)
     bases = [
-        Basis(f"period to {period_end}",
-              actual / (facts.major(currency)[1] if currency else facts.quoted[1]),
+        Basis(f"period to {period_end}", actual / facts.major_of(currency)[1],
               (Evidence("raw.earnings", row_id, "eps_actual", actual, known_from),))
         for row_id, period_end, _, actual, _, currency, known_from in found
         if _is_named(claim, period_end, known_from)

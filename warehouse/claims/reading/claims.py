@@ -163,14 +163,11 @@ def _with_day_of_call(part: Part, found: list[Claim], spoken: set[str]) -> list[
         word_set("of_all") & set(part.forms) and "target_extreme" not in kinds_found and not ranked
     ) or ("target_average" in spoken and "target_average" not in kinds_found):
         unread = "rank_not_read"
-    found = [replace(c, rank=ranked) if c in calls else c for c in found]
-    calls = [claim for claim in found if claim.kind in CALL_KINDS]
-    found = [
+    return [
         replace(c, window=span.name, stated_on=span.stated_on, period=span.period,
-                unread=unread) if c in calls else c
+                unread=unread, rank=ranked) if c.kind in CALL_KINDS else c
         for c in found
     ]  # fmt: skip
-    return found
 
 
 def _claim_of(

@@ -37,7 +37,7 @@ def details_of(
     before = set(part.forms[: hit.start])
     if kind in ("record", "high_52w"):
         if kind == "high_52w" and any(
-            t.value not in (None, 1, 52) for t in inside if (t.shape != "#$")
+            t.value not in (None, 1, 52) for t in inside if t.shape != "#$"
         ):
             return None
         # "A record $150M" is no price.
@@ -116,7 +116,7 @@ def details_of(
         is_range = part.forms[amount + 1 : amount + 2] in (["to"], ["-"])
         return None if part.forms[amount - 1] == "by" or is_ahead or is_range else ()
     if kind == "target_average" and forms[1] == "of" and (
-        not word_set("target") & set(part.forms[: hit.start])
+        not word_set("target") & before
         or part.forms[hit.start - 1] in ("day", "days", "session", "moving")
     ):  # fmt: skip
         return None
@@ -167,7 +167,6 @@ def details_of(
         # "Shares rose to $163" is a price, "worth up to $2 bln" is none.
         if is_in(word_set("rose") | word_set("fell"), forms[0]) and (
             (forms[0] in ("up", "down") and len(forms) < 4)
-            or (value or 0) > 1e6
             or not is_behind_a_share(part, hit.start)
         ):
             return None

@@ -107,9 +107,7 @@ def _with_left(part: Part, claim: Claim, read: Read, told: _Told, subject: str |
     if claim.kind in CALL_KINDS:
         low, high = own_words(part, claim, low, high)
     left, spans, day = _times_left(part, claim, read, told.found, low, high)
-    if claim.kind in ("high_52w", "record") and claim.second is not None and any(
-        w.end == read.low and w.label[1] in DAYS for w in part.windows
-    ):  # fmt: skip
+    if _day_of_level(part, claim, read):
         claim = replace(claim, change="set")
     for place in range(low, high):
         is_number = part.tokens[place].shape.startswith("#") and not any(
@@ -222,17 +220,14 @@ def _times_left(
                 others = [c for c in found if c.kind in DATED]
                 if not (others and claim.kind == "level_since"):
                     left |= places
-    # "From Monday's 52-week high of $271" names the day of the high.
-    is_of_level = claim.kind in ("high_52w", "record") and claim.second is not None
-    if is_of_level and (own := [(w, p) for w, p in of_day if w.end == read.low]):
-        of_day = own
-    else:
-        is_of_level = False
+    of_level = _day_of_level(part, claim, read)
+    if of_level is not None:
+        of_day = [(w, p) for w, p in of_day if w is of_level]
     if claim.kind not in DATED:
         days = [w for w, _ in of_day]
         told = longest(days)
         span = span_of(part, told) if told is not None else None
-        if span is not None and is_of_level:
+        if span is not None and of_level is not None:
             span = span._replace(is_read=True)
         if told is not None and span is not None:
             if is_dated(span) and span.name and all(w.start < span.end for w in days):
@@ -256,6 +251,13 @@ def _times_left(
         elif claim.kind != "level_since" or not spans >= set(month):
             left |= set(month) - (spans if claim.kind == "drawdown" else set())
     return left, spans, day
+
+
+def _day_of_level(part: Part, claim: Claim, read: Read) -> KindHit | None:
+    """The day right before a level, which it was set on: "from Monday's 52-week high of $271"."""
+    if claim.kind not in ("high_52w", "record") or claim.second is None:
+        return None
+    return next((w for w in part.windows if w.end == read.low and w.label[1] in DAYS), None)
 
 
 def _is_telling(part: Part, claim: Claim, place: int, told: _Told) -> bool:
