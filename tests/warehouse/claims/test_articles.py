@@ -45,6 +45,22 @@ def told(sample: Home) -> Iterator[list[tuple[str, str, set[str]]]]:
     yield found
 
 
+def test_estimates_in_pence_are_told_in_pence_or_pounds(sample: Home) -> None:
+    """Shell's next results are estimated at 59.57 pence."""
+    said = {"59.6p": "supported", "59.57 pence": "supported", "69.6p": "contradicted",
+            "£0.5957": "supported"}  # fmt: skip
+    with publish.reading(sample) as con:
+        made = publish.newest(sample)
+        assert made is not None
+        for amount, verdict in said.items():
+            text = f"Analysts expect earnings of {amount} per share for the quarter."
+            answer = check(
+                con, text, newest=datetime.fromisoformat(made.as_of), ticker="SHEL.L",
+                published_at="2025-09-24",
+            )  # fmt: skip
+            assert [claim["verdict"] for claim in answer["claims"]] == [verdict], amount
+
+
 def by_line(answer: dict[str, Any], lines: list[str]) -> list[set[str]]:
     """The verdicts on the claims of each line, in which more than one sentence may stand."""
     verdicts: list[set[str]] = [set() for _ in lines]

@@ -32,13 +32,14 @@ def _eps_estimate(facts: Facts, claim: Claim) -> Verdict:
         facts.ticker,
         facts.moment,
     )
+    code, units = facts.major_of(told[0][3] if told else None)
     ahead = [
-        Basis(f"estimate {period}", value,
+        Basis(f"estimate {period}", value / units,
               (Evidence("raw.estimates", row_id, "eps_mean", value, known_from),))
         for row_id, period, value, _, known_from in told
     ]  # fmt: skip
     results = [
-        Basis(f"estimate of the period to {row[1]}", row[2],
+        Basis(f"estimate of the period to {row[1]}", row[2] / facts.major_of(row[5])[1],
               (Evidence("raw.earnings", row[0], "eps_estimate", row[2], row[6]),))
         for row in _results(facts)[:1] if row[2] is not None
     ]  # fmt: skip
@@ -50,12 +51,11 @@ def _eps_estimate(facts: Facts, claim: Claim) -> Verdict:
         facts.moment,
     ):
         evidence = Evidence("raw.earnings_dates", row_id, "eps_estimate", estimate, known_from)
-        ahead.insert(0, Basis("estimate of the next results", estimate, (evidence,)))
+        ahead.insert(0, Basis("estimate of the next results", estimate / units, (evidence,)))
     bases = results + ahead if claim.change == "past" else ahead + results
     if not bases:
         raise NotCheckable("no_estimates")
-    codes = {facts.major(row[3])[0] for row in told if row[3]} or {facts.currency}
-    if claim.unit not in codes:
+    if claim.unit != code:
         raise NotCheckable("another_currency")
     found = weigh(claim, bases, note=None)
     return replace(found, verdict=SUPPORTED) if found.verdict == OTHER_BASIS else found
