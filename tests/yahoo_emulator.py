@@ -450,14 +450,19 @@ class _Handler(BaseHTTPRequestHandler):
             emulator._busy += 1
             emulator.most_at_once = max(emulator.most_at_once, emulator._busy)
         try:
-            self._reply()
+            last = self._reply()
         finally:
             with emulator._mutex:
                 emulator._busy -= 1
+        # Sent when this request no longer counts: whoever has the whole answer may ask again.
+        if last:
+            self.wfile.write(last)
+            self.wfile.flush()
 
     do_POST = do_GET
 
-    def _reply(self) -> None:
+    def _reply(self) -> bytes:
+        """Answer all but the last byte, which is returned (none where the answer was broken)."""
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         parts = urlsplit(self.path)
         fault, status, told, _ = self.emulator.answer(
@@ -474,7 +479,7 @@ class _Handler(BaseHTTPRequestHandler):
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close_connection = True
             raw.close()
-            return
+            return b""
         self.send_response(status)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(told)))
@@ -498,8 +503,9 @@ class _Handler(BaseHTTPRequestHandler):
                     break
             self.close_connection = True
         else:
-            self.wfile.write(told)
-            self.wfile.flush()
+            self.wfile.write(told[:-1])
+            return told[-1:]
+        return b""
 
 
 def make_authority(folder: Path) -> Path:

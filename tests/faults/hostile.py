@@ -127,8 +127,8 @@ def rows(place: Path, number: int, count: int) -> Outcome:
 
         def try_(told: list[tuple[str, str, str]]) -> None:
             nonlocal done
-            frame = pd.DataFrame(told, columns=["ticker", "firm", "graded_on"])
-            frame = frame.map(lambda text: text.encode(errors="replace").decode())
+            encodable = [[text.encode(errors="replace").decode() for text in row] for row in told]
+            frame = pd.DataFrame(encodable, columns=["ticker", "firm", "graded_on"])
             counts = store.append("ratings", frame, source="inbox")
             kept = counts.stored + counts.unchanged + counts.duplicates + counts.rejected
             assert kept == len(told), f"{len(told)} rows told, {counts}"
