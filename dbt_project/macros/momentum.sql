@@ -37,7 +37,9 @@ was another company's before belongs to this one from `listed_from` on.
         prices.is_final
         and (universe.listed_from is null or prices.session_date >= universe.listed_from)
         {% if changes %}
-            and prices.session_date >= (select min(read_from) from {{ changes }})
+            -- Where nothing is read there is a day that no block of rows reaches, and none is scanned.
+            and prices.session_date
+            >= (select coalesce(min(read_from), cast('9999-12-31' as date)) from {{ changes }})
         {% endif %}
 {%- endmacro %}
 
@@ -101,6 +103,8 @@ says is unknown, which is all that it changes there.
         set total_return_close = null
         where
             kept.total_return_close is not null
+            and kept.session_date
+            < (select coalesce(max(levels_from), cast('0001-01-01' as date)) from {{ changes }})
             and exists (
                 select 1
                 from {{ changes }} as changes

@@ -1,11 +1,6 @@
-{#- Exponential averages: value and the share of it that a session takes. -#}
-{%- set averages = {
-    "gain": ("gain", 1 / 14),
-    "loss": ("loss", 1 / 14),
-    "range": ("true_range", 1 / 14),
-    "close_12": ("close", 2 / 13),
-    "close_26": ("close", 2 / 27),
-} -%}
+{#- The share of an exponential average that a session takes, and the bars that windows reach back. -#}
+{%- set alphas = {"14": 1 / 14, "12": 2 / 13, "26": 2 / 27} -%}
+{%- set lengths = [0, 1, 5, 21, 63, 126, 252] -%}
 {#- Days on which a window begins: its anchor is the last bar on or before. -#}
 {%- set anchors = {
     "year_end": "cast(" ~ dbt.date_trunc("year", "session_date") ~ " as date) - 1"
@@ -78,35 +73,39 @@ with
             steps.ticker,
             sessions.session_date,
             sessions.bar_number - steps.bar_number as age,
-            steps.session_date as bar_date,
-            {% for name in anchors %}
-                steps.session_date <= sessions.day_{{ name }}
-                and steps.next_session_date > sessions.day_{{ name }} as is_{{ name }},
-                steps.session_date > sessions.day_{{ name }} as is_after_{{ name }},
-                sessions.day_{{ name }},
-            {% endfor %}
-            steps.open,
             steps.high,
-            steps.low,
             steps.close,
             steps.volume,
-            steps.dividend,
-            steps.close_1d_ago,
-            steps.is_after_gap,
-            steps.log_dividend_factor,
             steps.true_range,
             steps.gain,
             steps.loss,
             steps.step,
             steps.paired_return,
-            steps.benchmark_return,
-            steps.benchmark_level,
-            steps.benchmark_segment
+            steps.benchmark_return
         from sessions
         inner join
             steps
             on steps.ticker = sessions.ticker
             and steps.bar_number > sessions.bar_number - {{ tail_bars() }}
+            and steps.bar_number <= sessions.bar_number
+    ),
+    -- A power costs more than a sum, so those of an age are computed once.
+    weights as (
+        select
+            age,
+            {% for name, alpha in alphas.items() %}
+                {{ alpha }} * power({{ 1 - alpha }}, age) as weight_{{ name }},
+            {% endfor %}
+            -- The average of 9 of the difference of the averages of 12 and 26, as one weight.
+            0.2 * (
+                {{ 2 / 13 }}
+                * (power({{ 11 / 13 }}, age + 1) - power(0.8, age + 1))
+                / {{ 11 / 13 - 0.8 }}
+                - {{ 2 / 27 }}
+                * (power({{ 25 / 27 }}, age + 1) - power(0.8, age + 1))
+                / {{ 25 / 27 - 0.8 }}
+            ) as weight_signal
+        from (select distinct age from aged) as ages
     ),
     -- The highest close so far in the window, for the deepest fall.
     peaks as (
@@ -119,97 +118,211 @@ with
                 rows between unbounded preceding and current row
             ) as fall
         from aged
-        where age between 0 and 251
+        where age < 252
     ),
     falls as (
         select ticker, session_date, min(fall) as fall_252 from peaks group by ticker, session_date
     ),
-    aggregated as (
+    framed as (
         select
             ticker,
             session_date,
-            max(close) filter (where age = 0) as close,
-            max(volume) filter (where age = 0) as volume,
-            {% for price in ["open", "high", "low"] %}
-                max({{ price }} / close_1d_ago - 1) filter (where age = 0) as {{ price }}_return,
+            avg(close) filter (where aged.age < 50) as sma_50,
+            avg(close) filter (where aged.age < 200) as sma_200,
+            max(close) filter (where aged.age < 252) as high_252,
+            max(high) filter (where aged.age < 252) as high_52w_intraday,
+            {% for length in [21, 63, 252] %}
+                count(step) filter (where aged.age < {{ length }}) as steps_{{ length }},
+                stddev_samp(step) filter (where aged.age < {{ length }}) as stddev_{{ length }},
             {% endfor %}
-            {% for length in [1, 5, 21, 63, 126, 252] %}
+            count(paired_return) filter (where aged.age < 252) as pair_count,
+            covar_samp(paired_return, benchmark_return) filter (
+                where aged.age < 252
+            ) as benchmark_covariance,
+            var_samp(benchmark_return) filter (
+                where aged.age < 252 and paired_return is not null
+            ) as benchmark_variance,
+            percentile_cont(0.5) within group (order by volume) filter (
+                where aged.age between 1 and 60
+            ) as median_volume,
+            sum(gain * weight_14) as average_gain,
+            sum(loss * weight_14) as average_loss,
+            sum(true_range * weight_14) as average_range,
+            sum(close * weight_12) as average_close_12,
+            sum(close * weight_26) as average_close_26,
+            sum(close * weight_signal) as macd_signal
+        from aged
+        inner join weights on weights.age = aged.age
+        group by ticker, session_date
+    ),
+    -- The few bars at the ends of windows.
+    ends as (
+        select
+            sessions.ticker,
+            sessions.session_date,
+            sessions.bar_number - steps.bar_number as age,
+            steps.open / steps.close_1d_ago - 1 as open_return,
+            steps.high / steps.close_1d_ago - 1 as high_return,
+            steps.low / steps.close_1d_ago - 1 as low_return,
+            steps.close,
+            steps.volume,
+            steps.benchmark_level,
+            steps.benchmark_segment
+        from sessions
+        inner join
+            steps
+            on steps.ticker = sessions.ticker
+            and sessions.bar_number - steps.bar_number in ({{ lengths | join(", ") }})
+    ),
+    ended as (
+        select
+            ticker,
+            session_date,
+            {% for length in lengths %}
                 max(close) filter (where age = {{ length }}) as close_{{ length }}d_ago,
+                max(benchmark_level) filter (
+                    where age = {{ length }}
+                ) as benchmark_level_{{ length }}d_ago,
+                max(benchmark_segment) filter (
+                    where age = {{ length }}
+                ) as benchmark_segment_{{ length }}d_ago,
             {% endfor %}
+            {% for column in ["volume", "open_return", "high_return", "low_return"] %}
+                max({{ column }}) filter (where age = 0) as {{ column }}{{ "," if not loop.last }}
+            {% endfor %}
+        from ends
+        group by ticker, session_date
+    ),
+    anchored as (
+        select
+            sessions.ticker,
+            sessions.session_date,
+            {% for name in anchors %}
+                max(close) filter (
+                    where
+                        steps.session_date <= day_{{ name }}
+                        and steps.next_session_date > day_{{ name }}
+                        and steps.session_date + 7 >= day_{{ name }}
+                ) as close_{{ name }}{{ "," if not loop.last }}
+            {% endfor %}
+        from sessions
+        inner join
+            steps
+            on steps.ticker = sessions.ticker
+            and (
+                {% for name in anchors %}
+                    {% if not loop.first %}
+                        or {% endif %} (
+                        steps.session_date <= day_{{ name }}
+                        and steps.next_session_date > day_{{ name }}
+                    )
+                {% endfor %}
+            )
+        group by sessions.ticker, sessions.session_date
+    ),
+    -- The few bars with a gap, a dividend or something unknown.
+    uneven as (
+        select
+            sessions.*,
+            sessions.bar_number - steps.bar_number as age,
+            steps.session_date as bar_date,
+            steps.is_after_gap,
+            steps.log_dividend_factor,
+            steps.dividend is null or steps.dividend >= steps.close_1d_ago as is_dividend_unknown,
+            steps.high is null or steps.low is null as is_range_unknown,
+            steps.volume is null as is_volume_unknown
+        from sessions
+        inner join
+            steps
+            on steps.ticker = sessions.ticker
+            and steps.bar_number > sessions.bar_number - {{ tail_bars() }}
+        where
+            steps.is_after_gap
+            or steps.log_dividend_factor is null
+            or steps.log_dividend_factor <> 0
+            or steps.dividend is null
+            or steps.dividend >= steps.close_1d_ago
+            or steps.high is null
+            or steps.low is null
+            or steps.volume is null
+    ),
+    counted as (
+        select
+            ticker,
+            session_date,
             min(age) filter (where is_after_gap and age >= 0) as bars_since_gap,
             min(age) filter (
                 where log_dividend_factor is null and age >= 0
             ) as bars_since_unknown_factor,
-            min(age) filter (
-                where (dividend is null or dividend >= close_1d_ago) and age >= 0
-            ) as bars_since_vendor_factor,
-            min(age) filter (
-                where (high is null or low is null) and age >= 0
-            ) as bars_since_unknown_range,
-            min(age) filter (where volume is null and age >= 0) as bars_since_unknown_volume,
+            min(age) filter (where is_dividend_unknown and age >= 0) as bars_since_vendor_factor,
+            min(age) filter (where is_range_unknown and age >= 0) as bars_since_unknown_range,
+            min(age) filter (where is_volume_unknown and age >= 0) as bars_since_unknown_volume,
             count(*) filter (where log_dividend_factor is null and age < 0) as later_unknown_count,
-            coalesce(sum(log_dividend_factor) filter (where age < 0), 0) as later_log_factors,
-            avg(close) filter (where age between 0 and 49) as sma_50,
-            avg(close) filter (where age between 0 and 199) as sma_200,
-            max(close) filter (where age between 0 and 251) as high_252,
-            max(high) filter (where age between 0 and 251) as high_52w_intraday,
-            {% for length in [21, 63, 252] %}
-                count(step) filter (where age between 0 and {{ length - 1 }}) as steps_{{ length }},
-                stddev_samp(step) filter (
-                    where age between 0 and {{ length - 1 }}
-                ) as stddev_{{ length }},
-            {% endfor %}
-            count(paired_return) filter (where age between 0 and 251) as pair_count,
-            covar_samp(paired_return, benchmark_return) filter (
-                where age between 0 and 251
-            ) as benchmark_covariance,
-            var_samp(benchmark_return) filter (
-                where age between 0 and 251 and paired_return is not null
-            ) as benchmark_variance,
+            sum(log_dividend_factor) filter (where age < 0) as later_log_factors,
             {% for length in [63, 126, 252] %}
-                max(benchmark_level) filter (where age = 0) - max(benchmark_level) filter (
-                    where age = {{ length }}
-                ) as benchmark_log_return_{{ length }}d,
-                max(benchmark_segment) filter (where age = 0) = max(benchmark_segment) filter (
-                    where age = {{ length }}
-                ) as is_benchmark_known_{{ length }}d,
-                coalesce(
-                    sum(log_dividend_factor) filter (where age between 0 and {{ length - 1 }}), 0
+                sum(log_dividend_factor) filter (
+                    where age between 0 and {{ length - 1 }}
                 ) as log_factors_{{ length }}d,
             {% endfor %}
-            percentile_cont(0.5) within group (order by volume) filter (
-                where age between 1 and 60
-            ) as median_volume,
-            {% for name, (value, alpha) in averages.items() %}
-                {{ alpha }} * sum({{ value }} * power({{ 1 - alpha }}, age)) filter (
-                    where age >= 0
-                ) as average_{{ name }},
-            {% endfor %}
-            -- The average of 9 of the difference of the averages of 12 and 26, as one weight.
-            0.2 * sum(
-                close * (
-                    {{ 2 / 13 }}
-                    * (power({{ 11 / 13 }}, age + 1) - power(0.8, age + 1))
-                    / {{ 11 / 13 - 0.8 }}
-                    - {{ 2 / 27 }}
-                    * (power({{ 25 / 27 }}, age + 1) - power(0.8, age + 1))
-                    / {{ 25 / 27 - 0.8 }}
-                )
-            ) filter (where age >= 0) as macd_signal,
             {% for name in anchors %}
-                max(close) filter (
-                    where is_{{ name }} and bar_date + 7 >= day_{{ name }}
-                ) as close_{{ name }},
-                coalesce(
-                    sum(log_dividend_factor) filter (where is_after_{{ name }} and age >= 0), 0
+                sum(log_dividend_factor) filter (
+                    where bar_date > day_{{ name }} and age >= 0
                 ) as log_factors_{{ name }},
                 count(*) filter (
-                    where is_after_{{ name }} and log_dividend_factor is null and age >= 0
+                    where bar_date > day_{{ name }} and log_dividend_factor is null and age >= 0
                 ) as unknown_count_{{ name }}
                 {{- "," if not loop.last }}
             {% endfor %}
-        from aged
+        from uneven
         group by ticker, session_date
+    ),
+    aggregated as (
+        select
+            ended.*,
+            ended.close_0d_ago as close,
+            framed.sma_50,
+            framed.sma_200,
+            framed.high_252,
+            framed.high_52w_intraday,
+            {% for length in [21, 63, 252] %}
+                framed.steps_{{ length }}, framed.stddev_{{ length }},
+            {% endfor %}
+            framed.pair_count,
+            framed.benchmark_covariance,
+            framed.benchmark_variance,
+            framed.median_volume,
+            framed.average_gain,
+            framed.average_loss,
+            framed.average_range,
+            framed.average_close_12,
+            framed.average_close_26,
+            framed.macd_signal,
+            falls.fall_252,
+            {% for name in anchors %}
+                anchored.close_{{ name }},
+                coalesce(counted.log_factors_{{ name }}, 0) as log_factors_{{ name }},
+                coalesce(counted.unknown_count_{{ name }}, 0) as unknown_count_{{ name }},
+            {% endfor %}
+            {% for length in [63, 126, 252] %}
+                coalesce(counted.log_factors_{{ length }}d, 0) as log_factors_{{ length }}d,
+            {% endfor %}
+            counted.bars_since_gap,
+            counted.bars_since_unknown_factor,
+            counted.bars_since_vendor_factor,
+            counted.bars_since_unknown_range,
+            counted.bars_since_unknown_volume,
+            coalesce(counted.later_unknown_count, 0) as later_unknown_count,
+            coalesce(counted.later_log_factors, 0) as later_log_factors
+        from ended
+        inner join
+            framed on framed.ticker = ended.ticker and framed.session_date = ended.session_date
+        inner join falls on falls.ticker = ended.ticker and falls.session_date = ended.session_date
+        left join
+            anchored
+            on anchored.ticker = ended.ticker
+            and anchored.session_date = ended.session_date
+        left join
+            counted on counted.ticker = ended.ticker and counted.session_date = ended.session_date
     ),
     final as (
         select
@@ -276,11 +389,11 @@ with
                     when
                         coalesce(bars_since_gap >= {{ length }}, true)
                         and coalesce(bars_since_unknown_factor >= {{ length }}, true)
-                        and is_benchmark_known_{{ length }}d
+                        and benchmark_segment_0d_ago = benchmark_segment_{{ length }}d_ago
                     then
                         ln(close / close_{{ length }}d_ago)
                         - log_factors_{{ length }}d
-                        - benchmark_log_return_{{ length }}d
+                        - (benchmark_level_0d_ago - benchmark_level_{{ length }}d_ago)
                 end as relative_strength_{{ length }}d,
             {% endfor %}
             case
@@ -298,10 +411,6 @@ with
                 when coalesce(bars_since_unknown_range >= 150, true) then average_range
             end as atr_14
         from aggregated
-        inner join
-            falls
-            on falls.ticker = aggregated.ticker
-            and falls.session_date = aggregated.session_date
     )
 select *
 from final

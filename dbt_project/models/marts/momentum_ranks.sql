@@ -14,7 +14,15 @@ with
         from {{ ref("momentum_changes") }}
     ),
     momentum_history as (
-        select ticker, session_date, close, momentum_12_1, return_7m_1m, return_13m_1m
+        select ticker, session_date, momentum_12_1, return_7m_1m, return_13m_1m
+        from {{ ref("momentum_history") }}
+        {% if is_incremental() %}
+            where session_date >= (select ranked_from from first_days)
+        {% endif %}
+    ),
+    -- Enough closes for the weeks that the first of those sessions looks back on.
+    closes as (
+        select ticker, session_date, close
         from {{ ref("momentum_history") }}
         {% if is_incremental() %}
             where session_date >= (select ranked_from - {{ days }} from first_days)
@@ -72,22 +80,17 @@ with
                     between memberships.listed_from and memberships.listed_to
                 )
             )
-            {% if is_incremental() %}
-                and momentum_history.session_date >= (select ranked_from from first_days)
-            {% endif %}
     ),
     -- Weekly returns of the weeks before a session's own, which may not be over yet.
-    ordered as (
+    week_ends as (
         select
             ticker,
-            session_date,
-            close,
             cast({{ dbt.date_trunc("week", "session_date") }} as date) as week,
-            lead(session_date) over (
-                partition by ticker order by session_date asc nulls last
-            ) as next_session_date
-        from momentum_history
+            max(session_date) as session_date,
+            max_by(close, session_date) as close
+        from closes
         where ticker in (select ticker from rankable)
+        group by ticker, cast({{ dbt.date_trunc("week", "session_date") }} as date)
     ),
     weeks as (
         select
@@ -95,8 +98,7 @@ with
             week,
             close / lag(close) over history - 1 as weekly_return,
             {{ dbt.datediff("lag(session_date) over history", "session_date", "day") }} as day_count
-        from ordered
-        where next_session_date is null or next_session_date >= week + 7
+        from week_ends
         window history as (partition by ticker order by week asc nulls last)
     ),
     volatilities as (
@@ -121,7 +123,7 @@ with
                     range between interval '1092' day preceding and interval '7' day preceding
             )
     ),
-    bills as (select session_date, close from momentum_history where ticker = '^IRX'),
+    bills as (select session_date, close from closes where ticker = '^IRX'),
     dates as (select distinct session_date from covered),
     {% for months in [7, 13] %}
         risk_free_{{ months }} as (
