@@ -11,7 +11,10 @@ was another company's before belongs to this one from `listed_from` on.
     from {{ ref("stg_universe_history") }}
 {%- endmacro %}
 
-{#- Final bars of the listings of the tickers that are read; `universe` is a CTE of `newest_universe`. -#}
+{#-
+Final bars of the listings of the tickers that are read; `universe` is a CTE of `newest_universe`. Where none is read
+they are asked for from a day that no block of rows reaches, so that nothing is scanned.
+-#}
 {% macro final_bars(changes) -%}
     select
         prices.ticker,
@@ -37,7 +40,6 @@ was another company's before belongs to this one from `listed_from` on.
         prices.is_final
         and (universe.listed_from is null or prices.session_date >= universe.listed_from)
         {% if changes %}
-            -- Where nothing is read there is a day that no block of rows reaches, and none is scanned.
             and prices.session_date
             >= (select coalesce(min(read_from), cast('9999-12-31' as date)) from {{ changes }})
         {% endif %}
