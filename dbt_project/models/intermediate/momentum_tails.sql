@@ -61,6 +61,9 @@ with
             steps.ticker,
             steps.session_date,
             steps.bar_number,
+            row_number() over (
+                order by steps.ticker asc nulls last, steps.session_date asc nulls last
+            ) as tail_number,
             {% for name, day in anchors.items() %}
                 {{ day }} as day_{{ name }}{{ "," if not loop.last }}
             {% endfor %}
@@ -70,8 +73,7 @@ with
     ),
     aged as (
         select
-            steps.ticker,
-            sessions.session_date,
+            sessions.tail_number,
             sessions.bar_number - steps.bar_number as age,
             steps.high,
             steps.close,
@@ -110,23 +112,19 @@ with
     -- The highest close so far in the window, for the deepest fall.
     peaks as (
         select
-            ticker,
-            session_date,
+            tail_number,
             close / max(close) over (
-                partition by ticker, session_date
+                partition by tail_number
                 order by age desc nulls last
                 rows between unbounded preceding and current row
             ) as fall
         from aged
         where age < 252
     ),
-    falls as (
-        select ticker, session_date, min(fall) as fall_252 from peaks group by ticker, session_date
-    ),
+    falls as (select tail_number, min(fall) as fall_252 from peaks group by tail_number),
     framed as (
         select
-            ticker,
-            session_date,
+            tail_number,
             avg(close) filter (where aged.age < 50) as sma_50,
             avg(close) filter (where aged.age < 200) as sma_200,
             max(close) filter (where aged.age < 252) as high_252,
@@ -153,13 +151,12 @@ with
             sum(close * weight_signal) as macd_signal
         from aged
         inner join weights on weights.age = aged.age
-        group by ticker, session_date
+        group by tail_number
     ),
     -- The few bars at the ends of windows.
     ends as (
         select
-            sessions.ticker,
-            sessions.session_date,
+            sessions.tail_number,
             sessions.bar_number - steps.bar_number as age,
             steps.open / steps.close_1d_ago - 1 as open_return,
             steps.high / steps.close_1d_ago - 1 as high_return,
@@ -176,8 +173,7 @@ with
     ),
     ended as (
         select
-            ticker,
-            session_date,
+            tail_number,
             {% for length in lengths %}
                 max(close) filter (where age = {{ length }}) as close_{{ length }}d_ago,
                 max(benchmark_level) filter (
@@ -191,12 +187,11 @@ with
                 max({{ column }}) filter (where age = 0) as {{ column }}{{ "," if not loop.last }}
             {% endfor %}
         from ends
-        group by ticker, session_date
+        group by tail_number
     ),
     anchored as (
         select
-            sessions.ticker,
-            sessions.session_date,
+            sessions.tail_number,
             {% for name in anchors %}
                 max(close) filter (
                     where
@@ -218,7 +213,7 @@ with
                     )
                 {% endfor %}
             )
-        group by sessions.ticker, sessions.session_date
+        group by sessions.tail_number
     ),
     -- The few bars with a gap, a dividend or something unknown.
     uneven as (
@@ -248,8 +243,7 @@ with
     ),
     counted as (
         select
-            ticker,
-            session_date,
+            tail_number,
             min(age) filter (where is_after_gap and age >= 0) as bars_since_gap,
             min(age) filter (
                 where log_dividend_factor is null and age >= 0
@@ -274,10 +268,12 @@ with
                 {{- "," if not loop.last }}
             {% endfor %}
         from uneven
-        group by ticker, session_date
+        group by tail_number
     ),
     aggregated as (
         select
+            sessions.ticker,
+            sessions.session_date,
             ended.*,
             ended.close_0d_ago as close,
             framed.sma_50,
@@ -313,16 +309,12 @@ with
             counted.bars_since_unknown_volume,
             coalesce(counted.later_unknown_count, 0) as later_unknown_count,
             coalesce(counted.later_log_factors, 0) as later_log_factors
-        from ended
-        inner join
-            framed on framed.ticker = ended.ticker and framed.session_date = ended.session_date
-        inner join falls on falls.ticker = ended.ticker and falls.session_date = ended.session_date
-        left join
-            anchored
-            on anchored.ticker = ended.ticker
-            and anchored.session_date = ended.session_date
-        left join
-            counted on counted.ticker = ended.ticker and counted.session_date = ended.session_date
+        from sessions
+        inner join ended on ended.tail_number = sessions.tail_number
+        inner join framed on framed.tail_number = sessions.tail_number
+        inner join falls on falls.tail_number = sessions.tail_number
+        left join anchored on anchored.tail_number = sessions.tail_number
+        left join counted on counted.tail_number = sessions.tail_number
     ),
     final as (
         select
