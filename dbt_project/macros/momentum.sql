@@ -96,22 +96,19 @@ the CTE of the tickers that are read, each from its `read_from`; none for all.
 {% macro tail_bars() -%} 420 {%- endmacro %}
 
 {#-
-As the pre-hook of an incremental model: blank the total return levels before the step that `changes`
-says is unknown, which is all that it changes there.
+As the pre-hook of an incremental model: multiply the total return levels before the steps that `changes` tells of
+with their factor, which is NULL where it is unknown. Nothing else of those days changes.
 -#}
-{% macro blank_levels(changes) -%}
+{% macro move_levels(changes) -%}
     {%- if is_incremental() -%}
         update {{ this }} as kept
-        set total_return_close = null
-        where
-            kept.total_return_close is not null
-            and kept.session_date
-            < (select coalesce(max(levels_from), cast('0001-01-01' as date)) from {{ changes }})
-            and exists (
-                select 1
-                from {{ changes }} as changes
-                where
-                    changes.ticker = kept.ticker and kept.session_date < changes.levels_from
-            )
+        set total_return_close = kept.total_return_close * moved.level_factor
+        from
+            (
+                select ticker, levels_from, level_factor
+                from {{ changes }}
+                where levels_from is not null
+            ) as moved
+        where moved.ticker = kept.ticker and kept.session_date < moved.levels_from
     {%- endif -%}
 {%- endmacro %}

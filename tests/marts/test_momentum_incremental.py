@@ -100,11 +100,13 @@ class Story:
                 self.late = [rows.pop("DDD"), rows.pop("BENCH")]
             elif event == "paid":
                 rows["CCC"]["dividend"] = 1.0
+            elif event == "dividend restated":
+                told.append(self.bar("CCC", self.now - 1, dividend=2.0))
             elif event == "unknown":
                 rows["BBB"]["dividend"] = None
             elif event == "live":
-                rows["AAA"] |= {"is_final": False, "close": 1.0}
-                self.late.append(self.bar("AAA", self.now))
+                rows["AAA"] |= {"is_final": False, "close": 1.0, "dividend": 0.7}
+                self.late.append(self.bar("AAA", self.now, dividend=0.7))
             elif event == "split":
                 self.closes["AAA"] = self.closes["AAA"] / 2
                 rows["AAA"] = self.bar("AAA", self.now, split_ratio=2.0)
@@ -201,6 +203,7 @@ EVENTS = (
     "benchmark restated",
     "late",
     "paid",
+    "dividend restated",
     "unknown",
     "live",
     "split",
@@ -239,11 +242,16 @@ def test_dividends_that_are_always_unknown_cost_no_history(story: Story, tmp_pat
     assert differences(story.home, story.anew(tmp_path / "anew")) == []
 
 
-def test_only_what_changed_is_computed(story: Story) -> None:
+def test_only_what_changed_is_computed(story: Story, tmp_path: Path) -> None:
     story.next_day()
     story.build()
     assert made(story.home) == dict.fromkeys(TICKERS, 1)
     assert not story.build() & {"marts.momentum_history", "staging.momentum_changes"}
     story.next_day("paid")
     story.build()
+    assert made(story.home) == dict.fromkeys(TICKERS, 1)
+    assert differences(story.home, story.anew(tmp_path / "paid")) == []
+    story.next_day("dividend restated")
+    story.build()
     assert made(story.home) == dict.fromkeys(TICKERS, 1) | {"CCC": story.now}
+    assert differences(story.home, story.anew(tmp_path / "restated")) == []

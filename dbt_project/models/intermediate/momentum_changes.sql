@@ -6,7 +6,7 @@ are worth aggregating each alone.
 
 with
     changes as (
-        select ticker, changed_from, replaced_from, is_level_changed
+        select ticker, changed_from, replaced_from, is_level_changed, is_appended
         from {{ ref("stg_price_changes") }}
     ),
     universe as ({{ newest_universe() }}),
@@ -29,32 +29,55 @@ with
             ({{ final_bars("level_changes") }}) as prices on prices.ticker = level_changes.ticker
         window history as (partition by prices.ticker order by session_date asc nulls last)
     ),
-    -- Before an unknown step no level is known, however far it would have moved.
-    unknown_steps as (
-        select ticker, max(session_date) as session_date
-        from moving
-        where session_date >= changed_from and {{ log_dividend_factor() }} is null
+    -- Before an unknown step no level is known, however far it would have moved. What new bars
+    -- pay moves all levels
+    -- before them alike; where bars were known before, what those paid is in the levels already.
+    moves as (
+        select
+            ticker,
+            max(case when log_dividend_factor is null then session_date end) as unknown_from,
+            case
+                when count(close_1d_ago) = count(*) then exp(sum(log_dividend_factor))
+            end as level_factor
+        from
+            (
+                select *, {{ log_dividend_factor() }} as log_dividend_factor
+                from moving
+                where session_date >= changed_from
+            ) as steps
         group by ticker
+    ),
+    judged_changes as (
+        select
+            changes.*,
+            moves.unknown_from,
+            moves.level_factor,
+            changes.is_appended
+            and moves.unknown_from is null
+            and moves.level_factor is not null as is_moved
+        from changes
+        left join moves on moves.ticker = changes.ticker
     ),
     causes as (
         select
-            changes.ticker,
-            changes.changed_from,
+            ticker,
+            changed_from,
             case
-                when changes.is_level_changed and unknown_steps.ticker is null
+                when is_level_changed and unknown_from is null and not is_moved
                 then cast('0001-01-01' as date)
-                else changes.replaced_from
+                else replaced_from
             end as replaced_from,
-            unknown_steps.session_date as levels_from
-        from changes
-        left join unknown_steps on unknown_steps.ticker = changes.ticker
+            case when is_moved then changed_from else unknown_from end as levels_from,
+            case when is_moved then level_factor end as level_factor
+        from judged_changes
         union all
         -- Beta and relative strength follow the benchmark.
         select
             universe.ticker,
             changes.changed_from,
             changes.replaced_from,
-            cast(null as date) as levels_from
+            cast(null as date) as levels_from,
+            cast(null as {{ dbt.type_float() }}) as level_factor
         from changes
         inner join universe on universe.benchmark = changes.ticker and universe.age_rank = 1
     ),
@@ -63,7 +86,8 @@ with
             ticker,
             min(changed_from) as changed_from,
             min(replaced_from) as replaced_from,
-            max(levels_from) as levels_from
+            max(levels_from) as levels_from,
+            max(level_factor) as level_factor
         from causes
         group by ticker
     ),
@@ -102,6 +126,7 @@ with
                 when is_tail then replaced_from - {{ days }} else cast('0001-01-01' as date)
             end as read_from,
             levels_from,
+            level_factor,
             is_tail
         from judged
     )

@@ -4,7 +4,7 @@
         incremental_strategy="append",
         pre_hook=[
             "{{ delete_changed(ref('momentum_changes'), 'replaced_from') }}",
-            "{{ blank_levels(ref('momentum_changes')) }}",
+            "{{ move_levels(ref('momentum_changes')) }}",
         ],
     )
 }}

@@ -51,6 +51,19 @@ with
             ) as causes
         group by ticker
     ),
+    -- Where final bars were known from there on already, what they paid is in the levels before.
+    known_before as (
+        select distinct first_days.ticker
+        from first_days
+        inner join
+            {{ source("raw", "prices") }} as prices
+            on prices.ticker = first_days.ticker
+            and prices.session_date >= first_days.changed_from
+        where
+            prices.is_final
+            and prices.session_date >= (select min(changed_from) from first_days)
+            and not {{ is_stored_since("prices.stored_at") }}
+    ),
     judged as (
         select
             first_days.ticker,
@@ -67,13 +80,15 @@ with
     ),
     final as (
         select
-            ticker,
+            judged.ticker,
             changed_from,
             case
                 when is_split_changed then cast('0001-01-01' as date) else changed_from
             end as replaced_from,
-            is_level_changed
+            is_level_changed,
+            known_before.ticker is null and not is_split_changed as is_appended
         from judged
+        left join known_before on known_before.ticker = judged.ticker
     )
 select *
 from final
