@@ -65,7 +65,7 @@ class Story:
             "volume": float(self.random.integers(1, 9999)),
             "dividend": 0.0 if self.pays else None,
             "split_ratio": None,
-            "is_final": True,
+            "is_final": None if ticker == "CCC" else True,  # then its time tells
         } | more
 
     def start(self, ticker: str, count: int) -> list[dict[str, object]]:

@@ -60,7 +60,7 @@ with
             on prices.ticker = first_days.ticker
             and prices.session_date >= first_days.changed_from
         where
-            prices.is_final
+            prices.is_final is not false
             and prices.session_date >= (select min(changed_from) from first_days)
             and not {{ is_stored_since("prices.stored_at") }}
     ),
