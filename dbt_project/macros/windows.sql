@@ -10,6 +10,17 @@
     try_element_at(reverse(collect_list({{ column }})), cast({{ rows }} as int) + 1)
 {%- endmacro %}
 
+{#- As an aggregate: the value in the row of the greatest `rank`. -#}
+{% macro value_at_greatest(value, rank) -%}
+    {{ return(adapter.dispatch("value_at_greatest")(value, rank)) }}
+{%- endmacro %}
+
+{% macro default__value_at_greatest(value, rank) -%} max_by({{ value }}, {{ rank }}) {%- endmacro %}
+
+{% macro postgres__value_at_greatest(value, rank) -%}
+    (array_agg({{ value }} order by {{ rank }} desc nulls last))[1]
+{%- endmacro %}
+
 {#-
 The logarithm of the share of the previous close that is left when the dividend of a bar goes:
 1 - dividend / previous close. Where the dividend is unknown, or takes all, it follows from the

@@ -87,7 +87,7 @@ with
             ticker,
             cast({{ dbt.date_trunc("week", "session_date") }} as date) as week,
             max(session_date) as session_date,
-            max_by(close, session_date) as close
+            {{ value_at_greatest("close", "session_date") }} as close
         from closes
         where ticker in (select ticker from rankable)
         group by ticker, cast({{ dbt.date_trunc("week", "session_date") }} as date)
