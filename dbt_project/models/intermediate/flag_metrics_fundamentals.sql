@@ -73,6 +73,10 @@ with
             on days.exchange = listings.exchange
             and days.next_opens_at >= standing_dates.known_from
             and days.next_opens_at < standing_dates.replaced_at
+            -- What has passed for long tells of no next report.
+            and days.day
+            <= cast(coalesce(standing_dates.announced_to, standing_dates.announced_from) as date)
+            + 15
     ),
 
     multiples as (select * from {{ ref("flag_multiples") }}),
