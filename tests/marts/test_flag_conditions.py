@@ -574,6 +574,57 @@ def test_the_numbers_of_messages_follow_from_their_evidence(
     assert seen >= DERIVED.keys() - unopened
 
 
+def test_a_date_that_has_passed_makes_no_flag_evaluable(con: duckdb.DuckDBPyConnection) -> None:
+    [(status, until, reason)] = con.execute(
+        "select status, evaluated_to, reason from marts.flag_coverage "
+        "where ticker = 'SOON' and flag = 'EARN_SOON'"
+    ).fetchall()
+    # The date, its range of two days, and as long as holidays may hide that it has passed.
+    assert (status, until) == ("not_evaluable", date(2025, 4, 4))
+    assert reason == (
+        "needs a date of the next report "
+        "(last there on 2025-04-04; told are raw.earnings_dates up to 2025-03-03)"
+    )
+
+
+def test_coverage_is_that_of_its_conditions(con: duckdb.DuckDBPyConnection) -> None:
+    differing = con.execute(
+        """
+        select ticker, flag, kind, bool_or(i.status = 'evaluated') as is_evaluated
+        from marts.flag_inputs as i full join marts.flag_coverage as c using (ticker, flag, kind)
+        group by ticker, flag, kind, c.status
+        having (is_evaluated <> (c.status = 'evaluated')) is not false
+        """
+    ).fetchall()
+    assert differing == []
+    unsaid = con.execute(
+        "select * from marts.flag_inputs where (status = 'missing') <> (reason is not null)"
+    )
+    assert unsaid.fetchall() == []
+
+
+def test_a_price_that_is_missing_counts_in_its_base_rate(con: duckdb.DuckDBPyConnection) -> None:
+    [(rate,)] = con.execute(
+        "select base_rate from marts.flag_quality where flag = 'STALE_PRICE'"
+    ).fetchall()
+    opened = con.execute(
+        """
+        with days as (select session_date from raw.sessions where exchange = 'XNYS')
+        select
+            count(*) filter (f.opened_on <= d.session_date
+                and (f.closed_on is null or f.closed_on > d.session_date)),
+            count(*)
+        from marts.flag_coverage as c
+        inner join days as d on d.session_date between c.evaluated_from and ?
+        left join marts.risk_flags as f on f.ticker = c.ticker and f.flag = c.flag
+        where c.flag = 'STALE_PRICE'
+        """,
+        [date.fromisoformat(END[:10]) - timedelta(days=1)],
+    ).fetchall()
+    assert rate == pytest.approx(opened[0][0] / opened[0][1])
+    assert 0 < rate < 1
+
+
 @pytest.mark.parametrize(
     ("ticker", "flag", "message"),
     [

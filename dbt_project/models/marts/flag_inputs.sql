@@ -45,7 +45,6 @@ with
     tickers as (
         select ticker
         from told
-        where input_table in ('prices', 'news')
         union
         select ticker
         from consensus
@@ -91,7 +90,7 @@ with
         group by metrics.ticker, rules.flag, rules.kind, rules.metric
     ),
     -- Values of one origin are looked at together: where the others have a newer day, this one is
-    -- missing since. A date that has passed tells of no next report.
+    -- missing since. A date that has passed tells of no next report, whatever else there is.
     dated as (
         select
             ticker,
@@ -103,7 +102,7 @@ with
             family in ('bars', 'analysts', 'days_to_earnings') as is_daily,
             case
                 when metric = 'days_to_earnings'
-                then max(observed_to) over (partition by ticker)
+                then {{ as_of_date() }} - 7
                 else max(observed_to) over (partition by ticker, family)
             end as observed_to,
             most_count
