@@ -33,7 +33,7 @@ MODELS = DBT_PROJECT / "models"
 # Tables the store keeps for itself; the models do not read them.
 INTERNAL = {"builds", "checks", "schema_version"}
 # Models outside staging that ask the raw store about itself: when, how often, with what outcome.
-MAY_READ_SOURCES = {"scorecard", "data_quality"}
+MAY_READ_SOURCES = {"scorecard", "data_quality", "flag_inputs"}
 
 
 def sql_files() -> list[Path]:

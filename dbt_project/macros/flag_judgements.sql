@@ -26,7 +26,11 @@ it is. `of` is a condition on the values.
                 )
                 and (
                     rules.qualifier_at is null
-                    or coalesce(metrics.qualifier >= rules.qualifier_at, false)
+                    or coalesce(metrics.qualifier > rules.qualifier_at, false)
+                    or (
+                        coalesce(metrics.qualifier = rules.qualifier_at, false)
+                        and rules.qualifier_comparison = '>='
+                    )
                 ) as is_entered,
                 rules.sign * metrics.value < rules.sign * rules.exit_at as is_beyond_exit,
                 case

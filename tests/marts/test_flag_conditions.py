@@ -253,6 +253,17 @@ def facts() -> Told:
         tell("ratings", "CALLS", rating(firm, "2025-05-01", "Hold", 130))
     for firm in firms[3:5]:
         tell("ratings", "CALLS", rating(firm, "2025-03-14", "Buy", 110, action="up"))
+    # With FX, OLD and CALLS, which stand still, 21 are ranked: the third best is above 90 % of the
+    # universe and no more.
+    for number in range(1, 19):
+        rise = [100.0 * 1.0005 ** (number * n) for n in range(300)]
+        tell("prices", None, *bars(f"RISE{number}", rise))
+    for number in (16, 17, 18):
+        for day, buys in (("2025-02-03", 18), ("2025-02-10", 17), ("2025-02-18", 15)):
+            counts = {"strong_buy": 10, "buy": buys - 10, "hold": 20 - buys}
+            counts |= {"sell": 0, "strong_sell": 0}
+            snapshot = {"snapshot_date": day, "period": "0m", "known_at": at(day), **counts}
+            tell("consensus", f"RISE{number}", snapshot)
     tell("prices", None, *bars("OLD", [100.0] * 420))
     tell("ratings", "OLD", rating("Ash", "2024-07-01", "Buy", 120))
     tell("ratings", "OLD", rating("Birch", "2025-01-15", "Buy", 120))
@@ -337,6 +348,10 @@ def after(session: str, count: int) -> str:
             "DG_CLUSTER",
             [("2025-03-03", after("2025-04-14", 19))],
         ),
+        # 18 of 20 say buy, then 17, then 15; the day before counts what is known before the open.
+        ("RISE18", "CROWDED_BUY", [("2025-01-31", "2025-02-14")]),
+        ("RISE17", "CROWDED_BUY", [("2025-01-31", "2025-02-14")]),
+        ("RISE16", "CROWDED_BUY", []),
         ("CALLS", "TGT_CUT_WAVE", [("2025-03-14", "2025-04-14")]),
         # What is known at noon of the 6th is known in the session before: two targets of 50 beside
         # four of 120. The median is 80 with the third, 125 from May on.
@@ -371,8 +386,17 @@ def test_every_opening_and_closing_has_evidence(con: duckdb.DuckDBPyConnection) 
         """
     ).fetchall()
     assert without == []
-    tables = con.execute("select distinct table_name from marts.flag_evidence").fetchall()
-    assert len(tables) >= 8
+    # A rank is of everybody's bars: its row is the mart's.
+    tables = con.execute(
+        "select distinct table_name from marts.flag_evidence where table_name like 'raw.%'"
+    ).fetchall()
+    assert len(tables) >= 10
+    others = con.execute(
+        "select distinct table_name, column_name, row_id in "
+        "(select ticker || '|' || session_date from marts.momentum_ranks) "
+        "from marts.flag_evidence where table_name not like 'raw.%'"
+    ).fetchall()
+    assert others == [("marts.momentum_ranks", "momentum_percentile", True)]
     for (table,) in tables:
         lost = con.execute(
             f"select * from marts.flag_evidence where table_name = '{table}' "
@@ -381,11 +405,61 @@ def test_every_opening_and_closing_has_evidence(con: duckdb.DuckDBPyConnection) 
         assert lost == []
 
 
-class Evidence:
-    """The evidence of one role of an episode: numbers by raw table and column."""
+def named(con: duckdb.DuckDBPyConnection, flag: str, ticker: str, sql: str) -> set[Any]:
+    """What the rows are, in their own table, that an episode names as its opening's evidence."""
+    return set(
+        con.execute(
+            f"""
+            with e as (
+                select e.* from marts.flag_evidence as e inner join marts.risk_flags as f
+                    on f.flag_episode_id = e.flag_episode_id
+                where f.flag = ? and f.ticker = ? and e.role = 'open'
+            )
+            {sql}
+            """,
+            [flag, ticker],
+        ).fetchall()
+    )
 
-    def __init__(self, rows: list[tuple[str, str, str, float | None]], own: str | None) -> None:
-        self.rows, self.own = rows, own
+
+def test_a_missed_report_names_its_announcement_and_the_bars_of_its_reaction(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    announced = named(
+        con, "EARN_MISS", "MISS",
+        "select cast(announced_from as date) from raw.earnings_dates semi join e using (row_id)",
+    )  # fmt: skip
+    assert announced == {(SESSIONS[100],)}
+    bars = named(
+        con, "EARN_MISS", "MISS",
+        "select ticker, session_date, close = value from raw.prices inner join e using (row_id)",
+    )  # fmt: skip
+    days = [SESSIONS[n] for n in (35, 98, 99, 100, 101)]
+    assert bars == {(ticker, day, True) for ticker in ("MISS", "BENCH") for day in days}
+
+
+def test_a_crowded_buy_names_its_rank_and_the_bars_of_its_momentum(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    rank = named(
+        con, "CROWDED_BUY", "RISE17",
+        "select row_id, value from e where table_name = 'marts.momentum_ranks'",
+    )  # fmt: skip
+    assert rank == {("RISE17|2025-01-31", 0.95)}
+    bars = named(
+        con, "CROWDED_BUY", "RISE17",
+        "select session_date, close = value from raw.prices inner join e using (row_id)",
+    )  # fmt: skip
+    assert bars == {(date(2024, 1, 31), True), (date(2024, 12, 31), True)}
+
+
+class Evidence:
+    """The evidence of one role of an episode: numbers by table and column, days of sessions."""
+
+    def __init__(
+        self, rows: list[tuple[str, str, str, float | None]], own: str | None, days: list[date]
+    ) -> None:
+        self.rows, self.own, self.days = rows, own, days
 
     def of(self, column: str, *, own: bool | None = None) -> list[float]:
         """Values of a column: of all rows, of the observation's own, or of the others."""
@@ -429,6 +503,12 @@ def dispersion(e: Evidence) -> float:
     return statistics.stdev(e.of("target")) / statistics.mean(e.of("target"))
 
 
+def missed(e: Evidence) -> float:
+    """Count the sessions from the first that is missing to the one observed."""
+    first, last = min(e.days), max(e.days)
+    return sum(first <= day <= last for day in SESSIONS)
+
+
 # How the number in the message follows from the evidence beside it.
 DERIVED: dict[str, Callable[[Evidence], float]] = {
     "eps_revision_ratio_30d": ratio,
@@ -448,6 +528,11 @@ DERIVED: dict[str, Callable[[Evidence], float]] = {
     "target_high_to_low": lambda e: max(e.of("target")) / min(e.of("target")),
     "upside_median": lambda e: statistics.median(e.of("target")) / e.one("close") - 1,
     "firms_down_10d": lambda e: e.count("to_grade"),
+    "missed_sessions": missed,
+    "buy_share": lambda e: (
+        (e.one("strong_buy") + e.one("buy"))
+        / sum(e.one(name) for name in ("strong_buy", "buy", "hold", "sell", "strong_sell"))
+    ),
 }
 
 
@@ -473,7 +558,13 @@ def test_the_numbers_of_messages_follow_from_their_evidence(
                 "where flag_episode_id = ? and role = ?",
                 [episode, role],
             ).fetchall()
-            assert DERIVED[metric](Evidence(told, own)) == pytest.approx(value), (
+            days = con.execute(
+                "select session_date from raw.sessions where row_id in "
+                "(select row_id from marts.flag_evidence where flag_episode_id = ? and role = ?)",
+                [episode, role],
+            ).fetchall()
+            evidence = Evidence(told, own, [day for (day,) in days])
+            assert DERIVED[metric](evidence) == pytest.approx(value), (
                 metric,
                 role,
                 told,
@@ -481,6 +572,57 @@ def test_the_numbers_of_messages_follow_from_their_evidence(
             seen.add(metric)
     unopened = {"days_to_cover", "firms_down_10d", "target_high_to_low", "target_cv"}
     assert seen >= DERIVED.keys() - unopened
+
+
+def test_a_date_that_has_passed_makes_no_flag_evaluable(con: duckdb.DuckDBPyConnection) -> None:
+    [(status, until, reason)] = con.execute(
+        "select status, evaluated_to, reason from marts.flag_coverage "
+        "where ticker = 'SOON' and flag = 'EARN_SOON'"
+    ).fetchall()
+    # The date, its range of two days, and as long as holidays may hide that it has passed.
+    assert (status, until) == ("not_evaluable", date(2025, 4, 4))
+    assert reason == (
+        "needs a date of the next report "
+        "(last there on 2025-04-04; told are raw.earnings_dates up to 2025-03-03)"
+    )
+
+
+def test_coverage_is_that_of_its_conditions(con: duckdb.DuckDBPyConnection) -> None:
+    differing = con.execute(
+        """
+        select ticker, flag, kind, bool_or(i.status = 'evaluated') as is_evaluated
+        from marts.flag_inputs as i full join marts.flag_coverage as c using (ticker, flag, kind)
+        group by ticker, flag, kind, c.status
+        having (is_evaluated <> (c.status = 'evaluated')) is not false
+        """
+    ).fetchall()
+    assert differing == []
+    unsaid = con.execute(
+        "select * from marts.flag_inputs where (status = 'missing') <> (reason is not null)"
+    )
+    assert unsaid.fetchall() == []
+
+
+def test_a_price_that_is_missing_counts_in_its_base_rate(con: duckdb.DuckDBPyConnection) -> None:
+    [(rate,)] = con.execute(
+        "select base_rate from marts.flag_quality where flag = 'STALE_PRICE'"
+    ).fetchall()
+    opened = con.execute(
+        """
+        with days as (select session_date from raw.sessions where exchange = 'XNYS')
+        select
+            count(*) filter (f.opened_on <= d.session_date
+                and (f.closed_on is null or f.closed_on > d.session_date)),
+            count(*)
+        from marts.flag_coverage as c
+        inner join days as d on d.session_date between c.evaluated_from and ?
+        left join marts.risk_flags as f on f.ticker = c.ticker and f.flag = c.flag
+        where c.flag = 'STALE_PRICE'
+        """,
+        [date.fromisoformat(END[:10]) - timedelta(days=1)],
+    ).fetchall()
+    assert rate == pytest.approx(opened[0][0] / opened[0][1])
+    assert 0 < rate < 1
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ class Rule:
     severity_2_at: float | None = None
     severity_3_at: float | None = None
     severity_4_at: float | None = None
+    qualifier_comparison: str | None = None
     flag: str = "F"
     kind: str = "event"
     family: str = "price"
@@ -134,7 +135,10 @@ def walked(rule: Rule, values: list[Value]) -> list[Span]:
             continue
         enters = is_beyond(at.value, rule.comparison, rule.enter_at) and (
             rule.qualifier_at is None
-            or (at.qualifier is not None and at.qualifier >= rule.qualifier_at)
+            or (
+                at.qualifier is not None
+                and is_beyond(at.qualifier, rule.qualifier_comparison or "", rule.qualifier_at)
+            )
         )
         if rule.quiet_days is not None:
             if opened is not None and enters and at.day > last + timedelta(days=rule.quiet_days):
@@ -183,13 +187,15 @@ def rules(draw: st.DrawFn, metric: str) -> Rule:
     comparison = draw(st.sampled_from(["<", "<=", ">", ">="]))
     enter, leave = sorted(draw(st.tuples(numbers, numbers)))
     is_below = comparison.startswith("<")
+    qualifier_at = draw(st.none() | st.just(3.0))
     return Rule(
         metric=metric,
         comparison=comparison,
         enter_at=enter if is_below else leave,
         exit_at=draw(st.none() | st.just(leave if is_below else enter)),
         min_count=draw(st.none() | st.just(2.0)),
-        qualifier_at=draw(st.none() | st.just(3.0)),
+        qualifier_at=qualifier_at,
+        qualifier_comparison=None if qualifier_at is None else draw(st.sampled_from([">", ">="])),
         min_days=draw(st.integers(1, 4)),
         quiet_days=draw(st.none() | st.integers(1, 9)),
     )
@@ -258,6 +264,8 @@ def test_a_flag_has_one_family_and_messages_name_what_there_is() -> None:
             or float(rule["exit_at"]) >= float(rule["enter_at"])
             or (rule["comparison"].startswith(">"))
         )
+        compared = rule["qualifier_comparison"]
+        assert compared in (">", ">=") if rule["qualifier_at"] else compared == ""
         if "{qualifier" in rule["message"]:
             assert rule["qualifier_at"]
     assert len(families) >= 25

@@ -455,20 +455,20 @@ def watched(days: list[dict[str, float | None]]) -> dict[str, Watched | None]:
     see(
         "VOL_REGIME",
         ratio,
-        lambda x: x > 2 and today["volatility"] >= np.quantile(volatilities, 0.9),
+        lambda x: x > 2 and today["volatility"] > np.quantile(volatilities, 0.9),
         lambda x: x < 1.4,
     )
     size = None
     if today["gap"] is not None and len(days) > 1 and days[-2]["atr"]:
         size = today["gap"] / days[-2]["atr"]
-    is_gap = size is not None and size > 3 and today["gap"] is not None and today["gap"] >= 0.04
+    is_gap = size is not None and size > 3 and today["gap"] is not None and today["gap"] > 0.04
     see("GAP", size, lambda _: is_gap, lambda _: not is_gap)
     sma, close = today["sma"], today["close"]
     assert close is not None
     see(
         "OVEREXTENDED",
         today["rsi"] if sma is not None else None,
-        lambda x: x > 80 and close >= 1.3 * sma,
+        lambda x: x > 80 and close > 1.3 * sma,
         lambda x: x < 65,
     )
     sides = [None if d["sma"] is None else bool(d["close"] < d["sma"]) for d in days]  # type: ignore[operator]

@@ -16,6 +16,8 @@ with
             ln(coalesce(reported.dollar_rate, 1)) - ln(coalesce(quoted.dollar_rate, 1)) as log_rate,
             coalesce(reported.row_id, quoted.row_id) as row_id,
             coalesce(reported.told_close, quoted.told_close) as told_close,
+            case when reported.row_id is not null then quoted.row_id end as other_row_id,
+            case when reported.row_id is not null then quoted.told_close end as other_told_close,
             coalesce(reported.pit_quality, quoted.pit_quality) as pit_quality
         from pairs
         left join rates as reported on reported.currency = pairs.reported_code
@@ -32,12 +34,23 @@ with
             *,
             log_rate - lag(log_rate) over history as log_change,
             log_rate - lag(log_rate, 20) over history as log_move,
-            lag(row_id, 20) over history as row_id_20d_ago,
-            lag(told_close, 20) over history as told_close_20d_ago
+            {%- for leg in ["", "other_"] %}
+                lag({{ leg }}row_id, 20) over history as {{ leg }}row_id_20d_ago,
+                lag({{ leg }}told_close, 20) over history as {{ leg }}told_close_20d_ago,
+                first_value({{ leg }}row_id) over the_year as {{ leg }}row_id_272d_ago,
+                first_value({{ leg }}told_close) over the_year as {{ leg }}told_close_272d_ago
+                {{- "," if not loop.last }}
+            {%- endfor %}
         from crossed
         window
             history as (
                 partition by reported_code, quoted_code order by session_date asc nulls last
+            ),
+            -- The first of 252 changes is from the rate before it.
+            the_year as (
+                partition by reported_code, quoted_code
+                order by session_date asc nulls last
+                rows between 272 preceding and current row
             )
     ),
     -- What is usual, a year tells that ended before the move began.
@@ -61,10 +74,11 @@ with
             session_date,
             abs(log_move) / nullif(stddev_change * sqrt(20.0), 0) as move_20d_sigmas,
             change_count,
-            row_id,
-            told_close,
-            row_id_20d_ago,
-            told_close_20d_ago,
+            {%- for leg in ["", "other_"] %}
+                {%- for moment in ["", "_20d_ago", "_272d_ago"] %}
+                    {{ leg }}row_id{{ moment }}, {{ leg }}told_close{{ moment }},
+                {%- endfor %}
+            {%- endfor %}
             pit_quality
         from measured
         where log_move is not null and change_count >= 2

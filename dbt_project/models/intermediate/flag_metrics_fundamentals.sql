@@ -1,16 +1,10 @@
-{#- Fiscal reports come within these days of the period's end; a later one is of the next period. -#}
-{%- set report_days = 100 -%}
-
 with
     estimates as (select * from {{ ref("stg_estimates_history") }} where period = '0y'),
-    earnings as (select * from {{ ref("stg_earnings_history") }}),
     earnings_dates as (
         select * from {{ ref("stg_earnings_dates_history") }} where announced_from is not null
     ),
     listings as (select ticker, exchange from {{ ref("stg_listings") }}),
     peers as (select ticker, peer, valid_from, valid_to from {{ ref("peers") }}),
-    universe as (select ticker, benchmark from {{ ref("stg_universe") }}),
-    returns as (select ticker, session_date, return_1d from {{ ref("flag_metrics_price") }}),
     days as (
         select exchange, day, session_number, closes_at, next_opens_at
         from {{ ref("stg_calendar_days") }}
@@ -44,137 +38,7 @@ with
         from newest_estimates
     ),
 
-    -- Results, and what the share did against its benchmark in the two sessions after the report.
-    newest_results as ({{ newest_told("earnings", "period_end") }}),
-    announcements as (
-        select
-            newest_results.*,
-            earnings_dates.announced_from,
-            row_number() over (
-                partition by newest_results.row_id
-                order by
-                    earnings_dates.snapshot_date desc nulls last,
-                    earnings_dates.source_priority asc nulls last,
-                    earnings_dates.known_from desc nulls last
-            ) as age_rank
-        from newest_results
-        left join
-            earnings_dates
-            on earnings_dates.ticker = newest_results.ticker
-            and earnings_dates.known_from <= newest_results.known_from
-            and earnings_dates.announced_from <= newest_results.known_from
-            and cast(earnings_dates.announced_from as date) > newest_results.period_end
-            and cast(earnings_dates.announced_from as date)
-            <= newest_results.period_end + {{ report_days }}
-    ),
-    announced as (
-        select
-            announcements.*,
-            coalesce(
-                announced_from, case when pit_quality = 'vendor_stated' then known_from end
-            ) as announced_at,
-            coalesce(
-                surprise,
-                case
-                    when abs(eps_estimate) >= 0.01
-                    then (eps_actual - eps_estimate) / abs(eps_estimate)
-                end
-            ) as earnings_surprise
-        from announcements
-        where age_rank = 1
-    ),
-    numbered_returns as (
-        select
-            returns.ticker,
-            returns.session_date,
-            returns.return_1d - benchmark.return_1d as abnormal_return,
-            row_number() over (
-                partition by returns.ticker order by returns.session_date asc nulls last
-            ) as bar_number
-        from returns
-        inner join universe on universe.ticker = returns.ticker
-        inner join
-            returns as benchmark
-            on benchmark.ticker = universe.benchmark
-            and benchmark.session_date = returns.session_date
-        where returns.ticker in (select ticker from announced)
-    ),
-    first_sessions as (
-        select
-            announced.row_id,
-            announced.ticker,
-            announced.observed_on,
-            announced.earnings_surprise,
-            announced.pit_quality,
-            min(days.day) as session_date
-        from announced
-        inner join listings on listings.ticker = announced.ticker
-        inner join
-            days
-            on days.exchange = listings.exchange
-            and days.closes_at > announced.announced_at
-            and days.closes_at < announced.announced_at + interval '15' day
-        group by
-            announced.row_id,
-            announced.ticker,
-            announced.observed_on,
-            announced.earnings_surprise,
-            announced.pit_quality
-    ),
-    reactions as (
-        select
-            first_sessions.row_id,
-            first_sessions.ticker,
-            first_sessions.earnings_surprise,
-            first_sessions.pit_quality,
-            first_sessions.observed_on,
-            max(
-                case when near.bar_number = day_0.bar_number + 1 then near.session_date end
-            ) as day_1,
-            count(
-                case when near.bar_number >= day_0.bar_number then near.abnormal_return end
-            ) as day_count,
-            sum(
-                case when near.bar_number >= day_0.bar_number then near.abnormal_return end
-            ) as abnormal_return_0_1,
-            count(
-                case when near.bar_number <= day_0.bar_number - 2 then near.abnormal_return end
-            ) as return_count,
-            stddev_samp(
-                case when near.bar_number <= day_0.bar_number - 2 then near.abnormal_return end
-            ) as stddev_63
-        from first_sessions
-        inner join
-            numbered_returns as day_0
-            on day_0.ticker = first_sessions.ticker
-            and day_0.session_date = first_sessions.session_date
-        inner join
-            numbered_returns as near
-            on near.ticker = day_0.ticker
-            and near.bar_number between day_0.bar_number - 64 and day_0.bar_number + 1
-        group by
-            first_sessions.row_id,
-            first_sessions.ticker,
-            first_sessions.earnings_surprise,
-            first_sessions.pit_quality,
-            first_sessions.observed_on
-    ),
-    judged_results as (
-        select
-            ticker,
-            case when day_1 > observed_on then day_1 else observed_on end as observed_on,
-            row_id,
-            pit_quality,
-            earnings_surprise,
-            return_count,
-            - abnormal_return_0_1 / nullif(stddev_63 * sqrt(2.0), 0) as fall_in_sigmas,
-            row_number() over (
-                partition by ticker, case when day_1 > observed_on then day_1 else observed_on end
-                order by row_id asc nulls last
-            ) as day_rank
-        from reactions
-        where day_count = 2
-    ),
+    judged_results as (select * from {{ ref("earnings_reactions") }}),
 
     -- Days to the next report, session by session, from the dates known at its cut-off.
     newest_dates as ({{ newest_told("earnings_dates", "snapshot_date") }}),
@@ -209,6 +73,10 @@ with
             on days.exchange = listings.exchange
             and days.next_opens_at >= standing_dates.known_from
             and days.next_opens_at < standing_dates.replaced_at
+            -- What has passed for long tells of no next report.
+            and days.day
+            <= cast(coalesce(standing_dates.announced_to, standing_dates.announced_from) as date)
+            + 15
     ),
 
     multiples as (select * from {{ ref("flag_multiples") }}),
@@ -385,7 +253,6 @@ with
                 cast({{ told }} as {{ dbt.type_float() }}) as evidence_value,
                 pit_quality
             from {{ cte }}
-            {%- if cte == "judged_results" %} where day_rank = 1 {%- endif %}
             {% if not loop.last %}
                 union all
             {% endif %}

@@ -7,6 +7,7 @@
     "comparison",
     "enter_at",
     "min_count",
+    "qualifier_comparison",
     "qualifier_at",
     "exit_at",
     "min_days",

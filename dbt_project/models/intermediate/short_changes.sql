@@ -41,10 +41,12 @@ with
             newest_shorts.ticker,
             newest_shorts.observed_on,
             newest_shorts.pit_quality,
+            newest_shorts.settled_on,
             newest_shorts.shares_short,
             newest_shorts.short_share_of_float,
             newest_shorts.days_to_cover,
             earlier_shorts.earlier_row_id,
+            earlier_shorts.earlier_on,
             earlier_shorts.earlier_shares,
             newest_shorts.shares_short
             / nullif(earlier_shorts.earlier_shares * coalesce(short_splits.split_factor, 1.0), 0)

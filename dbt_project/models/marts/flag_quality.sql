@@ -9,7 +9,23 @@ with
     ),
     families as (select distinct flag, kind, family from {{ ref("risk_flag_rules") }}),
     coverage as (
-        select ticker, flag, kind from {{ ref("flag_coverage") }} where status = 'evaluated'
+        select ticker, flag, kind, evaluated_from, evaluated_to
+        from {{ ref("flag_coverage") }}
+        where evaluated_from is not null
+    ),
+    listings as (select ticker, exchange from {{ ref("stg_listings") }}),
+    days as (
+        select
+            exchange,
+            day,
+            session_number,
+            -- That of the day, or of the first session after it.
+            session_number + case when is_session then 0 else 1 end as next_number
+        from {{ ref("stg_calendar_days") }}
+        where day <= {{ as_of_date() }}
+    ),
+    last_numbers as (
+        select exchange, max(session_number) as last_number from days group by exchange
     ),
     universe as (select ticker, benchmark from {{ ref("stg_universe") }}),
     momentum_history as (
@@ -65,22 +81,54 @@ with
             and benchmark_after.session_date = ahead.day_ahead
         where ahead.day_ahead is not null and ahead.day_before > cast('0001-01-01' as date)
     ),
+    -- Sessions of the exchange, since a price that is missing has no bar to count.
+    spans as (
+        select
+            coverage.ticker,
+            coverage.flag,
+            coverage.kind,
+            listings.exchange,
+            coalesce(first_days.next_number, 1) as first_number,
+            coalesce(last_days.session_number, last_numbers.last_number) as last_number
+        from coverage
+        inner join listings on listings.ticker = coverage.ticker
+        inner join last_numbers on last_numbers.exchange = listings.exchange
+        left join
+            days as first_days
+            on first_days.exchange = listings.exchange
+            and first_days.day = coverage.evaluated_from
+        left join
+            days as last_days
+            on last_days.exchange = listings.exchange
+            and last_days.day = coverage.evaluated_to
+    ),
     open_sessions as (
-        select episodes.flag_episode_id, count(*) as session_count
+        select
+            episodes.flag_episode_id,
+            greatest(
+                least(coalesce(closing.next_number, spans.last_number + 1), spans.last_number + 1)
+                - coalesce(opening.next_number, 1),
+                0
+            ) as session_count
         from episodes
         inner join
-            momentum_history
-            on momentum_history.ticker = episodes.ticker
-            and momentum_history.session_date >= episodes.opened_on
-            and momentum_history.session_date
-            < coalesce(episodes.closed_on, cast('9999-12-31' as date))
-        group by episodes.flag_episode_id
+            spans
+            on spans.ticker = episodes.ticker
+            and spans.flag = episodes.flag
+            and spans.kind = episodes.kind
+        left join
+            days as opening
+            on opening.exchange = spans.exchange
+            and opening.day = episodes.opened_on
+        left join
+            days as closing
+            on closing.exchange = spans.exchange
+            and closing.day = episodes.closed_on
     ),
     all_sessions as (
-        select coverage.flag, coverage.kind, count(*) as session_count
-        from coverage
-        inner join momentum_history on momentum_history.ticker = coverage.ticker
-        group by coverage.flag, coverage.kind
+        select flag, kind, sum(greatest(last_number - first_number + 1, 0)) as session_count
+        from spans
+        group by flag, kind
     ),
     final as (
         select
