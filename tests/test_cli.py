@@ -223,7 +223,13 @@ def test_a_query_that_needs_too_much_memory_is_refused(
 
 def test_a_query_can_be_interrupted(home: Path) -> None:
     command = [str(BELLWETHER), "sql", ENDLESS, "--home", str(home)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    # Where the tests themselves run in the background, what they start ignores the signal.
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with process:
         time.sleep(5)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate()
