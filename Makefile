@@ -42,7 +42,7 @@ SLOW := slow or browser or daemon
 test: setup  ## Run the tests, in under ten minutes.
 	@$(PYTEST) -m "not ($(SLOW))"
 
-test-slow: setup  ## Run those of whole sets of real data, whole histories, browsers and daemons.
+test-slow: setup  ## Run those of whole sets of real data, whole histories, build after build, browsers and daemons.
 	@$(PYTEST) -m "$(SLOW)"
 
 bench: $(VENV)/.bench  ## Measure ours beside its peers (TICKERS=10000: 25.2 million rows).

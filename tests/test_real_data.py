@@ -471,6 +471,7 @@ MICRON_TOLD = {
 }
 
 
+@pytest.mark.slow
 def test_an_article_on_a_real_company_with_planted_errors(tmp_path: Path) -> None:
     """Micron on 19 December 2025: 248.55 the day before, 268.38 at most, 265.92 at the close."""
     home = Home(tmp_path)

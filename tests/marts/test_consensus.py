@@ -29,6 +29,8 @@ from hypothesis import strategies as st
 from warehouse.settings import DBT_PROJECT
 from warehouse.store import Warehouse
 
+pytestmark = pytest.mark.slow
+
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 needs_real_data = pytest.mark.skipif(
     not DATA.is_dir(), reason="the real data (../shared/data) are not on this machine"

@@ -18,6 +18,8 @@ from warehouse.sources import Unit
 from warehouse.sources.calendars import Calendars
 from warehouse.store import Warehouse
 
+pytestmark = pytest.mark.slow
+
 Row = dict[str, Any]
 Told = dict[str, list[Row]]
 SESSIONS = [

@@ -201,6 +201,7 @@ def rules(draw: st.DrawFn, metric: str) -> Rule:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(one=rules("one"), other=rules("other"), first=values, second=values)
 def test_episodes_are_those_of_a_plain_loop(

@@ -18,6 +18,8 @@ from tests.dbt_project import part
 from warehouse.settings import Home
 from warehouse.store import Warehouse
 
+pytestmark = pytest.mark.slow
+
 TABLES = {
     "staging.stg_prices": ["ticker", "session_date"],
     "staging.stg_price_loads": ["source", "ticker"],
@@ -213,7 +215,6 @@ EVENTS = (
 )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("story", [1], indirect=True)
 def test_what_goes_on_equals_what_is_made_anew(story: Story, tmp_path: Path) -> None:
     events = list(story.random.permutation(EVENTS))
@@ -227,7 +228,6 @@ def test_what_goes_on_equals_what_is_made_anew(story: Story, tmp_path: Path) -> 
     assert events == []
 
 
-@pytest.mark.slow
 def test_dividends_that_are_always_unknown_cost_no_history(story: Story, tmp_path: Path) -> None:
     story.pays = False
     for _ in range(2):

@@ -557,6 +557,7 @@ def seen_plainly(bars: pd.DataFrame) -> dict[str, dict[date, dict[str, Watched |
     return seen
 
 
+@pytest.mark.slow
 def test_price_flags_on_random_series(simulated: duckdb.DuckDBPyConnection) -> None:
     bars = random_bars()
     plain = expected(seen_plainly(bars[bars["ticker"] != "R2"]))

@@ -27,6 +27,8 @@ COUNTS = """{{
 with changes as (select ticker from {{ ref("stg_changes") }})
 select ticker, count(*) as bar_count, {{ doubled("sum(close)") }} as doubled, {{ as_of() }} as made
 from {{ ref("stg_prices") }}
+
+pytestmark = pytest.mark.slow
 {% if is_incremental() %} where ticker in (select ticker from changes) {% endif %}
 group by ticker
 """
@@ -166,7 +168,6 @@ def test_a_build_anew_goes_on_from_no_table(project: Project) -> None:
     assert project.made() == {"AAA": 3, "BBB": 3}
 
 
-@pytest.mark.slow
 def test_a_changed_macro_seed_or_model_rebuilds_what_depends_on_it_and_nothing_else(
     project: Project,
 ) -> None:

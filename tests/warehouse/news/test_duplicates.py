@@ -83,6 +83,7 @@ TOLD = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(told=TOLD, later=TOLD)
 def test_clusters_never_merge_or_change_their_name(

@@ -170,6 +170,7 @@ TITLES = [
 ]
 
 
+@pytest.mark.slow
 @settings(max_examples=5, deadline=None)
 @given(
     told_=st.lists(
