@@ -52,42 +52,46 @@ with
         select ticker
         from universe
     ),
-    -- The days on which a condition could be judged, the last on which its value was looked at, and
-    -- the most that was ever behind it.
-    judged as (
+    observed as (
         select
             metrics.ticker,
+            metrics.table_name,
+            metrics.is_of_prices,
+            metrics.observed_on,
+            metrics.sample_count,
             rules.flag,
             rules.kind,
             rules.metric,
             case
-                when max(case when metrics.is_of_prices then 1 else 0 end) = 1
-                then 'bars'
-                when count(metrics.table_name) = 0
-                then 'analysts'
-                else rules.metric
-            end as family,
-            min(
-                case
-                    when
-                        (rules.min_count is null or metrics.sample_count >= rules.min_count)
-                        and (rules.qualifier_at is null or metrics.qualifier is not null)
-                    then metrics.observed_on
-                end
-            ) as evaluated_from,
-            max(
-                case
-                    when
-                        (rules.min_count is null or metrics.sample_count >= rules.min_count)
-                        and (rules.qualifier_at is null or metrics.qualifier is not null)
-                    then metrics.observed_on
-                end
-            ) as evaluated_to,
-            max(metrics.observed_on) as observed_to,
-            max(metrics.sample_count) as most_count
+                when
+                    (rules.min_count is null or metrics.sample_count >= rules.min_count)
+                    and (rules.qualifier_at is null or metrics.qualifier is not null)
+                then metrics.observed_on
+            end as judged_on
         from metrics
         inner join rules on rules.metric = metrics.metric
-        group by metrics.ticker, rules.flag, rules.kind, rules.metric
+    ),
+    -- The days on which a condition could be judged, the last on which its value was looked at, and
+    -- the most that was ever behind it.
+    judged as (
+        select
+            ticker,
+            flag,
+            kind,
+            metric,
+            case
+                when max(case when is_of_prices then 1 else 0 end) = 1
+                then 'bars'
+                when count(table_name) = 0
+                then 'analysts'
+                else metric
+            end as family,
+            min(judged_on) as evaluated_from,
+            max(judged_on) as evaluated_to,
+            max(observed_on) as observed_to,
+            max(sample_count) as most_count
+        from observed
+        group by ticker, flag, kind, metric
     ),
     -- Values of one origin are looked at together: where the others have a newer day, this one is
     -- missing since. A date that has passed tells of no next report, whatever else there is.

@@ -29,9 +29,8 @@ with
             on spans.ticker = momentum_history.ticker
             and spans.newest_session_date = momentum_history.session_date
     ),
-    -- Closes brought to another split basis differ in the last digits of a float. Most tickers
-    -- have a close as
-    -- high within a year; only those of the others are compared with all of history.
+    -- Closes brought to another split basis differ in the last digits of a float. Most tickers have
+    -- a close as high within a year; only those of the others are compared with all of history.
     recently_not_lower as (
         select newest.ticker, max(recent_closes.session_date) as highest_close_since
         from newest
