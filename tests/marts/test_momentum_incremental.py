@@ -104,6 +104,8 @@ class Story:
                 rows["CCC"]["dividend"] = 1.0
             elif event == "dividend restated":
                 told.append(self.bar("CCC", self.now - 1, dividend=2.0))
+            elif event == "gapped":
+                rows["BBB"] |= dict.fromkeys(("open", "high"), rows["BBB"]["close"] * 1.5)
             elif event == "unknown":
                 rows["BBB"]["dividend"] = None
             elif event == "live":
@@ -206,6 +208,7 @@ EVENTS = (
     "late",
     "paid",
     "dividend restated",
+    "gapped",
     "unknown",
     "live",
     "split",
