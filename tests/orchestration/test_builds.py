@@ -16,6 +16,8 @@ from warehouse import settings
 from warehouse.settings import Home
 from warehouse.store import Warehouse
 
+pytestmark = pytest.mark.slow
+
 # Each row keeps the moment of the build that made it.
 COUNTS = """{{
     config(
@@ -27,8 +29,6 @@ COUNTS = """{{
 with changes as (select ticker from {{ ref("stg_changes") }})
 select ticker, count(*) as bar_count, {{ doubled("sum(close)") }} as doubled, {{ as_of() }} as made
 from {{ ref("stg_prices") }}
-
-pytestmark = pytest.mark.slow
 {% if is_incremental() %} where ticker in (select ticker from changes) {% endif %}
 group by ticker
 """
