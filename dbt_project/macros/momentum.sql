@@ -95,20 +95,35 @@ the CTE of the tickers that are read, each from its `read_from`; none for all.
 {#- What is older weighs less than 1e-13 in any average; no window is longer. -#}
 {% macro tail_bars() -%} 420 {%- endmacro %}
 
+{#- Of each ticker whose levels move, what its levels before `levels_from` are multiplied with; NULL where unknown. -#}
+{% macro level_moves(changes) -%}
+    select
+        changes.ticker,
+        changes.levels_from,
+        changes.level / nullif(told.total_return_close, 0) as factor
+    from {{ changes }} as changes
+    left join
+        {{ this }} as told
+        on told.ticker = changes.ticker
+        and told.session_date = changes.level_date
+    where changes.levels_from is not null
+{%- endmacro %}
+
 {#-
-As the pre-hook of an incremental model: multiply the total return levels before the steps that `changes` tells of
-with their factor, which is NULL where it is unknown. Nothing else of those days changes.
+As the pre-hook of an incremental model, before rows are deleted: bring the total return levels before the steps that
+`changes` tells of to where those steps put the level of `level_date`; where that is unknown, so are they. Nothing else of
+those days changes, and levels that stand there already stay.
 -#}
 {% macro move_levels(changes) -%}
     {%- if is_incremental() -%}
-        update {{ this }} as kept
-        set total_return_close = kept.total_return_close * moved.level_factor
-        from
+        {{
             (
-                select ticker, levels_from, level_factor
-                from {{ changes }}
-                where levels_from is not null
-            ) as moved
-        where moved.ticker = kept.ticker and kept.session_date < moved.levels_from
+                "update "
+                ~ this
+                ~ " as kept set total_return_close = kept.total_return_close * moved.factor from ("
+                ~ level_moves(changes)
+                ~ ") as moved where moved.ticker = kept.ticker and kept.session_date < moved.levels_from"
+            )
+        }}
     {%- endif -%}
 {%- endmacro %}

@@ -104,6 +104,8 @@ class Story:
                 rows["CCC"]["dividend"] = 1.0
             elif event == "dividend restated":
                 told.append(self.bar("CCC", self.now - 1, dividend=2.0))
+            elif event == "told at last":
+                told.append(self.bar("BBB", self.now - 1, dividend=0.3))
             elif event == "gapped":
                 rows["BBB"] |= dict.fromkeys(("open", "high"), rows["BBB"]["close"] * 1.5)
             elif event == "unknown":
@@ -256,5 +258,31 @@ def test_only_what_changed_is_computed(story: Story, tmp_path: Path) -> None:
     assert differences(story.home, story.anew(tmp_path / "paid")) == []
     story.next_day("dividend restated")
     story.build()
-    assert made(story.home) == dict.fromkeys(TICKERS, 1) | {"CCC": story.now}
+    assert made(story.home) == dict.fromkeys(TICKERS, 1) | {"CCC": 2}
     assert differences(story.home, story.anew(tmp_path / "restated")) == []
+    story.next_day("unknown")
+    story.build()
+    story.next_day("told at last")
+    story.build()
+    assert made(story.home) == dict.fromkeys(TICKERS, 1) | {"BBB": story.now}
+    assert differences(story.home, story.anew(tmp_path / "told")) == []
+
+
+def test_levels_move_once_where_a_build_died_after_the_history(
+    story: Story, tmp_path: Path
+) -> None:
+    def notes(rows: list[tuple[object, ...]] | None = None) -> list[tuple[object, ...]]:
+        with duckdb.connect(str(story.home.build)) as con:
+            if rows is not None:
+                con.execute("delete from raw.builds")
+                con.executemany("insert into raw.builds values (?, ?, ?, ?, ?)", rows)
+            return con.execute("from raw.builds").fetchall()
+
+    before = notes()
+    story.next_day("paid")
+    story.build()
+    notes(before)
+    story.next_day("paid")
+    story.build()
+    assert made(story.home) == dict.fromkeys(TICKERS, 2)
+    assert differences(story.home, story.anew(tmp_path / "anew")) == []

@@ -6,7 +6,7 @@ are worth aggregating each alone.
 
 with
     changes as (
-        select ticker, changed_from, replaced_from, is_level_changed, is_appended
+        select ticker, changed_from, replaced_from, is_level_changed, is_unknown_told
         from {{ ref("stg_price_changes") }}
     ),
     universe as ({{ newest_universe() }}),
@@ -20,6 +20,7 @@ with
         select
             prices.*,
             changed_from,
+            lag(session_date) over history as previous_session_date,
             lag(close) over history as close_1d_ago,
             lag(adj_close) over history as adj_close_1d_ago,
             lag(source) over history as source_1d_ago,
@@ -29,16 +30,17 @@ with
             ({{ final_bars("level_changes") }}) as prices on prices.ticker = level_changes.ticker
         window history as (partition by prices.ticker order by session_date asc nulls last)
     ),
-    -- Before an unknown step no level is known, however far it would have moved. What new bars
-    -- pay moves all levels
-    -- before them alike; where bars were known before, what those paid is in the levels already.
+    -- Before an unknown step no level is known, however far it would have moved. Others move all
+    -- levels before them by as much as that of the bar before the changes, where that was known.
     moves as (
         select
             ticker,
             max(case when log_dividend_factor is null then session_date end) as unknown_from,
-            case
-                when count(close_1d_ago) = count(*) then exp(sum(log_dividend_factor))
-            end as level_factor
+            max(
+                case when previous_session_date < changed_from then previous_session_date end
+            ) as level_date,
+            max(case when previous_session_date < changed_from then close_1d_ago end)
+            * exp(sum(log_dividend_factor)) as level
         from
             (
                 select *, {{ log_dividend_factor() }} as log_dividend_factor
@@ -47,29 +49,28 @@ with
             ) as steps
         group by ticker
     ),
-    judged_changes as (
-        select
-            changes.*,
-            moves.unknown_from,
-            moves.level_factor,
-            changes.is_appended
-            and moves.unknown_from is null
-            and moves.level_factor is not null as is_moved
-        from changes
-        left join moves on moves.ticker = changes.ticker
-    ),
     causes as (
         select
-            ticker,
-            changed_from,
+            changes.ticker,
+            changes.changed_from,
             case
-                when is_level_changed and unknown_from is null and not is_moved
+                when
+                    changes.is_level_changed
+                    and moves.unknown_from is null
+                    and (moves.level_date is null or changes.is_unknown_told)
                 then cast('0001-01-01' as date)
-                else replaced_from
+                else changes.replaced_from
             end as replaced_from,
-            case when is_moved then changed_from else unknown_from end as levels_from,
-            case when is_moved then level_factor end as level_factor
-        from judged_changes
+            case
+                when moves.unknown_from is not null
+                then moves.unknown_from
+                when moves.level_date is not null
+                then changes.changed_from
+            end as levels_from,
+            case when moves.unknown_from is null then moves.level_date end as level_date,
+            moves.level
+        from changes
+        left join moves on moves.ticker = changes.ticker
         union all
         -- Beta and relative strength follow the benchmark.
         select
@@ -77,7 +78,8 @@ with
             changes.changed_from,
             changes.replaced_from,
             cast(null as date) as levels_from,
-            cast(null as {{ dbt.type_float() }}) as level_factor
+            cast(null as date) as level_date,
+            cast(null as {{ dbt.type_float() }}) as level
         from changes
         inner join universe on universe.benchmark = changes.ticker and universe.age_rank = 1
     ),
@@ -87,7 +89,8 @@ with
             min(changed_from) as changed_from,
             min(replaced_from) as replaced_from,
             max(levels_from) as levels_from,
-            max(level_factor) as level_factor
+            max(level_date) as level_date,
+            max(level) as level
         from causes
         group by ticker
     ),
@@ -126,7 +129,8 @@ with
                 when is_tail then replaced_from - {{ days }} else cast('0001-01-01' as date)
             end as read_from,
             levels_from,
-            level_factor,
+            level_date,
+            level,
             is_tail
         from judged
     )

@@ -3,8 +3,8 @@
         materialized="incremental",
         incremental_strategy="append",
         pre_hook=[
-            "{{ delete_changed(ref('momentum_changes'), 'replaced_from') }}",
             "{{ move_levels(ref('momentum_changes')) }}",
+            "{{ delete_changed(ref('momentum_changes'), 'replaced_from') }}",
         ],
     )
 }}

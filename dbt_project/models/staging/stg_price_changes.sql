@@ -13,7 +13,7 @@ with
     -- Ex-dates from where the changes begin, as told by any version, since the one that is taken
     -- away moves as much as the one that comes.
     actions as (
-        select ticker, session_date, dividend, split_ratio
+        select ticker, session_date, close, dividend, split_ratio
         from {{ source("raw", "prices") }}
         where
             (split_ratio <> 1 or dividend is null or dividend > 0)
@@ -51,26 +51,25 @@ with
             ) as causes
         group by ticker
     ),
-    -- Where final bars were known from there on already, what they paid is in the levels before.
-    known_before as (
-        select distinct first_days.ticker
-        from first_days
-        inner join
-            {{ source("raw", "prices") }} as prices
-            on prices.ticker = first_days.ticker
-            and prices.session_date >= first_days.changed_from
-        where
-            prices.is_final is not false
-            and prices.session_date >= (select min(changed_from) from first_days)
-            and not {{ is_stored_since("prices.stored_at") }}
-    ),
     judged as (
         select
             first_days.ticker,
             first_days.changed_from,
             coalesce(max(case when actions.split_ratio <> 1 then 1 else 0 end), 0)
             = 1 as is_split_changed,
-            count(actions.ticker) > 0 as is_level_changed
+            count(actions.ticker) > 0 as is_level_changed,
+            -- More than half the close may have been all of the close before.
+            coalesce(
+                max(
+                    case
+                        when actions.dividend is null or actions.dividend > 0.5 * actions.close
+                        then 1
+                        else 0
+                    end
+                ),
+                0
+            )
+            = 1 as is_unknown_told
         from first_days
         left join
             actions
@@ -80,15 +79,14 @@ with
     ),
     final as (
         select
-            judged.ticker,
+            ticker,
             changed_from,
             case
                 when is_split_changed then cast('0001-01-01' as date) else changed_from
             end as replaced_from,
             is_level_changed,
-            known_before.ticker is null and not is_split_changed as is_appended
+            is_unknown_told
         from judged
-        left join known_before on known_before.ticker = judged.ticker
     )
 select *
 from final
