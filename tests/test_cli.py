@@ -124,6 +124,7 @@ def test_outside_text_steers_no_screen(home: Path) -> None:
     assert "\x1b[31mred\u202e\x07" in bellwether("sql", query, "--csv", "--home", str(home)).stdout
 
 
+@pytest.mark.slow
 def test_names_from_outside_steer_no_screen(tmp_path: Path) -> None:
     nasty = "\x1b[31mred\x9b\u202e"
     for folder, name in (("prices", f"{nasty}.zip"), (nasty, "a.csv")):
@@ -153,6 +154,7 @@ def test_a_broken_file_is_told_in_a_sentence(home: Path, tmp_path: Path) -> None
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_what_a_power_cut_left_broken_is_told_with_what_to_do(home: Path, tmp_path: Path) -> None:
     broken = tmp_path / "home"
     shutil.copytree(home, broken, symlinks=True)

@@ -26,6 +26,8 @@ from warehouse.store import Warehouse
 TICKERS = ("BABA", "JD", "0700.HK", "AAPL", "NVDA", "INTC", "ZZDROP", "SPY", "HKD=X", "^IRX")
 SAMPLE = Sample()
 
+pytestmark = pytest.mark.slow
+
 
 class Story:
     """A home that is told of the sample bit by bit, and of what vendors take back."""
@@ -113,7 +115,6 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Home:
     return home
 
 
-@pytest.mark.slow
 def test_all_that_builds_went_on_from_equals_what_raw_rows_make_anew(told: Home) -> None:
     found = rebuild.check(told)
     assert (found.status, found.advice) == ("ok", ""), found.finding
@@ -141,7 +142,6 @@ SPOILT = {
 }
 
 
-@pytest.mark.slow
 def test_a_table_that_is_not_what_raw_rows_make_is_named(told: Home, tmp_path: Path) -> None:
     grains = rebuild.tables(dbt.prepare_manifest().content)
     for number, (statement, words) in enumerate(SPOILT.items()):
