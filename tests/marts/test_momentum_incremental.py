@@ -106,6 +106,14 @@ class Story:
                 told.append(self.bar("CCC", self.now - 1, dividend=2.0))
             elif event == "told at last":
                 told.append(self.bar("BBB", self.now - 1, dividend=0.3))
+            elif event == "a hundredth":
+                rows["BBB"] |= {
+                    name: rows["BBB"][name] / 100 for name in ("open", "high", "low", "close")
+                }
+            elif event == "paid by all":
+                rows["BBB"]["dividend"] = 1.0
+            elif event == "mended":
+                told.append(self.bar("BBB", self.now - 2))
             elif event == "gapped":
                 rows["BBB"] |= dict.fromkeys(("open", "high"), rows["BBB"]["close"] * 1.5)
             elif event == "unknown":
@@ -286,3 +294,30 @@ def test_levels_move_once_where_a_build_died_after_the_history(
     story.build()
     assert made(story.home) == dict.fromkeys(TICKERS, 2)
     assert differences(story.home, story.anew(tmp_path / "anew")) == []
+
+
+def test_levels_come_back_where_a_close_that_a_dividend_took_whole_is_mended(
+    story: Story, tmp_path: Path
+) -> None:
+    story.next_day("a hundredth")
+    story.build()
+    story.next_day("paid by all")
+    story.build()
+    assert made(story.home)["BBB"] == 1
+    story.next_day("mended")
+    story.build()
+    assert differences(story.home, story.anew(tmp_path / "anew")) == []
+
+
+def test_a_split_told_the_evening_before_takes_effect_without_a_word(
+    story: Story, tmp_path: Path
+) -> None:
+    story.next_day()
+    story.build()
+    split = story.bar("AAA", story.now, close=10.0, split_ratio=2.0, is_final=False)
+    story.tell("prices", [split | dict.fromkeys(("open", "high", "low"), 10.0)])
+    story.build()
+    assert differences(story.home, story.anew(tmp_path / "told")) == []
+    story.clock.now = DAYS[story.now].to_pydatetime() + timedelta(hours=6)
+    story.build()
+    assert differences(story.home, story.anew(tmp_path / "begun")) == []

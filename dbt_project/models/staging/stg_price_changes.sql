@@ -10,16 +10,6 @@ with
         from told
         where {{ "true" if is_continued else "1 = 0" }}
     ),
-    -- Ex-dates from where the changes begin, as told by any version, since the one that is taken
-    -- away moves as much as the one that comes.
-    actions as (
-        select ticker, session_date, close, dividend, split_ratio
-        from {{ source("raw", "prices") }}
-        where
-            (split_ratio <> 1 or dividend is null or dividend > 0)
-            and session_date >= (select min(changed_from) from changes)
-            and {{ "true" if is_continued else "1 = 0" }}
-    ),
     -- A split told of a day that had not begun takes effect without a word.
     waiting_splits as (
         select distinct 'prices' as table_name, ticker, session_date as changed_from
@@ -31,6 +21,13 @@ with
             {% else %} and 1 = 0
             {% endif %}
     ),
+    causes as (
+        select table_name, ticker, changed_from
+        from changes
+        union all
+        select table_name, ticker, changed_from
+        from waiting_splits
+    ),
     first_days as (
         select
             ticker,
@@ -41,40 +38,49 @@ with
                     else cast('0001-01-01' as date)
                 end
             ) as changed_from
-        from
-            (
-                select table_name, ticker, changed_from
-                from changes
-                union all
-                select table_name, ticker, changed_from
-                from waiting_splits
-            ) as causes
+        from causes
         group by ticker
+    ),
+    -- Every version, since the ex-date that is taken away moves as much as the one that comes, and
+    -- of the weeks before, whose closes a dividend is measured by.
+    bars as (
+        select ticker, session_date, close, dividend, split_ratio
+        from {{ source("raw", "prices") }}
+        where
+            session_date >= (select min(changed_from) - 30 from causes)
+            and {{ "true" if is_continued else "1 = 0" }}
     ),
     judged as (
         select
             first_days.ticker,
             first_days.changed_from,
-            coalesce(max(case when actions.split_ratio <> 1 then 1 else 0 end), 0)
-            = 1 as is_split_changed,
-            count(actions.ticker) > 0 as is_level_changed,
-            -- More than half the close may have been all of the close before.
-            coalesce(
-                max(
-                    case
-                        when actions.dividend is null or actions.dividend > 0.5 * actions.close
-                        then 1
-                        else 0
-                    end
-                ),
-                0
+            count(case when is_new and split_ratio <> 1 then 1 end) > 0 as is_split_changed,
+            count(
+                case
+                    when is_new and (split_ratio <> 1 or dividend is null or dividend > 0) then 1
+                end
             )
-            = 1 as is_unknown_told
+            > 0 as is_level_changed,
+            count(case when is_new and dividend is null then 1 end) > 0
+            or coalesce(
+                max(case when is_new then dividend end) >= min(close), false
+            ) as is_unknown_told
         from first_days
         left join
-            actions
-            on actions.ticker = first_days.ticker
-            and actions.session_date >= first_days.changed_from
+            (
+                select
+                    bars.ticker,
+                    bars.close,
+                    bars.dividend,
+                    bars.split_ratio,
+                    bars.session_date >= first_days.changed_from as is_new
+                from bars
+                inner join
+                    first_days
+                    on first_days.ticker = bars.ticker
+                    and bars.session_date >= first_days.changed_from - 30
+            ) as told_bars
+            on told_bars.ticker = first_days.ticker
         group by first_days.ticker, first_days.changed_from
     ),
     final as (
