@@ -259,10 +259,10 @@ def fingerprint(
         told,
         tuple(sorted(title_words, key=lambda word: (-title_words[word], word))[:_RAREST]),
         _unit(title_words),
-        tuple(word.form for word in summary[:_MOST_SUMMARY]),
+        tuple([word.form for word in summary[:_MOST_SUMMARY]]),
         tuple(numbers[:8]),
         frozenset(marks),
-        frozenset(way for form in told if (way := _way(form))),
+        frozenset([way for form in told if (way := _way(form))]),
         frozenset(firms),
         bool(_templates().find([shape(w.form) for w in cut])),
     )
@@ -278,7 +278,7 @@ def _number(form: str) -> float | None:
 
 
 def _unit(weights: dict[str, float]) -> dict[str, float]:
-    length = math.sqrt(sum(weight * weight for weight in weights.values()))
+    length = math.sqrt(sum([weight * weight for weight in weights.values()]))
     return (
         {word: weight / length for word, weight in weights.items() if weight > 0} if length else {}
     )

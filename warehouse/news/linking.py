@@ -72,26 +72,26 @@ class Names:
     def find(self, text: str, cut: Sequence[Word]) -> list[Mention]:
         """Return the names in a text, whose words are `cut`, in order; the longest one counts."""
         found = symbols(text)
-        place = 0
-        while place < len(cut):
+        begun = self._by_first
+        free = 0
+        for place in [i for i, word in enumerate(cut) if word.is_capital and word.form in begun]:
+            if place < free:
+                continue
             word = cut[place]
-            taken = 1
             before = cut[place - 1].form if place else ""
-            if word.is_capital:
-                for spelled, alias in self._by_first.get(word.form, ()):
-                    if alias.is_ambiguous and before in _NO_NAME_AFTER:
-                        continue
-                    length = len(spelled)
-                    if length == 1 or tuple(w.form for w in cut[place : place + length]) == spelled:
-                        end = cut[place + length - 1].end
-                        found += [
-                            Mention(word.start, end, other.name, other.is_ambiguous)
-                            for same, other in self._by_first[word.form]
-                            if same == spelled
-                        ]
-                        taken = length
-                        break
-            place += taken
+            for spelled, alias in begun[word.form]:
+                if alias.is_ambiguous and before in _NO_NAME_AFTER:
+                    continue
+                length = len(spelled)
+                if length == 1 or tuple([w.form for w in cut[place : place + length]]) == spelled:
+                    end = cut[place + length - 1].end
+                    found += [
+                        Mention(word.start, end, other.name, other.is_ambiguous)
+                        for same, other in begun[word.form]
+                        if same == spelled
+                    ]
+                    free = place + length
+                    break
         return sorted(found, key=lambda mention: (mention.start, mention.name))
 
 

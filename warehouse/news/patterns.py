@@ -17,6 +17,7 @@ from warehouse.news.text import REMEMBERED
 Label = TypeVar("Label")
 
 MOST_GAP = 10
+_NONE: frozenset[int] = frozenset()
 
 
 class BadPattern(ValueError):
@@ -67,9 +68,10 @@ class Patterns(Generic[Label]):
         if len(self._begun) >= REMEMBERED:
             self._begun.clear()
             self._known.clear()
-        begun = list(map(self._begun.get, shapes))
-        if None in begun:
-            begun = [self._look_up(word) for word in shapes]
+        begun = [
+            rules if rules is not None else self._look_up(word)
+            for word, rules in zip(shapes, map(self._begun.get, shapes), strict=True)
+        ]
         hits: list[Hit[Label]] = []
         if not any(begun):
             return hits
@@ -103,7 +105,7 @@ class Patterns(Generic[Label]):
         for length in self._lengths:
             if length <= len(word):
                 atoms.update(self._prefix.get(word[:length], ()))
-        self._known[word] = frozenset(atoms)
+        self._known[word] = frozenset(atoms) if atoms else _NONE
         found = tuple(rule for atom in sorted(atoms) for rule in self._starts.get(atom, ()))
         self._begun[word] = found
         return found

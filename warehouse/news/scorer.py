@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache, cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ PART_ROWS = 20_000
 # Items that were read are kept for the next table: a stored batch never changes.
 MOST_READ = 2 * PART_ROWS
 _READ: dict[tuple[str, int], list[Item]] = {}
+_as_json = json.JSONEncoder(ensure_ascii=False).encode
 _SEEDS = (
     "broker_call_patterns", "event_patterns", "firm_aliases", "news_templates", "rating_grades",
     "scorer_settings", "security_aliases", "sentiment_term_weights", "topic_patterns",
@@ -74,6 +76,13 @@ def scorer_version(scorer_id: str = sentiment.TermWeights.scorer_id) -> str:
     return f"{scorer_id}-{digest.hexdigest()[:12]}"
 
 
+def _key(
+    news_id: str, tickers: Sequence[str], known_at: datetime, title: str, summary: str
+) -> tuple[Any, ...]:
+    """Return what a version of an item in some tickers' streams is kept by."""
+    return news_id, known_at, hash((title, summary)), *tickers
+
+
 @dataclass
 class Item:
     """A version of a news item and the tickers in whose stream it came."""
@@ -89,9 +98,11 @@ class Item:
     in_title: list[Mention] = field(init=False)
     in_summary: list[Mention] = field(init=False)
     is_linked: bool = field(init=False, default=False)
+    key: tuple[Any, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         """Clean the texts and cut them into words."""
+        self.key = _key(self.news_id, self.tickers, self.known_at, self.title, self.summary)
         self.title = clean(self.title, TITLE_CHARACTERS)
         self.summary = clean(self.summary, SUMMARY_CHARACTERS)
         self.cut, self.summary_cut = words(self.title), words(self.summary, SUMMARY_WORDS)
@@ -194,6 +205,8 @@ class NewsScorer:
         self.con = con
         self.scorer = scorer or _chosen()
         self.version = scorer_version(self.scorer.scorer_id)
+        # A large load comes in parts, each of which is compared with the parts before.
+        self._prints: dict[tuple[Any, ...], duplicates.Fingerprint] = {}
 
     def pending(self, table: str, tickers: Sequence[str] = ()) -> list[Unit]:
         """Return a unit for every part of a stored batch of news not yet scored for `table`."""
@@ -234,8 +247,9 @@ class NewsScorer:
         clusters = self._clusters(items)
         lines, texts, asked = [], [], []
         for item in items:
+            seen = self._prints[item.key] = item.fingerprint()
             cluster_id, novelty = clusters.place(
-                item.news_id, item.tickers, item.published_at, item.fingerprint()
+                item.news_id, item.tickers, item.published_at, seen
             )
             for ticker in item.tickers:
                 link = item.relevance(ticker)
@@ -261,7 +275,7 @@ class NewsScorer:
             line["confidence"] = round(leaning.confidence, 4)
             line["payload"]["evidence"] = list(leaning.evidence)
         for line in lines:
-            line["payload"] = json.dumps(line["payload"], ensure_ascii=False)
+            line["payload"] = _as_json(line["payload"])
         if unit.part is not None:
             _READ.pop(unit.part, None)  # the last of the three tables
         return _frame(lines, _SIGNALS)
@@ -427,12 +441,15 @@ class NewsScorer:
             """,
             [own, self.name, self.version],
         ).fetchall()
-        for *line, cluster_id in told:
-            item = Item(*line)
-            item.link(self._names)
-            clusters.remember(
-                item.news_id, item.tickers, item.published_at, cluster_id, item.fingerprint()
-            )
+        for news_id, tickers, published_at, known_at, title, summary, cluster_id in told:
+            seen = self._prints.get(_key(news_id, tickers, known_at, title, summary))
+            if seen is None:
+                item = Item(news_id, tickers, published_at, known_at, title, summary)
+                item.link(self._names)
+                seen = item.fingerprint()
+            clusters.remember(news_id, tickers, published_at, cluster_id, seen)
+        for key in list(islice(self._prints, max(0, len(self._prints) - MOST_READ))):
+            del self._prints[key]
         for news_id, cluster_id in named:
             clusters.keep(news_id, cluster_id)
         return clusters

@@ -62,10 +62,15 @@ class TermWeights:
     def __init__(self) -> None:
         """Read the table."""
         self.weights = {
-            row["term"]: (float(row["negative"]), float(row["neutral"]), float(row["positive"]))
+            row["term"]: (
+                float(row["negative"]),
+                float(row["neutral"]),
+                float(row["positive"]),
+                block(row["term"]),
+            )
             for row in rows("sentiment_term_weights")
         }
-        self.bias = self.weights.pop(BIAS)
+        *self.bias, _ = self.weights.pop(BIAS)
         self._known = frozenset(self.weights)
 
     def score(self, texts: Sequence[str]) -> list[tuple[Probabilities, tuple[str, ...]]]:
@@ -74,15 +79,13 @@ class TermWeights:
 
     def _score(self, text: str) -> tuple[Probabilities, tuple[str, ...]]:
         sums = [[0.0, 0.0, 0.0, 0] for _ in BLOCK_SCALES]
-        found = []
-        for term in terms(forms(text)) & self._known:
-            weight = self.weights[term]
-            total = sums[block(term)]
-            total[0] += weight[0]
-            total[1] += weight[1]
-            total[2] += weight[2]
+        found = [(term, self.weights[term]) for term in terms(forms(text)) & self._known]
+        for _, (negative, neutral, positive, kind) in found:
+            total = sums[kind]
+            total[0] += negative
+            total[1] += neutral
+            total[2] += positive
             total[3] += 1
-            found.append((term, weight))
         scores = list(self.bias)
         for scale, total in zip(BLOCK_SCALES, sums, strict=True):
             if total[3]:
@@ -93,10 +96,10 @@ class TermWeights:
         powers = [math.exp(score - top) for score in scores]
         whole = sum(powers)
         best = scores.index(top)
-        found.sort(key=lambda one: (-one[1][best], one[0]))
+        causes = sorted([(-weight[best], term) for term, weight in found if weight[best] > 0])
         return (
             (powers[0] / whole, powers[1] / whole, powers[2] / whole),
-            tuple(term for term, weight in found[:_MOST_EVIDENCE] if weight[best] > 0),
+            tuple([term for _, term in causes[:_MOST_EVIDENCE]]),
         )
 
 

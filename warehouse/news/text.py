@@ -9,7 +9,6 @@ import html
 import re
 import unicodedata
 from functools import lru_cache
-from itertools import islice
 from typing import NamedTuple
 
 TITLE_CHARACTERS, SUMMARY_CHARACTERS = 400, 400
@@ -21,12 +20,12 @@ REMEMBERED = 100_000
 TARGET, OTHER = "tgtx", "othx"
 
 _URL = re.compile(r"(?:https?://|www\.|t\.co/|pic\.twitter\.com/)\S*", re.IGNORECASE)
-_BLANK = re.compile(r"\s+")
 _QUOTES = str.maketrans("‘’ʼ‛“”„–—‑‐−", "''''\"\"\"-----", "\u200b\u200e\u200f\ufeff\u00ad")
 _WORD = re.compile(
     r"[A-Za-z][A-Za-z0-9]*(?:[&'.-][A-Za-z0-9]+)*|[;:,|!?()%/]"
     r"|[+-]?[$€£¥₹]?\d[\d,]*(?:\.\d+)?%?|[$#](?=[A-Za-z])|[^\W\d_]+"
 )
+_SIGN = re.compile(r"[$#](?=[A-Za-z])")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z\"'(])")
 
 
@@ -54,15 +53,21 @@ def clean(text: str | None, most: int) -> str:
         short = html.unescape(short)
     if "/" in short or "www." in short:
         short = _URL.sub(" ", short)
-    return _BLANK.sub(" ", short).strip()[:most]
+    return " ".join(short.split())[:most]
 
 
 def words(text: str, most: int = MOST_WORDS) -> list[Word]:
     """Cut `text` into at most `most` words, numbers and marks of punctuation that end a clause."""
-    return [
-        _make(Word, (*match.span(), *_looked_up(match[0])))
-        for match in islice(_WORD.finditer(text), most)
-    ]
+    found: list[Word] = []
+    end = 0
+    for word in _WORD.findall(text)[:most]:
+        # Looking for each again is quicker than a match object for each. What was passed over
+        # cannot hold the word, but for a sign that counts only in front of a name.
+        is_sign = word in "$#"
+        start = next(_SIGN.finditer(text, end)).start() if is_sign else text.find(word, end)
+        end = start + len(word)
+        found.append(_make(Word, (start, end, *_looked_up(word))))
+    return found
 
 
 @lru_cache(maxsize=REMEMBERED)

@@ -1,10 +1,12 @@
 """Make the tables of term weights from labelled sets that may be trained on.
 
-    python -m warehouse.news.train FOLDER [--check]
+    python -m warehouse.news.teacher FOLDER TAUGHT
+    python -m warehouse.news.train FOLDER TAUGHT [--check]
 
 FOLDER holds `twitter_sentiment_train.csv` and `twitter_topic_train.csv` (zeroshot's Twitter
-financial news sentiment and topic, MIT) and `sentfin/SEntFiN.csv` (SEntFiN 1.0, MIT). What the
-recipe scores on folds it was not trained on is printed, and the seeds are written in place, with
+financial news sentiment and topic, MIT) and `sentfin/SEntFiN.csv` (SEntFiN 1.0, MIT). TAUGHT is
+what `warehouse.news.teacher` wrote: texts with its probabilities. What the recipe scores on a fold
+that neither it nor the teacher was trained on is printed, and the seeds are written in place, with
 `--check` not. Needs the dependency group `train`.
 """
 
@@ -29,7 +31,11 @@ from warehouse.settings import SEEDS
 
 FOLDS = 5
 SENTIMENT_TERMS = 60_000
-SENTIMENT_C = 5.0
+SENTIMENT_C, SENTIMENT_STEPS = 3.0, 300
+# What a text counts whose label a teacher told, beside one a person labelled.
+TAUGHT_WEIGHT = 1.0
+# The teacher has not seen these examples, so what the recipe scores is measured on them.
+UNSEEN_FOLD = 0
 TOPIC_C = 12.0
 TOPIC_LEAST = 60
 LEAST_TEXTS = 2
@@ -40,7 +46,7 @@ TOPIC_FROM = 0.5
 
 # A name may hold a quotation mark of the kind that stands around it.
 _DECISION = re.compile(r"""['"]([^:]+)['"]: '(negative|neutral|positive)'""")
-_CASHTAG = re.compile(r"\$[A-Za-z][A-Za-z._]*")
+CASHTAG = re.compile(r"\$[A-Za-z][A-Za-z._]*")
 _TWITTER_LABELS = ("negative", "positive", "neutral")
 # What the twenty classes of the topic set are in our codes; the others are no code.
 _TOPIC_CLASSES = {
@@ -70,12 +76,12 @@ class Example:
 def sentiment_examples(folder: Path) -> list[Example]:
     """Return the labelled texts of both sentiment sets, each once."""
     found: dict[str, Example] = {}
-    for row in _read(folder / "twitter_sentiment_train.csv"):
+    for row in read(folder / "twitter_sentiment_train.csv"):
         text = clean(row["text"], TITLE_CHARACTERS)
-        masked = _CASHTAG.sub(f" {TARGET} ", text)
+        masked = CASHTAG.sub(f" {TARGET} ", text)
         label = _TWITTER_LABELS[int(row["label"])]
-        found.setdefault(masked, Example(masked, label, "twitter", plain(_CASHTAG.sub("", text))))
-    for row in _read(folder / "sentfin" / "SEntFiN.csv"):
+        found.setdefault(masked, Example(masked, label, "twitter", plain(CASHTAG.sub("", text))))
+    for row in read(folder / "sentfin" / "SEntFiN.csv"):
         text = clean(row["Title"], TITLE_CHARACTERS)
         decisions = dict(_DECISION.findall(row["Decisions"]))
         differs = len(set(decisions.values())) > 1
@@ -94,7 +100,8 @@ def _mask(text: str, entities: list[str], target: str) -> str:
     return text
 
 
-def _read(path: Path) -> list[dict[str, str]]:
+def read(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV file."""
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
@@ -124,24 +131,46 @@ def _vocabulary(texts: list[set[str]]) -> list[str]:
     return sorted(term for term, count in counts.items() if count >= LEAST_TEXTS)
 
 
-def _fit_sentiment(texts: list[set[str]], labels: list[str]) -> tuple[list[str], Any]:
-    """Fit on all terms, keep the weightiest, fit again on those."""
-    from sklearn.linear_model import LogisticRegression
+def _fit_sentiment(texts: list[set[str]], chances: Any, counted: Any) -> tuple[list[str], Any, Any]:
+    """Fit on all terms, keep the weightiest, fit again on those.
 
-    # Half way between the labels as frequent as they are and all alike.
-    counts = Counter(labels)
-    weights = {label: (len(labels) / len(counts) / count) ** 0.5 for label, count in counts.items()}
-
-    def fit(terms: list[str]) -> Any:
-        model = LogisticRegression(C=SENTIMENT_C, max_iter=200, tol=1e-3, class_weight=weights)
-        return model.fit(_Matrix(texts, terms).rows, labels)
-
+    `chances` are what each text is of the labels, of shape (texts, 3), `counted` how much it
+    counts. Returns the terms, their weights of shape (terms, 3), and the bias.
+    """
     vocabulary = _vocabulary(texts)
-    sizes = np.abs(fit(vocabulary).coef_).max(axis=0)
+    sizes = np.abs(_softmax_regression(texts, vocabulary, chances, counted)[0]).max(axis=1)
     kept = sorted(vocabulary[i] for i in np.argsort(-sizes, kind="stable")[:SENTIMENT_TERMS])
-    model = fit(kept)
-    assert tuple(model.classes_) == LABELS
-    return kept, model
+    return kept, *_softmax_regression(texts, kept, chances, counted)
+
+
+def _softmax_regression(
+    texts: list[set[str]], vocabulary: list[str], chances: Any, counted: Any
+) -> tuple[Any, Any]:
+    """Return weights and bias; the rarer a term, the less its weight is held back."""
+    from scipy.optimize import minimize
+
+    rows = _Matrix(texts, vocabulary).rows
+    rarity = np.sqrt(np.log((1 + len(texts)) / (1 + rows.getnnz(axis=0))) + 1)
+    scale = (rarity / rarity.mean())[:, None]
+    rows = rows.multiply(scale.T).tocsr()
+    columns = rows.T.tocsr()
+    size = 3 * len(vocabulary)
+
+    def loss(told: Any) -> tuple[float, Any]:
+        weights, bias = told[:size].reshape(-1, 3), told[size:]
+        logits = rows @ weights + bias
+        logits -= logits.max(axis=1, keepdims=True)
+        logs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        slope = (np.exp(logs) - chances) * counted[:, None]
+        total = (weights**2).sum() / (2 * SENTIMENT_C) - (logs * chances * counted[:, None]).sum()
+        by_weight = columns @ slope + weights / SENTIMENT_C
+        return float(total), np.concatenate([by_weight.ravel(), slope.sum(axis=0)])
+
+    found = minimize(
+        loss, np.zeros(size + 3), jac=True, method="L-BFGS-B",
+        options={"maxiter": SENTIMENT_STEPS, "maxcor": 6, "ftol": 1e-7},
+    ).x  # fmt: skip
+    return found[:size].reshape(-1, 3) * scale, found[size:]
 
 
 def _temperature(logits: Any, truth: Any) -> float:
@@ -162,19 +191,32 @@ def _softmax(logits: Any) -> Any:
 
 
 def train_sentiment(
-    folder: Path,
+    folder: Path, taught: Path
 ) -> tuple[dict[str, list[float]], dict[str, float], dict[str, Any]]:
-    """Return the weights by term, the settings, and what the recipe scored on unseen folds."""
+    """Return the weights by term, the settings, and what the recipe scored on the unseen fold."""
     examples = sentiment_examples(folder)
     texts = [features.terms(features.forms(example.text)) for example in examples]
-    labels = [example.label for example in examples]
-    truth = np.array([LABELS.index(label) for label in labels])
+    truth = np.array([LABELS.index(example.label) for example in examples])
+    more = read(taught)
+    more_texts = [features.terms(features.forms(row["text"])) for row in more]
+    more_chances = np.array([[float(row[label]) for label in LABELS] for row in more])
+
+    def fit(where: Any) -> tuple[list[str], Any, Any]:
+        # Half way between the labels as frequent as they are and all alike.
+        counts = np.bincount(truth[where])
+        counted = np.sqrt(len(where) / len(counts) / counts)[truth[where]]
+        return _fit_sentiment(
+            [*(texts[i] for i in where), *more_texts],
+            np.vstack([np.eye(3)[truth[where]], more_chances]),
+            np.concatenate([counted, np.full(len(more), TAUGHT_WEIGHT)]),
+        )
+
     folds = np.array([example.fold for example in examples])
-    logits = np.zeros((len(examples), 3))
-    for fold in range(FOLDS):
-        seen, unseen = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        terms, model = _fit_sentiment([texts[i] for i in seen], [labels[i] for i in seen])
-        logits[unseen] = model.decision_function(_Matrix([texts[i] for i in unseen], terms).rows)
+    unseen = np.flatnonzero(folds == UNSEEN_FOLD)
+    terms, weights, bias = fit(np.flatnonzero(folds != UNSEEN_FOLD))
+    logits = _Matrix([texts[i] for i in unseen], terms).rows @ weights + bias
+    terms, weights, bias = fit(np.arange(len(examples)))
+    examples, truth = [examples[i] for i in unseen], truth[unseen]
     temperature = _temperature(logits, truth)
     chances = _softmax(logits / temperature)
     told, confidence = chances.argmax(axis=1), chances.max(axis=1)
@@ -203,13 +245,12 @@ def train_sentiment(
             ),
             "calibration_error": round(100 * _calibration_error(confidence[mask], right[mask]), 1),
         }
-    terms, model = _fit_sentiment(texts, labels)
-    weights = {
-        term: [round(float(value), 2) for value in model.coef_[:, i] / temperature]
+    table = {
+        term: [round(float(value), 2) for value in weights[i] / temperature]
         for i, term in enumerate(terms)
     }
-    bias = [round(float(value), 3) for value in model.intercept_ / temperature]
-    return {BIAS: bias, **weights}, {"abstain_below": round(float(abstain_below), 2)}, report
+    table[BIAS] = [round(float(value), 3) for value in bias / temperature]
+    return table, {"abstain_below": round(float(abstain_below), 2)}, report
 
 
 def _macro_f1(told: Any, truth: Any) -> float:
@@ -246,11 +287,11 @@ def train_topics(folder: Path) -> tuple[dict[str, dict[str, float]], dict[str, A
     from sklearn.linear_model import LogisticRegression
 
     texts: dict[str, int | None] = {}
-    for row in _read(folder / "twitter_topic_train.csv"):
+    for row in read(folder / "twitter_topic_train.csv"):
         texts.setdefault(_unlinked(row["text"]), int(row["label"]))
-    for row in _read(folder / "twitter_sentiment_train.csv"):
+    for row in read(folder / "twitter_sentiment_train.csv"):
         texts.setdefault(_unlinked(row["text"]), None)
-    for row in _read(folder / "sentfin" / "SEntFiN.csv"):
+    for row in read(folder / "sentfin" / "SEntFiN.csv"):
         texts.setdefault(_unlinked(row["Title"]), None)
     spelled = [[shape(form) for form in features.forms(text)] for text in texts]
     classes = list(texts.values())
@@ -318,7 +359,7 @@ def count_words(folder: Path) -> dict[str, int]:
         ("twitter_sentiment_train.csv", "text"),
         ("sentfin/SEntFiN.csv", "Title"),
     ):
-        for row in _read(folder / path):
+        for row in read(folder / path):
             text = _unlinked(row[column])
             if plain(text) not in seen:
                 seen.add(plain(text))
@@ -337,9 +378,10 @@ def main() -> None:
     """Train, print what the recipe scores on unseen folds, and write the seeds."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("taught", type=Path)
     parser.add_argument("--check", action="store_true", help="print only, write nothing")
     asked = parser.parse_args()
-    sentiment, found, report = train_sentiment(asked.folder)
+    sentiment, found, report = train_sentiment(asked.folder, asked.taught)
     print(json.dumps(report, indent=1))
     by_topic, topic_report = train_topics(asked.folder)
     print(json.dumps(topic_report))

@@ -6,13 +6,20 @@ import csv
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.warehouse.news.reading import calls, item
 from warehouse.news import sentiment, topics
 from warehouse.news.patterns import MOST_GAP, BadPattern, Patterns
-from warehouse.news.text import MOST_WORDS, SUMMARY_CHARACTERS, TITLE_CHARACTERS, clean, words
+from warehouse.news.text import (
+    _WORD,
+    MOST_WORDS,
+    SUMMARY_CHARACTERS,
+    TITLE_CHARACTERS,
+    clean,
+    words,
+)
 from warehouse.settings import SEEDS
 
 LONG = 400_000
@@ -73,6 +80,14 @@ def test_words_stand_where_they_say(text: str) -> None:
     cut = words(shown)
     assert all(0 <= w.start < w.end <= len(shown) for w in cut)
     assert [w.start for w in cut] == sorted(w.start for w in cut)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(st.text(alphabet="ab1$#+-.,_ é'&%(", max_size=40))
+@example("$ $AAPL # #tag")
+def test_words_are_where_the_expression_finds_them(text: str) -> None:
+    found = [match.span() for match in _WORD.finditer(text)]
+    assert [(word.start, word.end) for word in words(text)] == found
 
 
 def test_a_pattern_looks_no_further_than_its_gap() -> None:
