@@ -29,9 +29,12 @@ from warehouse.store import Warehouse
 
 RECORDED = Path(__file__).resolve().parents[2] / "shared" / "data" / "yahoo_recorded"
 
-pytestmark = pytest.mark.skipif(
-    not RECORDED.is_dir(), reason="the recordings (../shared/data/yahoo_recorded) are not here"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not RECORDED.is_dir(), reason="the recordings (../shared/data/yahoo_recorded) are not here"
+    ),
+]
 
 # Which tables are made of a module. The client never asks for `price`.
 MADE_OF = {
@@ -157,7 +160,6 @@ def tell(
     told.outcomes[(table, outcome)] += 1
 
 
-@pytest.mark.slow
 def test_every_recording_is_read(told: Told) -> None:
     assert (len(recordings("quoteSummary")), len(recordings("chart"))) == (282, 22)
     assert len(long_charts()) == 2
@@ -294,7 +296,6 @@ def shown(told: Told) -> Told:
     return told
 
 
-@pytest.mark.slow
 def test_the_recordings_make_marts(shown: Told) -> None:
     with publish.reading(shown.home) as con:
         # AAPL in the recording of all modules of February 2025, as one can read there.

@@ -24,6 +24,8 @@ FIRST = date(2025, 11, 1)
 LAST = date.fromisoformat(END[:10]) - timedelta(days=1)
 Span = tuple[date, date | None]
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -201,7 +203,6 @@ def rules(draw: st.DrawFn, metric: str) -> Rule:
     )
 
 
-@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(one=rules("one"), other=rules("other"), first=values, second=values)
 def test_episodes_are_those_of_a_plain_loop(

@@ -23,6 +23,8 @@ from warehouse.store import Warehouse
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 AS_OF = datetime(2026, 4, 11)
+
+pytestmark = pytest.mark.slow
 LAST_SESSION = date(2026, 4, 10)
 SESSIONS = [
     stamp.date()
@@ -229,14 +231,12 @@ def drawdowns(con: duckdb.DuckDBPyConnection) -> list[tuple[str, date, float]]:
     return [row for row in rows if row[:2] in published]
 
 
-@pytest.mark.slow
 def test_deep_drawdowns_on_random_series(simulated: duckdb.DuckDBPyConnection) -> None:
     found = episodes(simulated, "DD_DEEP")
     assert len(found) > 40
     assert found == looped(drawdowns(simulated), -0.25, -0.15)
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not DATA.is_dir(), reason="the real data (../shared/data) are not here")
 def test_price_flags_on_real_prices(tmp_path: Path) -> None:
     file = DATA / "prices" / "us_98_5y.parquet"
@@ -284,7 +284,6 @@ def retold(
         yield con
 
 
-@pytest.mark.slow
 def test_drawdowns_are_those_of_the_bars_known_on_their_session(
     restless: Restless, retold: duckdb.DuckDBPyConnection
 ) -> None:
@@ -557,7 +556,6 @@ def seen_plainly(bars: pd.DataFrame) -> dict[str, dict[date, dict[str, Watched |
     return seen
 
 
-@pytest.mark.slow
 def test_price_flags_on_random_series(simulated: duckdb.DuckDBPyConnection) -> None:
     bars = random_bars()
     plain = expected(seen_plainly(bars[bars["ticker"] != "R2"]))
