@@ -341,7 +341,6 @@ def test_wrong_use_is_told_apart(home: Path) -> None:
     assert bellwether("nonsense").returncode == 2
 
 
-@pytest.mark.daemon
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_ui_started_by_a_script_in_the_background_can_be_interrupted(tmp_path: Path) -> None:
     # A shell without job control starts `command &` with interruptions ignored.

@@ -75,7 +75,7 @@ def drop(home: Home, number: int, seed: int) -> None:
         unfinished.rename(folder / f"{number:04}.csv")
 
 
-@fault(PART, "kill -9 during `bellwether ingest`", quick=2, full=70)
+@fault(PART, "kill -9 during `bellwether ingest`", quick=1, full=70)
 def during_ingest(place: Path, seed: int, count: int) -> Outcome:
     project, log = make_small_project(place / "dbt_project"), place / "log"
     home, quiet = Home(place / "home"), Home(place / "undisturbed")
@@ -102,7 +102,7 @@ def during_ingest(place: Path, seed: int, count: int) -> Outcome:
     )
 
 
-@fault(PART, "kill -9 during `bellwether refresh` (dbt, publish)", quick=2, full=50)
+@fault(PART, "kill -9 during `bellwether refresh` (dbt, publish)", quick=1, full=50)
 def during_refresh(place: Path, seed: int, count: int) -> Outcome:
     project, log, home = make_small_project(place / "dbt_project"), place / "log", Home(place / "h")
     ingest_ = ("ingest", "prices")

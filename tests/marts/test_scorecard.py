@@ -28,6 +28,8 @@ OWN = (
 )
 BARS = [date(2025, 4, day) for day in (7, 8, 9, 10, 11)]
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def con(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -91,7 +93,6 @@ def explained(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], str]:
     return {(ticker, check): reason for ticker, check, reason in rows}
 
 
-@pytest.mark.slow
 def test_every_blank_of_its_own_is_explained_and_nothing_else(
     con: duckdb.DuckDBPyConnection,
 ) -> None:

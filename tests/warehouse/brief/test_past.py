@@ -25,13 +25,14 @@ Volume was 1.2 times its average. Its beta is 0.8. It is above its 200-day movin
 CLSA: Outperform, $165 target. Nomura: Buy, $170 target. The 60-day volatility is 30%.
 """
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def shown(as_of: str) -> datetime:
     return datetime.fromisoformat(as_of)
 
 
-@pytest.mark.slow
 def test_changes_by_the_histories_are_those_by_the_time_machine(
     sample: Home, past: Path, marts: duckdb.DuckDBPyConnection, shown: datetime
 ) -> None:
