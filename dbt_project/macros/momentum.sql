@@ -95,7 +95,10 @@ the CTE of the tickers that are read, each from its `read_from`; none for all.
 {#- What is older weighs less than 1e-13 in any average; no window is longer. -#}
 {% macro tail_bars() -%} 420 {%- endmacro %}
 
-{#- Of each ticker whose levels move, what its levels before `levels_from` are multiplied with; NULL where unknown. -#}
+{#-
+Of each ticker whose levels move, what its levels before `levels_from` are multiplied with; NULL where unknown. It
+stands apart from the update around it because sqlfmt reads no updates.
+-#}
 {% macro level_moves(changes) -%}
     select
         changes.ticker,

@@ -98,9 +98,6 @@ class Patterns(Generic[Label]):
         return position
 
     def _look_up(self, word: str) -> tuple[_Rule[Label], ...]:
-        found = self._begun.get(word)
-        if found is not None:
-            return found
         atoms = set(self._exact.get(word, ()))
         for length in self._lengths:
             if length <= len(word):

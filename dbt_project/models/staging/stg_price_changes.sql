@@ -41,14 +41,27 @@ with
         from causes
         group by ticker
     ),
-    -- Every version, since the ex-date that is taken away moves as much as the one that comes, and
-    -- of the weeks before, whose closes a dividend is measured by.
-    bars as (
+    prices as (
         select ticker, session_date, close, dividend, split_ratio
         from {{ source("raw", "prices") }}
         where
             session_date >= (select min(changed_from) - 30 from causes)
             and {{ "true" if is_continued else "1 = 0" }}
+    ),
+    -- Every version, since the ex-date that is taken away moves as much as the one that comes, and
+    -- of the weeks before, whose closes a dividend is measured by.
+    told_bars as (
+        select
+            prices.ticker,
+            prices.close,
+            prices.dividend,
+            prices.split_ratio,
+            prices.session_date >= first_days.changed_from as is_new
+        from first_days
+        inner join
+            prices
+            on prices.ticker = first_days.ticker
+            and prices.session_date >= first_days.changed_from - 30
     ),
     judged as (
         select
@@ -66,21 +79,7 @@ with
                 max(case when is_new then dividend end) >= min(close), false
             ) as is_unknown_told
         from first_days
-        left join
-            (
-                select
-                    bars.ticker,
-                    bars.close,
-                    bars.dividend,
-                    bars.split_ratio,
-                    bars.session_date >= first_days.changed_from as is_new
-                from bars
-                inner join
-                    first_days
-                    on first_days.ticker = bars.ticker
-                    and bars.session_date >= first_days.changed_from - 30
-            ) as told_bars
-            on told_bars.ticker = first_days.ticker
+        left join told_bars on told_bars.ticker = first_days.ticker
         group by first_days.ticker, first_days.changed_from
     ),
     final as (
