@@ -40,25 +40,67 @@ adjusted closes of both bars if one vintage told both; else it is NULL.
 {%- endmacro %}
 
 {#-
-Exponential averages without recursion: E = (1 - alpha) E + alpha x, seeded with the mean of the
-first `seed` values, is a sum of weighted values. A value is summed with the weight it has at the
-start of its block of 512 rows, and the sum so far in the block is scaled to the current row; the sum at
-the end of the block before decays from there. What is older weighs less than a rounding.
+A window over all rows in the order in which a window with `history` left them: tickers one after the other, each by date.
+DuckDB runs a window without partition and order over rows as they come, with neither sorting nor copying them, so
+that any number of such windows may follow one another; elsewhere it is the window itself.
+-#}
+{% macro in_order() -%} {{ return(adapter.dispatch("in_order")()) }} {%- endmacro %}
+
+{% macro default__in_order() -%}
+    partition by ticker_number order by session_date asc nulls last
+{%- endmacro %}
+
+{% macro duckdb__in_order() -%} {%- endmacro %}
+
+{#- Streams that the tickers of windows `in_order` are divided among: DuckDB runs each on one thread. -#}
+{% macro streams_in_order() -%} {{ return(adapter.dispatch("streams_in_order")()) }} {%- endmacro %}
+
+{% macro default__streams_in_order() -%} {{ return(1) }} {%- endmacro %}
+
+{% macro duckdb__streams_in_order() -%} {{ return(2) }} {%- endmacro %}
+
+{#- The number of a bar within its ticker, if the rows do come in order; else an error. -#}
+{% macro verified_in_order(bar_count) -%}
+    {{ return(adapter.dispatch("verified_in_order")(bar_count)) }}
+{%- endmacro %}
+
+{% macro default__verified_in_order(bar_count) -%} {{ bar_count }} {%- endmacro %}
+
+{% macro duckdb__verified_in_order(bar_count) -%}
+    case
+        when
+            {{ bar_count }} = 1
+            or (
+                lag({{ bar_count }}) over () = {{ bar_count }} - 1
+                and lag(ticker_number) over () = ticker_number
+            )
+        then {{ bar_count }}
+        else
+            error('bars did not come in order: DuckDB must be the version that pyproject.toml pins')
+    end
+{%- endmacro %}
+
+{#- The value of a column so many rows before `in_order`; 0 where the ticker has none. -#}
+{% macro rows_before_in_order(column, rows) -%}
+    case
+        when bar_number > {{ rows }}
+        then lag({{ column }}, {{ rows }}) over ({{ in_order() }})
+        else 0
+    end
+{%- endmacro %}
+
+{#-
+Exponential averages without recursion: E = (1 - alpha) E + alpha x, seeded with the mean of the first `seed` values, is a
+sum of values weighted by their age. This is the share of a bar's own value in it on its day.
 
 `value`: SQL of x; `position`: its number in the series, from 1.
 -#}
 {% macro weighted(value, position, seed, alpha) -%}
-    {%- set kept = 1 - alpha -%}
-    {{ value }} * case
+    coalesce({{ value }}, 0) * case
         when {{ position }} > {{ seed }}
         then {{ alpha }}
-        else power({{ kept }}, {{ position }} - {{ seed }}) / {{ seed }}.0
+        else power({{ 1 - alpha }}, {{ position }} - {{ seed }}) / {{ seed }}.0
     end
-    / power({{ kept }}, bar_number % 512)
-{%- endmacro %}
-
-{% macro averaged_in_block(weighted_sum, alpha) -%}
-    coalesce({{ weighted_sum }}, 0) * power({{ 1 - alpha }}, bar_number % 512)
 {%- endmacro %}
 
 {#-
@@ -69,41 +111,4 @@ differ, which weigh (1 - outer_alpha)^n after n rows.
 {% macro average_of_average(inner, alpha, outer, outer_alpha) -%}
     {%- set share = outer_alpha * (1 - alpha) / (outer_alpha - alpha) -%}
     ({{ share }} * {{ inner }} + {{ 1 - share }} * {{ outer }})
-{%- endmacro %}
-
-{#- The same column so many rows before, once for each of `count` blocks of `step` rows. -#}
-{% macro blocks_before(columns, count, step) -%}
-    {%- for column in columns -%}
-        {%- for block in range(1, count) -%}
-            lag({{ column }}, {{ block * step }}) over history as {{ column }}_{{ block }},
-        {%- endfor -%}
-    {%- endfor -%}
-{%- endmacro %}
-
-{% macro over_blocks(function, column, count, first=0) -%}
-    {%- if first + 1 < count -%}
-        {{ function }} (
-    {%- endif -%}
-        {%- for block in range(first, count) -%}
-            {{ column }}{{ "_" ~ block if block }}{{ ", " if not loop.last }}
-        {%- endfor -%}
-    {%- if first + 1 < count -%}) {%- endif -%}
-{%- endmacro %}
-
-{#-
-The least ratio of a later price to an earlier one within `count` blocks of rows, the newest first: within
-a block it is `fall`; across blocks, the lowest of one over the highest of the older ones.
--#}
-{% macro deepest_fall(high, low, fall, count) -%}
-    least(
-        {%- if fall -%}
-            {%- for block in range(count) -%}{{ fall }}{{ "_" ~ block if block }}, {%- endfor -%}
-        {%- else -%}1.0,
-        {%- endif -%}
-        {%- for block in range(count - 1) -%}
-            {{ low }}{{ "_" ~ block if block }}
-            / {{ over_blocks("greatest", high, count, block + 1) }}
-            {{- ", " if not loop.last }}
-        {%- endfor -%}
-    )
 {%- endmacro %}

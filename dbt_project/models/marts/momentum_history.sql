@@ -9,7 +9,7 @@
     )
 }}
 
-{#- Calendar anchors in months, and the rows that end a block of the deepest fall: 6 x 6 x 7 = 252. -#}
+{#- Calendar anchors in months. -#}
 {%- set anchors = [1, 3, 6, 7, 12, 13] -%}
 {#- Days on which a window begins: its anchor is the last bar on or before. -#}
 {%- set anchor_days = {
@@ -43,6 +43,27 @@
     "is_volume_known",
 ] -%}
 {%- for anchor in anchor_days -%} {%- do located.append("bars_since_" ~ anchor) -%} {%- endfor -%}
+{#- What the averages take along: all that is made of one bar. -#}
+{%- set carried = located + [
+    "ticker",
+    "ticker_number",
+    "session_date",
+    "close",
+    "high",
+    "volume",
+    "benchmark_level",
+    "benchmark_segment",
+    "bar_number",
+    "return_1d",
+    "high_return_1d",
+    "low_return_1d",
+    "open_return_1d",
+    "step",
+] -%}
+{#- Rows that are joined with as many before them; of the deepest fall, how far before: 252 rows in the end. -#}
+{%- set spans = [1, 2, 4, 8, 16, 32, 64, 128, 256] -%}
+{%- set fall_shifts = {1: 1, 2: 2, 4: 4, 8: 8, 16: 16, 32: 31, 64: 63, 128: 126} -%}
+{%- set streams = streams_in_order() -%}
 {%- set read = "changes" if is_incremental() else none -%}
 
 with
@@ -208,157 +229,125 @@ with
             {% endfor %}
         from dated
     ),
-    known as (
-        select
-            bars.ticker,
-            counted_tickers.ticker_number,
-            bars.session_date,
-            bars.open,
-            bars.high,
-            bars.low,
-            bars.close,
-            bars.adj_close,
-            bars.volume,
-            bars.dividend,
-            bars.source,
-            bars.known_at,
-            bars.benchmark_level,
-            bars.benchmark_segment
-        from bars
-        inner join counted_tickers on counted_tickers.ticker = bars.ticker
+    {% for stream in range(streams) %}
+        known_{{ stream }} as (
+            select
+                bars.ticker,
+                counted_tickers.ticker_number,
+                bars.session_date,
+                bars.open,
+                bars.high,
+                bars.low,
+                bars.close,
+                bars.adj_close,
+                bars.volume,
+                bars.dividend,
+                bars.source,
+                bars.known_at,
+                bars.benchmark_level,
+                bars.benchmark_segment,
+                {{ located | join(", ") }}
+            from bars
+            inner join counted_tickers on counted_tickers.ticker = bars.ticker
+            inner join
+                anchors
+                on anchors.series = counted_tickers.series
+                and anchors.session_date = bars.session_date
+            where counted_tickers.ticker_number % {{ streams }} = {{ stream }}
+        ),
+        lagged_{{ stream }} as (
+            select
+                *,
+                row_number() over history as bar_count,
+                lag(close) over history as close_1d_ago,
+                lag(adj_close) over history as adj_close_1d_ago,
+                lag(source) over history as source_1d_ago,
+                lag(known_at) over history as known_at_1d_ago,
+                lag(benchmark_level) over history as benchmark_level_1d_ago,
+                lag(benchmark_segment) over history as benchmark_segment_1d_ago
+            from known_{{ stream }}
+            window history as ({{ by_session }})
+        ),
+        measured_{{ stream }} as (
+            select
+                *,
+                {{ verified_in_order("bar_count") }} as bar_number,
+                close - close_1d_ago as change,
+                {% for price in ["close", "high", "low", "open"] %}
+                    case
+                        when bars_since_gap > 0 then {{ price }} / close_1d_ago - 1
+                    end as {{ "" if price == "close" else price ~ "_" }}return_1d,
+                {% endfor %}
+                case when bars_since_gap > 0 then ln(close / close_1d_ago) end as step,
+                {{ log_dividend_factor() }} as log_dividend_factor,
+                {{ true_range() }} as true_range,
+                case
+                    when bars_since_gap > 0 and benchmark_segment = benchmark_segment_1d_ago
+                    then exp(benchmark_level - benchmark_level_1d_ago) - 1
+                end as benchmark_return
+            from lagged_{{ stream }}
+        ),
+        -- What one bar makes of each average and extreme; then what two make, four, and so on.
+        averaged_1_{{ stream }} as (
+            select
+                {{ carried | join(", ") }},
+                case
+                    when benchmark_return is not null then exp(step - log_dividend_factor) - 1
+                end as paired_return,
+                case
+                    when log_dividend_factor is not null then benchmark_return
+                end as benchmark_return,
+                sum(cast(log_dividend_factor as decimal(18, 15))) over (
+                    {{ in_order() }} rows between unbounded preceding and current row
+                ) as log_factors,
+                close as highest,
+                1 / close as lowest_inverse,
+                1.0 as deepest_fall,
+                {% for name, (value, position, seed, alpha) in averages.items() %}
+                    {{ weighted(value, position, seed, alpha) }} as average_{{ name }}
+                    {{- "," if not loop.last }}
+                {% endfor %}
+            from measured_{{ stream }}
+        ),
+        {% for rows in spans %}
+            averaged_{{ 2 * rows }}_{{ stream }} as (
+                select
+                    {{ carried | join(", ") }},
+                    paired_return,
+                    benchmark_return,
+                    log_factors,
+                    {% if rows in fall_shifts %}
+                        {%- set shift = fall_shifts[rows] -%}
+                        greatest(highest, {{ rows_before_in_order("highest", shift) }}) as highest,
+                        greatest(
+                            lowest_inverse, {{ rows_before_in_order("lowest_inverse", shift) }}
+                        ) as lowest_inverse,
+                        greatest(
+                            deepest_fall,
+                            {{ rows_before_in_order("deepest_fall", shift) }},
+                            {{ rows_before_in_order("highest", shift) }} * lowest_inverse
+                        ) as deepest_fall,
+                    {% else %} highest, lowest_inverse, deepest_fall,
+                    {% endif %}
+                    {% for name, (value, position, seed, alpha) in averages.items() %}
+                        average_{{ name }}
+                        + {{ (1 - alpha) ** rows }}
+                        * {{ rows_before_in_order("average_" ~ name, rows) }} as average_{{ name }}
+                        {{- "," if not loop.last }}
+                    {% endfor %}
+                from averaged_{{ rows }}_{{ stream }}
+            ),
+        {% endfor %}
+    {% endfor %}
+    averaged as (
+        {% for stream in range(streams) %}
+            select *
+            from averaged_{{ 2 * spans[-1] }}_{{ stream }} {{ "union all" if not loop.last }}
+        {% endfor %}
     ),
-    lagged as (
-        select
-            *,
-            row_number() over history as bar_number,
-            lag(close) over history as close_1d_ago,
-            lag(adj_close) over history as adj_close_1d_ago,
-            lag(source) over history as source_1d_ago,
-            lag(known_at) over history as known_at_1d_ago,
-            {{ blocks_before(["close"], 6, 1) }}
-            lag(benchmark_level) over history as benchmark_level_1d_ago,
-            lag(benchmark_segment) over history as benchmark_segment_1d_ago
-        from known
-        window history as ({{ by_session }})
-    ),
-    measured as (
-        select
-            ticker,
-            ticker_number,
-            session_date,
-            high,
-            close,
-            volume,
-            benchmark_level,
-            benchmark_segment,
-            bar_number,
-            close - close_1d_ago as change,
-            close / close_1d_ago - 1 as return_1d,
-            {% for price in ["high", "low", "open"] %}
-                {{ price }} / close_1d_ago - 1 as {{ price }}_return_1d,
-            {% endfor %}
-            ln(close / close_1d_ago) as log_return,
-            {{ log_dividend_factor() }} as log_dividend_factor,
-            {{ true_range() }} as true_range,
-            case
-                when benchmark_segment = benchmark_segment_1d_ago
-                then exp(benchmark_level - benchmark_level_1d_ago) - 1
-            end as benchmark_return,
-            {{ over_blocks("greatest", "close", 6) }} as high_6,
-            {{ over_blocks("least", "close", 6) }} as low_6,
-            {{ deepest_fall("close", "close", none, 6) }} as fall_6
-        from lagged
-    ),
-    paired as (
-        select
-            *,
-            case
-                when benchmark_return is not null then exp(log_return - log_dividend_factor) - 1
-            end as paired_return
-        from measured
-    ),
-    summed as (
-        select
-            *,
-            {{ blocks_before(["high_6", "low_6", "fall_6"], 6, 6) }}
-            {% for name, (value, position, seed, alpha) in averages.items() %}
-                sum({{ weighted(value, position, seed, alpha) }}) over block as block_{{ name }},
-            {% endfor %}
-            coalesce(sum(log_dividend_factor) over so_far, 0) as log_factors
-        from paired
-        window
-            history as ({{ by_session }}),
-            so_far as ({{ by_session }} rows between unbounded preceding and current row),
-            block as ({{ by_session }} rows between bar_number % 512 preceding and current row)
-    ),
-    prepared as (
-        select
-            summed.ticker,
-            summed.ticker_number,
-            summed.session_date,
-            high,
-            close,
-            volume,
-            benchmark_level,
-            benchmark_segment,
-            {{ located | join(", ") }},
-            bar_number,
-            bar_number - gap_count as step_count,
-            {% for column in [
-                "return_1d",
-                "high_return_1d",
-                "low_return_1d",
-                "open_return_1d",
-                "paired_return",
-            ] %}
-                case when bars_since_gap > 0 then summed.{{ column }} end as {{ column }},
-            {% endfor %}
-            case when bars_since_gap > 0 then log_return end as step,
-            case
-                when bars_since_gap > 0 and summed.paired_return is not null then benchmark_return
-            end as benchmark_return,
-            log_factors,
-            {{ over_blocks("greatest", "high_6", 6) }} as high_36,
-            {{ over_blocks("least", "low_6", 6) }} as low_36,
-            {{ deepest_fall("high_6", "low_6", "fall_6", 6) }} as fall_36,
-            {% for name, (value, position, seed, alpha) in averages.items() %}
-                {{ averaged_in_block("block_" ~ name, alpha) }} as average_{{ name }}
-                {{- "," if not loop.last }}
-            {% endfor %}
-        from summed
-        inner join counted_tickers on counted_tickers.ticker_number = summed.ticker_number
-        inner join
-            anchors
-            on anchors.series = counted_tickers.series
-            and anchors.session_date = summed.session_date
-    ),
-    -- All wide columns are made in the last pass, so that none rides through another.
     framed as (
         select
-            ticker,
-            ticker_number,
-            session_date,
-            close,
-            volume,
-            benchmark_level,
-            benchmark_segment,
-            {{ located | join(", ") }},
-            bar_number,
-            return_1d,
-            high_return_1d,
-            low_return_1d,
-            open_return_1d,
-            log_factors,
-            high_36,
-            low_36,
-            fall_36,
-            {% for name, (value, position, seed, alpha) in averages.items() %}
-                average_{{ name }} + coalesce(
-                    {{ rows_before("average_" ~ name, "bar_number % 512 + 1") }} over history, 0
-                )
-                * power({{ 1 - alpha }}, bar_number % 512 + 1) as average_{{ name }},
-            {% endfor %}
-            {{ blocks_before(["high_36", "low_36", "fall_36"], 7, 36) }}
+            *,
             {% for length in [5, 21, 63, 126, 252] %}
                 lag(close, {{ length }}) over history as close_{{ length }}d_ago,
             {% endfor %}
@@ -382,15 +371,16 @@ with
             avg(close) over last_200 as mean_200,
             max(high) over last_252 as high_52w_intraday,
             {% for length in [21, 63, 252] %}
-                step_count
-                - coalesce(lag(step_count, {{ length }}) over history, 0) as steps_{{ length }},
+                (bar_number - gap_count) - coalesce(
+                    lag(bar_number - gap_count, {{ length }}) over history, 0
+                ) as steps_{{ length }},
                 stddev_samp(step) over last_{{ length }} as stddev_{{ length }},
             {% endfor %}
             count(paired_return) over last_252 as pair_count,
             covar_samp(paired_return, benchmark_return) over last_252 as benchmark_covariance,
             var_samp(benchmark_return) over last_252 as benchmark_variance,
             {{ rolling_median("volume") }} over previous_60 as median_volume
-        from prepared
+        from averaged
         window
             history as ({{ by_session }}),
             to_the_end as ({{ by_session }} rows between current row and unbounded following),
@@ -400,13 +390,6 @@ with
             last_200 as ({{ by_session }} rows between 199 preceding and current row),
             last_252 as ({{ by_session }} rows between 251 preceding and current row),
             previous_60 as ({{ by_session }} rows between 60 preceding and 1 preceding)
-    ),
-    joined as (
-        select
-            *,
-            {{ over_blocks("greatest", "high_36", 7) }} as high_252,
-            {{ deepest_fall("high_36", "low_36", "fall_36", 7) }} as fall_252
-        from framed
     ),
     final as (
         select
@@ -451,11 +434,11 @@ with
             end as momentum_12_1,
             close_1m_ago / close_7m_ago - 1 as return_7m_1m,
             close_1m_ago / close_13m_ago - 1 as return_13m_1m,
-            high_252 as high_52w,
-            close / high_252 as high_52w_ratio,
+            highest as high_52w,
+            close / highest as high_52w_ratio,
             high_52w_intraday,
-            close / high_252 - 1 as drawdown_252d,
-            fall_252 - 1 as max_drawdown_252d,
+            close / highest - 1 as drawdown_252d,
+            1 / deepest_fall - 1 as max_drawdown_252d,
             {% for length in [21, 63, 252] %}
                 case
                     when steps_{{ length }} >= 0.8 * {{ length }}
@@ -496,7 +479,7 @@ with
                     - {{ average_of_average("average_close_26", 2 / 27, "average_close_9", 0.2) }}
             end as macd_signal,
             case when bar_number >= 15 and is_range_known then average_range end as atr_14
-        from joined
+        from framed
         {% if is_incremental() %}
             union all
             select *
