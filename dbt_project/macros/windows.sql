@@ -80,6 +80,16 @@ that any number of such windows may follow one another; elsewhere it is the wind
     end
 {%- endmacro %}
 
+{#-
+A number counted in units of 2^-56, as an integer: a sum that runs through all tickers must not round. Logarithms of
+shares and prices lie within the 127 that this leaves room for.
+-#}
+{% macro in_units(number) -%} cast({{ number }} * {{ 2**56 }} as bigint) {%- endmacro %}
+
+{% macro from_units(units) -%}
+    cast({{ units }} as {{ dbt.type_float() }}) / {{ 2**56 }}
+{%- endmacro %}
+
 {#- The value of a column so many rows before `in_order`; 0 where the ticker has none. -#}
 {% macro rows_before_in_order(column, rows) -%}
     case

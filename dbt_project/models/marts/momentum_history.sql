@@ -297,7 +297,7 @@ with
                 case
                     when log_dividend_factor is not null then benchmark_return
                 end as benchmark_return,
-                sum(cast(log_dividend_factor as decimal(18, 15))) over (
+                sum({{ in_units("log_dividend_factor") }}) over (
                     {{ in_order() }} rows between unbounded preceding and current row
                 ) as log_factors,
                 close as highest,
@@ -397,7 +397,8 @@ with
             session_date,
             close,
             case
-                when is_level_known then close * exp(all_log_factors - log_factors)
+                when is_level_known
+                then close * exp({{ from_units("all_log_factors - log_factors") }})
             end as total_return_close,
             volume,
             case when bar_number >= 50 then mean_50 end as sma_50,
@@ -420,7 +421,7 @@ with
                     then
                         close
                         / close_{{ anchor }}_ago
-                        * exp(log_factors_{{ anchor }}_ago - log_factors)
+                        * exp({{ from_units("log_factors_" ~ anchor ~ "_ago - log_factors") }})
                         - 1
                 end as total_return_{{ anchor }},
             {% endfor %}
@@ -430,7 +431,10 @@ with
             case
                 when bar_number >= 252 and is_factor_known_12m_1m
                 then
-                    close_1m_ago / close_12m_ago * exp(log_factors_12m_ago - log_factors_1m_ago) - 1
+                    close_1m_ago
+                    / close_12m_ago
+                    * exp({{ from_units("log_factors_12m_ago - log_factors_1m_ago") }})
+                    - 1
             end as momentum_12_1,
             close_1m_ago / close_7m_ago - 1 as return_7m_1m,
             close_1m_ago / close_13m_ago - 1 as return_13m_1m,
@@ -457,7 +461,7 @@ with
                         and benchmark_segment = benchmark_segment_{{ length }}d_ago
                     then
                         ln(close / close_{{ length }}d_ago)
-                        - (log_factors - log_factors_{{ length }}d_ago)
+                        - {{ from_units("log_factors - log_factors_" ~ length ~ "d_ago") }}
                         - (benchmark_level - benchmark_level_{{ length }}d_ago)
                 end as relative_strength_{{ length }}d,
             {% endfor %}
