@@ -117,6 +117,7 @@ IN_CURRENCY = {"macd", "macd_signal", "atr_14"}
 class Marts:
     """What dbt built, the bars it was built from, and the sessions of every calendar."""
 
+    database: Path
     history: pd.DataFrame
     momentum: pd.DataFrame
     ranks: pd.DataFrame
@@ -396,6 +397,7 @@ def marts(tmp_path_factory: pytest.TempPathFactory) -> Marts:
     invoke("build", path, folder / "dbt", "--select", *models)
     with duckdb.connect(str(path), read_only=True) as con:
         return Marts(
+            database=path,
             history=con.sql("select * from marts.momentum_history").df(),
             momentum=con.sql("select * from marts.momentum").df(),
             ranks=con.sql("select * from marts.momentum_ranks").df(),
@@ -725,6 +727,16 @@ def test_every_row_and_column_of_the_history(marts: Marts, case: Case) -> None:
         for frame in (got, case.history)
     ]
     assert bases[0].to_dict() == bases[1].to_dict()
+
+
+def test_bars_that_leave_their_order_stop_the_build(marts: Marts, tmp_path: Path) -> None:
+    compiled = invoke("compile", marts.database, tmp_path, "--select", "momentum_history")
+    sql = compiled.results[0].node.compiled_code
+    shuffled = sql.replace("from lagged_1", "from (from lagged_1 order by hash(session_date))")
+    with duckdb.connect(str(marts.database), read_only=True) as con:
+        assert len(con.sql(sql).df()) == len(marts.history)
+        with pytest.raises(duckdb.Error, match="did not come in order"):
+            con.sql(shuffled).df()
 
 
 def test_every_row_of_the_ranks(marts: Marts, case: Case) -> None:
