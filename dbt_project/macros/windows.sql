@@ -40,64 +40,68 @@ adjusted closes of both bars if one vintage told both; else it is NULL.
 {%- endmacro %}
 
 {#-
-A window over all rows in the order in which a window with `history` left them: tickers one after the other, each by date.
-DuckDB runs a window without partition and order over rows as they come, with neither sorting nor copying them, so
-that any number of such windows may follow one another; elsewhere it is the window itself.
+Windows `in_order` run over rows that a window of the same order has just left: tickers one after the other, each by date. DuckDB
+runs a window without partition and order over rows as they come, without sorting or copying them, so that any
+number of such windows may follow one another. Nothing promises that order, so it is verified. Elsewhere they are
+ordinary windows.
+
+`history`: SQL of the partition by `ticker_number` and the order. The rows have `bar_number`, from 1 in each ticker.
 -#}
-{% macro in_order() -%} {{ return(adapter.dispatch("in_order")()) }} {%- endmacro %}
+{% macro in_order(history) -%} {{ return(adapter.dispatch("in_order")(history)) }} {%- endmacro %}
 
-{% macro default__in_order() -%}
-    partition by ticker_number order by session_date asc nulls last
-{%- endmacro %}
+{% macro default__in_order(history) -%} {{ history }} {%- endmacro %}
 
-{% macro duckdb__in_order() -%} {%- endmacro %}
+{% macro duckdb__in_order(history) -%} {%- endmacro %}
 
-{#- Streams that the tickers of windows `in_order` are divided among: DuckDB runs each on one thread. -#}
+{#- Streams that tickers are divided among, because DuckDB runs each on one thread: two, as more cost more on two cores. -#}
 {% macro streams_in_order() -%} {{ return(adapter.dispatch("streams_in_order")()) }} {%- endmacro %}
 
 {% macro default__streams_in_order() -%} {{ return(1) }} {%- endmacro %}
 
 {% macro duckdb__streams_in_order() -%} {{ return(2) }} {%- endmacro %}
 
-{#- The number of a bar within its ticker, if the rows do come in order; else an error. -#}
-{% macro verified_in_order(bar_count) -%}
-    {{ return(adapter.dispatch("verified_in_order")(bar_count)) }}
+{#- The number of a bar within its ticker, if the bars as far before as any window reaches do come in order; else an error. -#}
+{% macro verified_in_order(bar_count, farthest) -%}
+    {{ return(adapter.dispatch("verified_in_order")(bar_count, farthest)) }}
 {%- endmacro %}
 
-{% macro default__verified_in_order(bar_count) -%} {{ bar_count }} {%- endmacro %}
+{% macro default__verified_in_order(bar_count, farthest) -%} {{ bar_count }} {%- endmacro %}
 
-{% macro duckdb__verified_in_order(bar_count) -%}
+{% macro duckdb__verified_in_order(bar_count, farthest) -%}
     case
         when
-            {{ bar_count }} = 1
-            or (
-                lag({{ bar_count }}) over () = {{ bar_count }} - 1
-                and lag(ticker_number) over () = ticker_number
-            )
+            {% for rows in [1, farthest] %}
+                (
+                    {{ bar_count }} <= {{ rows }}
+                    or (
+                        lag({{ bar_count }}, {{ rows }}) over () = {{ bar_count }} - {{ rows }}
+                        and lag(ticker_number, {{ rows }}) over () = ticker_number
+                    )
+                )
+                {{ "and" if not loop.last }}
+            {% endfor %}
         then {{ bar_count }}
         else
             error('bars did not come in order: DuckDB must be the version that pyproject.toml pins')
     end
 {%- endmacro %}
 
-{#-
-A number counted in units of 2^-56, as an integer: a sum that runs through all tickers must not round. Logarithms of
-shares and prices lie within the 127 that this leaves room for.
--#}
-{% macro in_units(number) -%} cast({{ number }} * {{ 2**56 }} as bigint) {%- endmacro %}
-
-{% macro from_units(units) -%}
-    cast({{ units }} as {{ dbt.type_float() }}) / {{ 2**56 }}
-{%- endmacro %}
-
-{#- The value of a column so many rows before `in_order`; 0 where the ticker has none. -#}
-{% macro rows_before_in_order(column, rows) -%}
+{#- The value of a column so many rows before; 0, which adds nothing and is no maximum, where the ticker has none. -#}
+{% macro rows_before_in_order(column, rows, history) -%}
     case
         when bar_number > {{ rows }}
-        then lag({{ column }}, {{ rows }}) over ({{ in_order() }})
+        then lag({{ column }}, {{ rows }}) over ({{ in_order(history) }})
         else 0
     end
 {%- endmacro %}
+
+{#-
+A number in units of 2^-64, as an integer: a sum that runs through all tickers must not round, and numbers down to 2^-12 are
+told exactly.
+-#}
+{% macro in_units(number) -%} cast(({{ number }}) * {{ 2**64 }} as decimal(38, 0)) {%- endmacro %}
+
+{% macro from_units(units) -%}({{ units }}) * {{ 2**-64 }} {%- endmacro %}
 
 {#-
 Exponential averages without recursion: E = (1 - alpha) E + alpha x, seeded with the mean of the first `seed` values, is a

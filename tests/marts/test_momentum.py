@@ -31,6 +31,7 @@ What goes wrong with prices elsewhere, and the test that it does not here:
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -729,12 +730,18 @@ def test_every_row_and_column_of_the_history(marts: Marts, case: Case) -> None:
     assert bases[0].to_dict() == bases[1].to_dict()
 
 
-def test_bars_that_leave_their_order_stop_the_build(marts: Marts, tmp_path: Path) -> None:
+def test_windows_over_rows_in_order_are_those_of_each_ticker(marts: Marts, tmp_path: Path) -> None:
     compiled = invoke("compile", marts.database, tmp_path, "--select", "momentum_history")
     sql = compiled.results[0].node.compiled_code
+    partitioned = re.sub(
+        r"over \((?=\)|\s+rows )", "over (partition by ticker_number order by session_date ", sql
+    )
     shuffled = sql.replace("from lagged_1", "from (from lagged_1 order by hash(session_date))")
     with duckdb.connect(str(marts.database), read_only=True) as con:
-        assert len(con.sql(sql).df()) == len(marts.history)
+        con.execute(f"create temp view streamed as {sql}")
+        con.execute(f"create temp view partitioned as {partitioned}")
+        assert len(con.sql("from streamed").df()) == len(marts.history)
+        assert con.sql("from streamed except from partitioned").fetchall() == []
         with pytest.raises(duckdb.Error, match="did not come in order"):
             con.sql(shuffled).df()
 

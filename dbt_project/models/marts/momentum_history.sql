@@ -43,7 +43,7 @@
     "is_volume_known",
 ] -%}
 {%- for anchor in anchor_days -%} {%- do located.append("bars_since_" ~ anchor) -%} {%- endfor -%}
-{#- What the averages take along: all that is made of one bar. -#}
+{#- What rides along with averages and extremes. -#}
 {%- set carried = located + [
     "ticker",
     "ticker_number",
@@ -60,7 +60,10 @@
     "open_return_1d",
     "step",
 ] -%}
-{#- Rows that are joined with as many before them; of the deepest fall, how far before: 252 rows in the end. -#}
+{#-
+Averages of 512 rows are made of those of 1, 2, 4, ... rows, now and as many rows before. Extremes cover 1, 2, 4, 8, 16, 32, 63, 126
+and 252 rows: halves that share more than one would take a low before a high for a fall.
+-#}
 {%- set spans = [1, 2, 4, 8, 16, 32, 64, 128, 256] -%}
 {%- set fall_shifts = {1: 1, 2: 2, 4: 4, 8: 8, 16: 16, 32: 31, 64: 63, 128: 126} -%}
 {%- set streams = streams_in_order() -%}
@@ -271,7 +274,7 @@ with
         measured_{{ stream }} as (
             select
                 *,
-                {{ verified_in_order("bar_count") }} as bar_number,
+                {{ verified_in_order("bar_count", spans[-1]) }} as bar_number,
                 close - close_1d_ago as change,
                 {% for price in ["close", "high", "low", "open"] %}
                     case
@@ -298,7 +301,7 @@ with
                     when log_dividend_factor is not null then benchmark_return
                 end as benchmark_return,
                 sum({{ in_units("log_dividend_factor") }}) over (
-                    {{ in_order() }} rows between unbounded preceding and current row
+                    {{ in_order(by_session) }} rows between unbounded preceding and current row
                 ) as log_factors,
                 close as highest,
                 1 / close as lowest_inverse,
@@ -318,21 +321,26 @@ with
                     log_factors,
                     {% if rows in fall_shifts %}
                         {%- set shift = fall_shifts[rows] -%}
-                        greatest(highest, {{ rows_before_in_order("highest", shift) }}) as highest,
                         greatest(
-                            lowest_inverse, {{ rows_before_in_order("lowest_inverse", shift) }}
+                            highest, {{ rows_before_in_order("highest", shift, by_session) }}
+                        ) as highest,
+                        greatest(
+                            lowest_inverse,
+                            {{ rows_before_in_order("lowest_inverse", shift, by_session) }}
                         ) as lowest_inverse,
                         greatest(
                             deepest_fall,
-                            {{ rows_before_in_order("deepest_fall", shift) }},
-                            {{ rows_before_in_order("highest", shift) }} * lowest_inverse
+                            {{ rows_before_in_order("deepest_fall", shift, by_session) }},
+                            {{ rows_before_in_order("highest", shift, by_session) }}
+                            * lowest_inverse
                         ) as deepest_fall,
                     {% else %} highest, lowest_inverse, deepest_fall,
                     {% endif %}
                     {% for name, (value, position, seed, alpha) in averages.items() %}
                         average_{{ name }}
                         + {{ (1 - alpha) ** rows }}
-                        * {{ rows_before_in_order("average_" ~ name, rows) }} as average_{{ name }}
+                        * {{ rows_before_in_order("average_" ~ name, rows, by_session) }}
+                        as average_{{ name }}
                         {{- "," if not loop.last }}
                     {% endfor %}
                 from averaged_{{ rows }}_{{ stream }}
