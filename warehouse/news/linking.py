@@ -32,6 +32,8 @@ _SUFFIXES = {
     "BIT": "MI", "BME": "MC",
 }  # fmt: skip
 _NAME_BEFORE = 5
+# A word is no name by itself that so many texts write small.
+_COMMON_FROM = 5
 # "Price Target" is no company.
 _NO_NAME_AFTER = frozenset(("price", "stock", "share"))
 
@@ -102,6 +104,8 @@ def symbols(text: str) -> list[Mention]:
         for match in _SYMBOL.finditer(text):
             symbol = match["cash"] or match["ticker"]
             symbol = symbol.removesuffix(".US").removesuffix("-US")
+            if symbol.endswith(".HK"):
+                symbol = f"{int(symbol[:-3]):04d}.HK"
             suffix = _SUFFIXES.get(match["exchange"] or "")
             if symbol.isdigit():
                 if suffix != "HK":
@@ -150,19 +154,82 @@ def names_before(
 
 def company_names(name: str) -> list[str]:
     """Return what people call a company of that legal name: without its legal form, and short."""
-    bare = re.sub(r"\([^()]*\)", " ", name)
+    bare, kept = _without_legal_form(name)
+    return [bare[kept[0].start : kept[-1].end]] if kept else []
+
+
+def short_names(name: str) -> list[str]:
+    """Return what a headline may call a company of that legal name where its reader knows whom.
+
+    "Ionis" for Ionis Pharmaceuticals, "Altra Industrial" for Altra Industrial Motion, "HCL Tech" for
+    HCL Technologies, "TCS" for Tata Consultancy Services. Each may mean another company as well.
+    """
+    bare, kept = _without_legal_form(name)
+    told = [word for word in kept if word.form not in _JOINING]
+    spelled = [bare[word.start : word.end] for word in told]
+    found = []
+    for length in range(len(told) - 1, 0, -1):
+        is_rest_general = told[length].form in word_set("descriptor")
+        if length == 1 and not (is_rest_general and _is_telling(told[0].form)):
+            break
+        if is_rest_general or length == 2:
+            found.append(" ".join(spelled[:length]))
+        if length == 1:
+            break
+    if len(told) > 1 and (short := _SHORTENED.get(told[-1].form)):
+        found.append(" ".join([*spelled[:-1], short]))
+    if spelled and "-" in spelled[0] and len(told) > 1:
+        found.append(spelled[0])
+    found += [one.replace("-", " ") for one in [" ".join(spelled), *found] if "-" in one]
+    found += [one for one in (re.sub(_INITIALS, r"\1", bare),) if one != bare]
+    if len(spelled) != len(kept):
+        found.append(" ".join(spelled))
+    legal = [word.form[0] for word in words(re.sub(_BRACKETS, " ", name)) if word.is_capital]
+    for initials in ("".join(word.form[0] for word in told), "".join(legal)):
+        if len(initials) > 2 and _is_telling(initials):
+            found.append(initials.upper())
+    return list(dict.fromkeys(found))
+
+
+_BRACKETS = r"\([^()]*\)"
+# Of "J. C. Penney" people write "J.C. Penney".
+_INITIALS = r"\b([A-Z]\.) (?=[A-Z]\.)"
+_JOINING = frozenset((",", "and", "of", "the", "de", "for", "in"))
+_SHORTENED = {
+    "technologies": "Tech", "technology": "Tech", "pharmaceuticals": "Pharma",
+    "pharmaceutical": "Pharma", "laboratories": "Labs", "international": "Intl",
+    "therapeutics": "Thera", "motors": "Motor", "financial": "Fin", "industries": "Inds",
+}  # fmt: skip
+
+
+def _without_legal_form(name: str) -> tuple[str, list[Word]]:
+    """Return a legal name without what is in brackets, and its words without the legal form."""
+    bare = re.sub(_BRACKETS, " ", name)
     cut = [word for word in words(bare) if word.form not in (",", "(", ")")]
     kept = list(cut)
     while len(kept) > 1 and (
-        kept[-1].form in word_set("legal_form")
+        kept[-1].form.replace(".", "") in word_set("legal_form")
+        or kept[-1].form == "and"
         or [word.form for word in kept[-2:]] == ["etf", "trust"]
     ):
         kept.pop()
     while len(kept) > 1 and kept[0].form == "the":
         kept.pop(0)
-    if not kept:
-        return []
-    return [bare[kept[0].start : kept[-1].end]]
+    return bare, kept
+
+
+def _is_telling(form: str) -> bool:
+    """Whether a word by itself can be a name: none that news writes without a capital."""
+    return (
+        len(form) > 2
+        and form not in word_set("common_name")
+        and _uncapitalised().get(form, 0) < _COMMON_FROM
+    )
+
+
+@cache
+def _uncapitalised() -> dict[str, int]:
+    return {row["word"]: int(row["lower_text_count"]) for row in rows("word_frequencies")}
 
 
 @cache
@@ -185,10 +252,12 @@ def names_of(securities: Iterable[tuple[str, str | None]]) -> Names:
     aliases = list(listed_aliases())
     for ticker, name in securities:
         for short in company_names(name or ""):
-            is_common = short.lower() in common_words()
+            form = short.lower()
+            is_common = form in common_words() or (form.isalpha() and not _is_telling(form))
             aliases.append(Alias(short, ticker, is_common or len(short) < 3))
-        if re.fullmatch(r"[A-Z]{3,5}", ticker):
-            aliases.append(Alias(ticker, ticker, True))
+        aliases += [Alias(short, ticker, True) for short in short_names(name or "")]
+        if symbol := re.fullmatch(r"([A-Z]{3,10})(?:\.[A-Z]{1,2})?", ticker):
+            aliases.append(Alias(symbol[1], ticker, True))
     return Names(aliases)
 
 

@@ -75,7 +75,7 @@ def _looked_up(word: str) -> tuple[str, bool]:
     form = word.lower()
     if len(form) > 2 and form.endswith("'s"):
         form = form[:-2]
-    return form, word[0].isupper() or word[0].isdigit()
+    return form, word != word.lower() or word[0].isdigit()
 
 
 @lru_cache(maxsize=REMEMBERED)

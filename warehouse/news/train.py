@@ -350,9 +350,13 @@ def _unlinked(text: str) -> str:
     return clean(text, TITLE_CHARACTERS)
 
 
-def count_words(folder: Path) -> dict[str, int]:
-    """Return in how many texts of the three sets each word stands, rare ones left out."""
+def count_words(folder: Path) -> dict[str, tuple[int, int]]:
+    """Return in how many texts of the three sets each word stands, and in how many without a capital.
+
+    Rare words are left out.
+    """
     counts: Counter[str] = Counter()
+    small: Counter[str] = Counter()
     seen = set()
     for path, column in (
         ("twitter_topic_train.csv", "text"),
@@ -363,8 +367,10 @@ def count_words(folder: Path) -> dict[str, int]:
             text = _unlinked(row[column])
             if plain(text) not in seen:
                 seen.add(plain(text))
-                counts.update({word.form for word in words(text) if word.form.isalpha()})
-    return {word: count for word, count in counts.items() if count >= FREQUENT_FROM}
+                told = [word for word in words(text) if word.form.isalpha()]
+                counts.update({word.form for word in told})
+                small.update({word.form for word in told if not word.is_capital})
+    return {w: (count, small[w]) for w, count in counts.items() if count >= FREQUENT_FROM}
 
 
 def _write(seed: str, header: list[str], lines: list[list[Any]]) -> None:
@@ -407,7 +413,11 @@ def main() -> None:
         [[name, value] for name, value in sorted({**found, "topic_from": TOPIC_FROM}.items())],
     )
     counts = count_words(asked.folder)
-    _write("word_frequencies", ["word", "text_count"], [[w, n] for w, n in sorted(counts.items())])
+    _write(
+        "word_frequencies",
+        ["word", "text_count", "lower_text_count"],
+        [[word, *told] for word, told in sorted(counts.items())],
+    )
 
 
 if __name__ == "__main__":
