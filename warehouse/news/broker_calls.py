@@ -20,6 +20,8 @@ from warehouse.news.vocabulary import rows, word_classes, word_set
 SPAN_CHARACTERS = 200
 # In a summary a firm's grade stands at most so many words after its name.
 _GRADE_WITHIN = 8
+# Between a colon and the broker of "...: Amit Harchekar, IIFL" stand at most so many words.
+_NAME_BEFORE = 5
 _YEARS = range(1990, 2101)
 _UP, _DOWN, _INITIATED, _REITERATED, _MAINTAINED, _DROPPED = (
     "up",
@@ -29,12 +31,54 @@ _UP, _DOWN, _INITIATED, _REITERATED, _MAINTAINED, _DROPPED = (
     "main",
     "drop",
 )
+# What is done to a rating or a target by verbs of many uses: where a grade follows, to the rating.
+_BY_WAY: dict[str, str | None] = {
+    "target up": _UP,
+    "target down": _DOWN,
+    "raised to": _UP,
+    "lowered to": _DOWN,
+    "moved to": None,
+}
+_MOVED = {"buy": _UP, "sell": _DOWN}
+_OF_A_RATING = frozenset((*_BY_WAY, _UP, _DOWN, _INITIATED, _REITERATED, "start", "rated"))
+_TELLING = _OF_A_RATING | {_DROPPED, "target", "adjusted"}
+_TARGET_WORDS = frozenset(
+    (
+        "target",
+        "targets",
+        "pt",
+        "pts",
+        "tp",
+        "tps",
+        "price-target",
+        "objective",
+        "value",
+        "estimate",
+        "estimates",
+    )
+)
 CURRENCIES = {"€": "EUR", "£": "GBP", "₹": "INR"}
 _CURRENCY_WORDS = {
     "rs": "INR", "inr": "INR", "eur": "EUR", "euros": "EUR", "usd": None, "gbp": "GBP",
     "hkd": "HKD", "cad": "CAD", "aud": "AUD", "chf": "CHF", "sek": "SEK", "nok": "NOK",
-    "dkk": "DKK", "jpy": "JPY",
+    "dkk": "DKK", "jpy": "JPY", "cny": "CNY", "rmb": "CNY", "twd": "TWD", "krw": "KRW",
+    "sgd": "SGD", "nzd": "NZD", "myr": "MYR", "rm": "MYR", "thb": "THB", "brl": "BRL",
+    "zar": "ZAR", "pln": "PLN", "gbx": "GBp", "gbp": "GBP",
 }  # fmt: skip
+# What stands behind an amount; crowns are of three countries, so those of the quote.
+_UNITS = {
+    "p": "GBp", "pence": "GBp", "gbx": "GBp", "euro": "EUR", "euros": "EUR", "eur": "EUR",
+    "yen": "JPY", "won": "KRW", "rupees": "INR", "yuan": "CNY", "francs": "CHF", "chf": "CHF",
+    "kronor": None, "kroner": None, "crowns": None, "dollars": None, "cents": None,
+    "sek": "SEK", "nok": "NOK", "dkk": "DKK",
+}  # fmt: skip
+# Before an everyday word they make another sense: "puts it on hold".
+_BEFORE_OTHERS = frozenset(("on", "an", "is", "it", "its", "now", "a"))
+_ARTICLES = frozenset(("a", "an", "the", "its", "their", "his", "her"))
+_GLUED = re.compile(r"([a-z]{2,3})\.?(\d[\d,]*(?:\.\d+)?)")
+_NO_PRICE = re.compile(
+    r"m|mn|mln|million|b|bn|billion|k|shares|x|days?|years?|months?|stocks|firms|analysts|brokers"
+)
 DOLLARS = {"hk": "HKD", "c": "CAD", "ca": "CAD", "a": "AUD", "au": "AUD", "s": "SGD", "nt": "TWD"}
 # Grades that are everyday words as well count only where a sentence puts a grade.
 # Credit grades are not calls.
@@ -75,6 +119,17 @@ def _grades() -> dict[str, list[tuple[str, ...]]]:
     for members in found.values():
         members.sort(key=len, reverse=True)
     return found
+
+
+@cache
+def _buckets() -> dict[str, str]:
+    """The bucket of each grade: buy, hold or sell."""
+    return {row["grade"]: row["bucket"] for row in rows("rating_grades")}
+
+
+def _by_grade(grade: str) -> str | None:
+    """Return which way a grade was moved that is now this one, None where it may be either."""
+    return _MOVED.get(_buckets().get(grade.replace("-", " "), ""))
 
 
 def grade_at(forms: Sequence[str], place: int) -> int:
@@ -158,23 +213,34 @@ def _completed(call: Call, summary: Text) -> Call:
 
 
 def _segments(title: Text) -> list[Text]:
-    """Cut a headline at semicolons and bars, where another broker speaks behind them."""
+    """Cut a headline at semicolons and bars where a broker speaks on both sides of them."""
     bounds = [i for i, word in enumerate(title.cut) if word.form in (";", "|")]
+    firms = [m.start for m in title.mentions if m.name.startswith(FIRM)]
     parts: list[Text] = []
-    end = len(title.cut)
-    for start in [*reversed(bounds), -1]:
-        cut = title.cut[start + 1 : end]
-        if not cut:
+    begin = 0
+    for bound in [*bounds, len(title.cut)]:
+        cut = title.cut[begin:bound]
+        rest = title.cut[bound].start if bound < len(title.cut) else None
+        if not cut or not (
+            rest is None
+            or (
+                any(cut[0].start <= firm < rest for firm in firms)
+                and any(firm > rest for firm in firms)
+            )
+        ):
             continue
         within = [m for m in title.mentions if cut[0].start <= m.start and m.end <= cut[-1].end]
-        if start < 0 or any(m.name.startswith(FIRM) for m in within):
-            parts.insert(0, Text(title.text, cut, within))
-            end = start
+        parts.append(Text(title.text, cut, within))
+        begin = bound + 1
     return parts
 
 
 def _overlap(one: Mention, other: Mention) -> bool:
     return one.start < other.end and other.start < one.end
+
+
+def _opinion(ticker: str, firm: str, span: str) -> Call:
+    return Call(ticker, firm, None, None, None, None, None, None, True, span)
 
 
 class _Segment:
@@ -184,102 +250,177 @@ class _Segment:
         self.title, self.cut, self.mentions = part
         self.tickers = tickers
         self.primary = primary
-        self.shapes = [shape(word.form) for word in self.cut]
+        self.forms = [word.form for word in self.cut]
+        self.shapes = [shape(form) for form in self.forms]
         self.span = self.title[self.cut[0].start : self.cut[-1].end][:SPAN_CHARACTERS]
+        self.firm_ends = {m.end for m in self.mentions if m.name.startswith(FIRM)}
+        self.acts = [hit for hit in _acts().find(self.shapes) if not self._is_of_a_product(hit)]
+        self.is_rating = any(hit.label in _OF_A_RATING for hit in self.acts)
 
     def calls(self) -> list[Call]:
-        acts = _acts().find(self.shapes)
-        if not acts:
+        labels = {hit.label for hit in self.acts}
+        firms = self._firms() if labels.isdisjoint(("round up", "credit")) else []
+        if not (self.acts or self._is_bare() or any(self._is_speaker(firm) for firm in firms)):
             return []
-        firms = self._firms(acts)
-        if not firms or not word_set("credit").isdisjoint(self.shapes):
-            return []
+        companies = self._companies(firms)
+        groups = self._groups(companies)
+        bounds = self._bounds([(group[0].start, max(m.end for m in group)) for group in groups])
+        firm_bounds = self._bounds([(firm.start, firm.end) for firm in firms])
+        named = {m.name for m in companies}
+        found = []
+        for ticker in self.tickers:
+            places = [n for n, g in enumerate(groups) if any(m.name == ticker for m in g)]
+            if not places and (named or list(self.primary) != [ticker]):
+                continue
+            for firm, within in zip(firms, firm_bounds, strict=True):
+                if any(m.name == ticker and _overlap(m, firm) for m in self.mentions):
+                    continue  # nobody rates himself
+                call = self._best(ticker, firm, [bounds[n] for n in places], within, len(groups))
+                if call is None and self._is_speaker(firm):
+                    call = _opinion(ticker, firm.name[len(FIRM) :], self.span)
+                if call is not None:
+                    found.append(call)
+        return found
+
+    def _companies(self, firms: Sequence[Mention]) -> list[Mention]:
+        """Mentions of companies, without the list of symbols before a headline that names some."""
         companies = [
             m
             for m in self.mentions
             if not m.name.startswith(FIRM) and not any(_overlap(m, firm) for firm in firms)
         ]
-        named = {m.name for m in companies}
-        spots = sorted({(m.start, m.end) for m in companies})
-        found = []
-        for ticker in self.tickers:
-            own = [m for m in companies if m.name == ticker]
-            if not own and (named or list(self.primary) != [ticker]):
-                continue
-            for number, firm in enumerate(firms):
-                if any(m.name == ticker and _overlap(m, firm) for m in self.mentions):
-                    continue  # nobody rates himself
-                words = self._range(own, companies, spots, firms, number)
-                call = self._call(ticker, firm.name[len(FIRM) :], words, acts)
-                if call is not None:
-                    found.append(call)
-        return found
+        tags: list[Mention] = []
+        for mention in companies:
+            at = tags[-1].end if tags else self.cut[0].start
+            if self.title[mention.start] == "$" and mention.start <= at + 1:
+                tags.append(mention)
+        rest = [m for m in companies if tags and m.start >= tags[-1].end]
+        return rest if len(tags) > 1 and rest else companies
 
-    def _firms(self, acts: Sequence[Hit[str]]) -> list[Mention]:
+    def _best(
+        self,
+        ticker: str,
+        firm: Mention,
+        told: Sequence[tuple[int, int]],
+        within: tuple[int, int],
+        companies: int,
+    ) -> Call | None:
+        """Return the call in the first part of the headline that tells of the company."""
+        calls = [
+            self._call(ticker, firm.name[len(FIRM) :], words)
+            for start, end in (told if companies > 1 else [within])
+            if (words := (max(start, within[0]), min(end, within[1])))[0] < words[1]
+        ]
+        made = [call for call in calls if call is not None]
+        return next((call for call in made if not call.is_soft), made[0] if made else None)
+
+    def _is_bare(self) -> bool:
+        """Whether a grade stands right behind a broker without a verb: "UBS 'Buy' on Acme"."""
+        return any(
+            word.end in self.firm_ends and self._grade_length(place + 1)
+            for place, word in enumerate(self.cut[:-1])
+        )
+
+    def _is_speaker(self, firm: Mention) -> bool:
+        """Whether a headline is put in a broker's mouth: "Citi: ...", "...: A. Analyst, Citi"."""
+        after = [word.form for word in self.cut if word.start >= firm.end]
+        if after and (after[0] == ":" or len(after) > 1):
+            return after[0] == ":"
+        before = [word for word in self.cut if word.end <= firm.start][-_NAME_BEFORE:]
+        return any(word.form == ":" for word in before) or (
+            self.title[: firm.start].rstrip().endswith((" -", "--"))
+        )
+
+    def _is_of_a_product(self, hit: Hit[str]) -> bool:
+        """Whether what is upgraded or raised is no rating: "upgraded platform", "upgrade cycle"."""
+        following = self.forms[hit.end : hit.end + 3]
+        told = following if following[:1] and following[0] in _ARTICLES else following[:1]
+        return hit.label in (_UP, _DOWN) and not word_set("not_rated").isdisjoint(told)
+
+    def _firms(self) -> list[Mention]:
         """Mentions of brokers that make a call: those after `at` or `by`, if there are such."""
-        firms = [m for m in self.mentions if m.name.startswith(FIRM)]
+        firms = [
+            m for m in self.mentions if m.name.startswith(FIRM) and not self._is_one_of_many(m)
+        ]
         if len(firms) > 1:
-            after = {self.cut[hit.start].end + 1 for hit in acts if hit.label == "passive"}
+            after = {self.cut[hit.start].end + 1 for hit in self.acts if hit.label == "passive"}
             passive = [m for m in firms if m.start in after]
             if passive:
                 last = max(m.end for m in passive)
                 return passive + [m for m in firms if m.start > last]
         return firms
 
-    def _range(
-        self,
-        own: Sequence[Mention],
-        companies: Sequence[Mention],
-        spots: Sequence[tuple[int, int]],
-        firms: Sequence[Mention],
-        number: int,
-    ) -> tuple[int, int]:
-        """Bounds, as places in the title, of what is said of one company by one firm."""
+    def _is_one_of_many(self, firm: Mention) -> bool:
+        """Whether a broker stands in a list of companies: "Tesla, Apple, JPMorgan, Nvidia"."""
+        others = [m for m in self.mentions if not m.name.startswith(FIRM)]
+        before = [m for m in others if m.end <= firm.start]
+        after = [m for m in others if m.start >= firm.end]
+        return bool(
+            before
+            and after
+            and self._is_list(before[-1].end, firm.start)
+            and self._is_list(firm.end, after[0].start)
+        )
+
+    def _groups(self, companies: Sequence[Mention]) -> list[list[Mention]]:
+        """Companies that stand in one list, so that what is said is said of each."""
+        groups: list[list[Mention]] = []
+        for mention in companies:
+            if groups and (
+                mention.name in {m.name for m in groups[-1]}
+                or self._is_list(max(m.end for m in groups[-1]), mention.start)
+            ):
+                groups[-1].append(mention)
+            else:
+                groups.append([mention])
+        return groups
+
+    def _bounds(self, spots: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Bounds in the title of what is said of each of several names, those of a list together."""
         start, end = self.cut[0].start, self.cut[-1].end
-        if own and len({m.name for m in companies}) > 1:
-            places = {m.start for m in own}
-            before = [b for a, b in spots if a < own[0].start and a not in places]
-            after = [a for a, _ in spots if a > own[-1].end and a not in places]
-            if before and not self._is_list(max(before), own[0].start):
-                start = self._parting(max(before), own[0].start, max(before))
-            if after and not self._is_list(own[-1].end, min(after)):
-                end = self._parting(own[-1].end, min(after), min(after))
-        if len(firms) > 1:
-            firm = firms[number]
-            following = firms[number + 1] if number + 1 < len(firms) else None
-            if following and len(self.title[firm.end : following.start].split()) > 2:
-                end = min(end, following.start)
-            preceding = firms[number - 1] if number else None
-            if preceding and len(self.title[preceding.end : firm.start].split()) > 2:
-                start = max(start, firm.start)
-        return start, max(end, start)
+        found = [(start, end)] * len(spots)
+        first = 0
+        for n in range(1, len(spots) + 1):
+            if n < len(spots) and self._is_list(spots[n - 1][1], spots[n][0]):
+                continue
+            last = end
+            if n < len(spots):
+                last = self._parting(spots[n - 1][1], spots[n][0])
+            found[first:n] = [(start, last)] * (n - first)
+            start, first = last, n
+        return found
 
     def _is_list(self, start: int, end: int) -> bool:
         """Whether two names stand in one list, so that what is said is said of both."""
-        return self.title[start:end].strip(" ,&").lower() in ("", "and")
+        return self.title[start:end].strip(" ,&/()").lower() in ("", "and")
 
-    def _parting(self, start: int, end: int, otherwise: int) -> int:
+    def _parting(self, start: int, end: int) -> int:
         """Where what is said of one name ends and of the next begins."""
-        marks = [self.title.rfind(mark, start, end) for mark in (",", " and ", " while ", " but ")]
-        return max(marks) if max(marks) >= 0 else otherwise
+        marks = [
+            self.title.rfind(mark, start, end)
+            for mark in (",", ";", ". ", " and ", " while ", " but ", " as ")
+        ]
+        if max(marks) >= 0:
+            return max(marks)
+        before = [word for word in self.cut if start <= word.start and word.end <= end]
+        return start if before and before[-1].form in ("at", "by") else end
 
-    def _call(
-        self, ticker: str, firm: str, bounds: tuple[int, int], acts: Sequence[Hit[str]]
-    ) -> Call | None:
+    def _call(self, ticker: str, firm: str, bounds: tuple[int, int]) -> Call | None:
         start, end = bounds
-        labels = {hit.label for hit in acts if start <= self.cut[hit.start].start < end}
-        everywhere = {hit.label for hit in acts}
         grade, prior_grade = self.grade(start, end)
-        if grade is None and not labels & {_UP, _DOWN, _INITIATED, _DROPPED, "target"}:
-            # Of several companies the last may carry what is said of all.
-            start, end, labels = self.cut[0].start, self.cut[-1].end, everywhere
-            grade, prior_grade = self.grade(start, end)
+        labels = self._labels(start, end)
         target, prior_target, currency = self._targets(start, end, labels)
+        if not labels & _TELLING and (grade or self._has_terms(start, end)):
+            # "UBS cuts Acme to Sell, Zedfield to Hold": the verb stands before.
+            labels = self._labels(self.cut[0].start, end)
+            target, prior_target, currency = self._targets(start, end, labels)
+        if target is not None and prior_target not in (None, target):
+            labels.add("adjusted")
         action = self._action(labels, grade, target)
         if action is None:
             if "says" not in labels:
                 return None
-            return Call(ticker, firm, None, None, None, None, None, None, True, self.span)
+            return _opinion(ticker, firm, self.span)
         if action == _DROPPED and grade is None:
             grade = "Coverage Suspended"
         return Call(
@@ -295,38 +436,69 @@ class _Segment:
             self.span,
         )
 
+    def _labels(self, start: int, end: int) -> set[str]:
+        """What is done within bounds; of a verb of many uses, whether to a rating or a target."""
+        labels = set()
+        for hit in self.acts:
+            if not start <= self.cut[hit.start].start < end:
+                continue
+            label = hit.label
+            if label in _BY_WAY:
+                grade = self._grade_given(hit, end)
+                if grade is None and label in ("raised to", "lowered to", "moved to"):
+                    continue
+                if grade is not None:
+                    way = _BY_WAY[label] or _by_grade(grade)
+                    label = way or "rated"
+            elif label == "start" and "coverage" not in self.forms and not self._has_terms(0, end):
+                continue
+            labels.add(_INITIATED if label == "start" else label)
+        return labels
+
+    def _has_terms(self, start: int, end: int) -> bool:
+        """Whether a grade or a price is given within bounds: what else starts is no coverage."""
+        return any(
+            self._grade_length(n) or ((money := self._money(n)) and money.is_marked)
+            for n, word in enumerate(self.cut)
+            if start <= word.start < end
+        )
+
+    def _grade_given(self, hit: Hit[str], end: int) -> str | None:
+        """Return the grade that follows a verb by `to`, before any target."""
+        for place in range(hit.start + 1, min(len(self.forms) - 1, hit.start + _GRADE_WITHIN)):
+            form = self.forms[place]
+            if form in _TARGET_WORDS or self.cut[place].start >= end:
+                return None
+            if form == "to":
+                after = place + 1 + (self.forms[place + 1] in ("a", "an", "its"))
+                length = self._grade_length(after) if after < len(self.forms) else 0
+                return " ".join(self.forms[after : after + length]) if length else None
+        return None
+
     @staticmethod
     def _action(labels: set[str], grade: str | None, target: float | None) -> str | None:
-        for label in (_UP, _DOWN):
+        for label in (_UP, _DOWN, _INITIATED, _DROPPED):
             if label in labels:
                 return label
-        if _INITIATED in labels:
-            return _INITIATED
-        if _DROPPED in labels:
-            return _DROPPED
-        is_target = "target" in labels or "target up" in labels or "target down" in labels
-        if is_target and ("target up" in labels or "target down" in labels):
+        is_target = target is not None or "target" in labels
+        if not labels.isdisjoint(("target up", "target down")):
             return _MAINTAINED
-        if grade and "raised to" in labels and not is_target:
-            return _UP
-        if grade and "lowered to" in labels and not is_target:
-            return _DOWN
         if target is not None and is_target and "adjusted" in labels:
             return _MAINTAINED
-        if grade and (_REITERATED in labels or "rated" in labels):
+        if grade and not labels.isdisjoint((_REITERATED, "rated")):
             return _REITERATED
-        if target is not None and is_target:
+        if target is not None and is_target and not grade:
             return _MAINTAINED
         if _REITERATED in labels and is_target:
             return _REITERATED
-        if grade and not labels & {"says"}:
+        if grade and ("says" not in labels or target is not None):
             return _REITERATED
         return None
 
     def grade(self, start: int, end: int) -> tuple[str | None, str | None]:
         """The grade given, and the one before, as printed."""
         now, before = None, None
-        place = 0
+        place, after_grade = 0, -1
         while place < len(self.cut):
             word = self.cut[place]
             length = self._grade_length(place) if start <= word.start < end else 0
@@ -334,95 +506,138 @@ class _Segment:
                 place += 1
                 continue
             printed = self.title[word.start : self.cut[place + length - 1].end]
-            leading = {w.form for w in self.cut[max(0, place - 2) : place]}
-            if leading & word_set("before_prior"):
+            leading = set(self.forms[max(0, place - 2) : place])
+            in_brackets = after_grade == place - 1 and self.forms[place - 1] == "("
+            if in_brackets or leading & word_set("before_prior"):
                 before = before or printed
             else:
                 now = now or printed
             place += length
+            after_grade = place
         return now, before
 
     def _grade_length(self, place: int) -> int:
-        forms = [w.form for w in self.cut[place : place + 5]]
-        for spelled in _grades().get(forms[0], ()):
+        """Return how many words a grade that is meant as one has at a place, 0 where none is."""
+        for spelled in _grades().get(self.forms[place], ()):
             length = len(spelled)
-            if tuple(forms[:length]) != spelled:
-                continue
-            previous = self.cut[place - 1].form if place else ":"
-            following = self.cut[place + length].form if place + length < len(self.cut) else ")"
-            is_sure = spelled[0].split("-")[0] in word_set("sure_grade")
-            after = following in word_set("after_grade")
-            before = previous in word_set("before_grade")
-            if following in ("rating", "ratings", "recommendation"):
-                return length
-            if is_sure and self.cut[place].is_capital and (before or after):
-                return length
-            if is_sure and before and (after or place + length == len(self.cut)):
-                return length
-            if (
-                is_sure
-                and spelled[0] not in ("buy", "hold", "sell", "market", "strong")
-                and before
-                and previous != "to"
-            ):
-                return length
-            if (
-                not is_sure
-                and self.cut[place].is_capital
-                and before
-                and after
-                and previous not in (",", "-")
+            if tuple(self.forms[place : place + length]) == spelled and self._is_grade(
+                place, length
             ):
                 return length
         return 0
+
+    def _is_grade(self, place: int, length: int) -> bool:
+        first = self.forms[place].split("-")[0]
+        previous = self.forms[place - 1] if place else ":"
+        following = self.forms[place + length] if place + length < len(self.forms) else ""
+        if following in ("rating", "ratings", "recommendation"):
+            return True
+        if first in ("top", "best") and previous != "to":
+            return False
+        before = previous in word_set("before_grade")
+        after = following in word_set("after_grade") or not following
+        is_capital = self.cut[place].is_capital
+        if self._is_quoted(place, length):
+            return True
+        if first not in word_set("sure_grade"):
+            return (
+                before and after and (is_capital or self.is_rating) and previous not in (",", "-")
+            )
+        is_everyday = first in ("buy", "hold", "sell", "market", "strong")
+        if is_capital and (before or after):
+            return True
+        if is_everyday and not (self.is_rating and previous not in _BEFORE_OTHERS):
+            return False
+        if is_capital and place == 0 and any(end > self.cut[0].end for end in self.firm_ends):
+            return self._is_advice()
+        if before and (after or not (is_everyday or previous == "to")):
+            return True
+        if place and self.cut[place - 1].end in self.firm_ends and following in ("on", "for"):
+            return True
+        return is_everyday and previous in word_set("keep_grade")
+
+    def _is_advice(self) -> bool:
+        """Whether a headline begins with the grade and ends with who gives it: "Buy X: Y"."""
+        last = max(self.firm_ends)
+        marks = [word.form for word in self.cut if word.end < last]
+        return ":" in marks and self.cut[-1].end - last < 3
+
+    def _is_quoted(self, place: int, length: int) -> bool:
+        start, end = self.cut[place].start, self.cut[place + length - 1].end
+        around = self.title[max(0, start - 1) : start], self.title[end : end + 1]
+        return all(mark and mark in "'\"" for mark in around)
 
     def _targets(
         self, start: int, end: int, labels: set[str]
     ) -> tuple[float | None, float | None, str | None]:
         """The target set, the one before, and their currency where it is not the quote's."""
-        has_word = bool(labels & {"target", "target up", "target down"})
-        now: list[tuple[bool, float, str | None]] = []
-        before: list[float] = []
+        has_word = not labels.isdisjoint(("target", "target up", "target down"))
+        now: list[tuple[bool, _Money]] = []
+        before: list[_Money] = []
+        last = -1
         for place, word in enumerate(self.cut):
-            if not (start <= word.start < end) or word.form.endswith("%"):
+            if not start <= word.start < end:
                 continue
             money = self._money(place)
             if money is None:
                 continue
-            amount, currency, is_marked = money
-            previous = [w.form for w in self.cut[max(0, place - 2) : place]]
+            previous = self.forms[max(0, place - 2) : place]
+            in_brackets = last >= place - 3 and self.forms[place - 1] == "("
             leads = bool(previous) and previous[-1] in word_set("before_target")
-            if any(form in word_set("before_prior") for form in previous):
-                if is_marked or has_word:
-                    before.append(amount)
-            elif (is_marked and (has_word or self._is_after_grade(place))) or (has_word and leads):
-                now.append((leads, amount, currency))
-        best = next((one for one in now if one[0]), now[0] if now else None)
+            if any(form in word_set("before_prior") for form in previous) or (now and in_brackets):
+                if money.is_marked or has_word:
+                    before.append(money)
+            elif (money.is_marked and (has_word or self._is_after_grade(place))) or (
+                has_word and leads
+            ):
+                now.append((leads, money))
+                last = place
+        best = next((money for leads, money in now if leads), now[0][1] if now else None)
         if best is None:
             return None, None, None
-        return best[1], before[0] if before else None, best[2]
+        currency = best.currency or (before[0].currency if before else None)
+        return best.amount, before[0].amount if before else None, currency
 
     def _is_after_grade(self, place: int) -> bool:
         return any(self._grade_length(i) for i in range(max(0, place - 4), place))
 
-    def _money(self, place: int) -> tuple[float, str | None, bool] | None:
-        form = self.cut[place].form
+    def _money(self, place: int) -> _Money | None:
+        form = self.forms[place]
+        if glued := _GLUED.fullmatch(form):
+            if glued[1] not in _CURRENCY_WORDS:
+                return None
+            return _Money(float(glued[2].replace(",", "")), _CURRENCY_WORDS[glued[1]], True)
         mark = form.lstrip("+-")[:1]
         digits = form.lstrip("+-$€£¥₹").replace(",", "")
-        if not digits[:1].isdecimal():
+        if not digits[:1].isdecimal() or form.endswith("%"):
             return None
-        following = self.cut[place + 1].form if place + 1 < len(self.cut) else ""
-        if re.fullmatch(
-            r"m|mn|mln|million|b|bn|billion|k|shares|x|days?|years?|months?", following
-        ):
+        rest = self.forms[place + 1 : place + 7]
+        following = rest[0] if rest else ""
+        if _NO_PRICE.fullmatch(following):
             return None
+        amount = float(digits)
         previous = self.cut[place - 1] if place else None
         currency, is_marked = CURRENCIES.get(mark), not mark.isdecimal()
+        # Of "85 (90) pence" and "80 to 95 pence" the unit stands behind both.
+        unit = next(
+            (w for w in rest if w not in ("(", ")", "from", "to") and not w[0].isdecimal()), ""
+        )
         if previous is not None and mark == "$" and previous.end == self.cut[place].start:
             currency = DOLLARS.get(previous.form)
         elif previous is not None and mark.isdecimal() and previous.form in _CURRENCY_WORDS:
             currency, is_marked = _CURRENCY_WORDS[previous.form], True
-        amount = float(digits)
+        elif mark.isdecimal() and unit in _UNITS:
+            currency, is_marked = _UNITS[unit], True
+            if unit == "cents":
+                amount /= 100
         if not is_marked and amount in _YEARS:
             return None
-        return (amount, currency, is_marked) if 0 < amount < 1e7 else None
+        return _Money(amount, currency, is_marked) if 0 < amount < 1e7 else None
+
+
+class _Money(NamedTuple):
+    """An amount; whether a sign or word says that it is money."""
+
+    amount: float
+    currency: str | None
+    is_marked: bool

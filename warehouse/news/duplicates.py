@@ -321,4 +321,3 @@ def _number(form: str) -> float | None:
         return None
     number = float(digits)
     return number if number > 0 else None
-

@@ -8,6 +8,7 @@ letter, need a second signal.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -169,7 +170,7 @@ def short_names(name: str) -> list[str]:
     spelled = [bare[word.start : word.end] for word in told]
     found = []
     for length in range(len(told) - 1, 0, -1):
-        is_rest_general = told[length].form in word_set("descriptor")
+        is_rest_general = told[length].form.replace(".", "") in word_set("descriptor")
         if length == 1 and not (is_rest_general and _is_telling(told[0].form)):
             break
         if is_rest_general or length == 2:
@@ -181,14 +182,21 @@ def short_names(name: str) -> list[str]:
     if spelled and "-" in spelled[0] and len(told) > 1:
         found.append(spelled[0])
     found += [one.replace("-", " ") for one in [" ".join(spelled), *found] if "-" in one]
-    found += [one for one in (re.sub(_INITIALS, r"\1", bare),) if one != bare]
+    whole = bare[kept[0].start : kept[-1].end] if kept else ""
+    found += [one for one in (re.sub(_INITIALS, r"\1", whole),) if one != whole]
     if len(spelled) != len(kept):
         found.append(" ".join(spelled))
     legal = [word.form[0] for word in words(re.sub(_BRACKETS, " ", name)) if word.is_capital]
     for initials in ("".join(word.form[0] for word in told), "".join(legal)):
         if len(initials) > 2 and _is_telling(initials):
             found.append(initials.upper())
+    found += [one for one in map(_without_accents, [whole, *found]) if one not in (whole, *found)]
     return list(dict.fromkeys(found))
+
+
+def _without_accents(text: str) -> str:
+    cut = unicodedata.normalize("NFD", text)
+    return "".join(mark for mark in cut if not unicodedata.combining(mark))
 
 
 _BRACKETS = r"\([^()]*\)"
@@ -213,7 +221,7 @@ def _without_legal_form(name: str) -> tuple[str, list[Word]]:
         or [word.form for word in kept[-2:]] == ["etf", "trust"]
     ):
         kept.pop()
-    while len(kept) > 1 and kept[0].form == "the":
+    while len(kept) > 1 and kept[0].form in ("the", "ab", "pt"):
         kept.pop(0)
     return bare, kept
 

@@ -25,6 +25,10 @@ _WORD = re.compile(
     r"[A-Za-z][A-Za-z0-9]*(?:[&'.-][A-Za-z0-9]+)*|[;:,|!?()%/]"
     r"|[+-]?[$€£¥₹]?\d[\d,]*(?:\.\d+)?%?|[$#](?=[A-Za-z])|[^\W\d_]+"
 )
+# What wires set before a headline.
+_SLUG = re.compile(
+    r"^(BUZZ|BRIEF|UPDATE \d|WRAPUP \d|RPT|CORRECTED|EXCLUSIVE|RESEARCH ALERT)-(?=\w)"
+)
 _SIGN = re.compile(r"[$#](?=[A-Za-z])")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z\"'(])")
 
@@ -53,6 +57,8 @@ def clean(text: str | None, most: int) -> str:
         short = html.unescape(short)
     if "/" in short or "www." in short:
         short = _URL.sub(" ", short)
+    if "-" in short[:16]:
+        short = _SLUG.sub(r"\1 - ", short)
     return " ".join(short.split())[:most]
 
 

@@ -29,6 +29,8 @@ from warehouse.news.sentiment import BIAS, BLOCK_SCALES, LABELS, block
 from warehouse.news.text import OTHER, TARGET, TITLE_CHARACTERS, clean, plain, shape, words
 from warehouse.settings import SEEDS
 
+# Texts of our own, labelled by hand.
+LABELLED = Path(__file__).parent / "labelled"
 FOLDS = 5
 SENTIMENT_TERMS = 60_000
 SENTIMENT_C, SENTIMENT_STEPS = 3.0, 300
@@ -74,7 +76,7 @@ class Example:
 
 
 def sentiment_examples(folder: Path) -> list[Example]:
-    """Return the labelled texts of both sentiment sets, each once."""
+    """Return the labelled texts of both sentiment sets and of our own, each once."""
     found: dict[str, Example] = {}
     for row in read(folder / "twitter_sentiment_train.csv"):
         text = clean(row["text"], TITLE_CHARACTERS)
@@ -89,6 +91,14 @@ def sentiment_examples(folder: Path) -> list[Example]:
             masked = _mask(text, list(decisions), entity)
             example = Example(masked, label, "sentfin", plain(text), differs)
             found.setdefault(masked, example)
+    by_text: dict[str, dict[str, str]] = {}
+    for row in read(LABELLED / "sentiment.csv"):
+        by_text.setdefault(clean(row["text"], TITLE_CHARACTERS), {})[row["company"]] = row["label"]
+    for text, labels in by_text.items():
+        differs = len(set(labels.values())) > 1
+        for company, label in labels.items():
+            masked = _mask(text, list(labels), company)
+            found.setdefault(masked, Example(masked, label, "own", plain(text), differs))
     return list(found.values())
 
 
@@ -230,7 +240,10 @@ def train_sentiment(
     groups = {
         "twitter": np.array([e.group == "twitter" for e in examples]),
         "sentfin": np.array([e.group == "sentfin" for e in examples]),
-        "sentfin conflicting": np.array([e.is_conflicting for e in examples]),
+        "sentfin conflicting": np.array(
+            [e.is_conflicting and e.group == "sentfin" for e in examples]
+        ),
+        "own": np.array([e.group == "own" for e in examples]),
     }
     for name, mask in groups.items():
         kept = mask & (confidence >= abstain_below)

@@ -48,7 +48,7 @@ OFFICIAL = [
     ("Nomura cuts Acme Robotics target to Rs 480 from Rs 510",
      call("Nomura", "main", target=480, prior_target=510, target_currency="INR")),
     ("TD Cowen: Hold, $45 (was $52) Acme Robotics",
-     call("TD Cowen", "reit", "Hold", target=45, prior_target=52)),
+     call("TD Cowen", "main", "Hold", target=45, prior_target=52)),
     ("HSBC upgrades Acme Robotics to Buy; PT $99",
      call("HSBC", "up", "Buy", target=99)),
     ("JPMorgan: Acme Robotics downgrade to underweight, target 22 from 31",
