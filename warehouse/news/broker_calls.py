@@ -63,7 +63,7 @@ _CURRENCY_WORDS = {
     "hkd": "HKD", "cad": "CAD", "aud": "AUD", "chf": "CHF", "sek": "SEK", "nok": "NOK",
     "dkk": "DKK", "jpy": "JPY", "cny": "CNY", "rmb": "CNY", "twd": "TWD", "krw": "KRW",
     "sgd": "SGD", "nzd": "NZD", "myr": "MYR", "rm": "MYR", "thb": "THB", "brl": "BRL",
-    "zar": "ZAR", "pln": "PLN", "gbx": "GBp", "gbp": "GBP",
+    "zar": "ZAR", "pln": "PLN", "gbx": "GBp",
 }  # fmt: skip
 # What stands behind an amount; crowns are of three countries, so those of the quote.
 _UNITS = {
@@ -376,7 +376,7 @@ class _Segment:
         return groups
 
     def _bounds(self, spots: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-        """Bounds in the title of what is said of each of several names, those of a list together."""
+        """Bounds of what is said of each of several names, those of a list together."""
         start, end = self.cut[0].start, self.cut[-1].end
         found = [(start, end)] * len(spots)
         first = 0

@@ -162,8 +162,9 @@ def company_names(name: str) -> list[str]:
 def short_names(name: str) -> list[str]:
     """Return what a headline may call a company of that legal name where its reader knows whom.
 
-    "Ionis" for Ionis Pharmaceuticals, "Altra Industrial" for Altra Industrial Motion, "HCL Tech" for
-    HCL Technologies, "TCS" for Tata Consultancy Services. Each may mean another company as well.
+    "Ionis" for Ionis Pharmaceuticals, "Altra Industrial" for Altra Industrial Motion, "HCL Tech"
+    for HCL Technologies, "TCS" for Tata Consultancy Services. Each may mean another company as
+    well.
     """
     bare, kept = _without_legal_form(name)
     told = [word for word in kept if word.form not in _JOINING]

@@ -364,9 +364,9 @@ def _unlinked(text: str) -> str:
 
 
 def count_words(folder: Path) -> dict[str, tuple[int, int]]:
-    """Return in how many texts of the three sets each word stands, and in how many without a capital.
+    """Return in how many texts each word stands, and in how many of them without a capital.
 
-    Rare words are left out.
+    The texts are those of the three sets; rare words are left out.
     """
     counts: Counter[str] = Counter()
     small: Counter[str] = Counter()
