@@ -39,6 +39,7 @@ _BY_WAY: dict[str, str | None] = {
     "lowered to": _DOWN,
     "moved to": None,
 }
+_BY_FIRM = {"raised by": _UP, "lowered by": _DOWN}
 _MOVED = {"buy": _UP, "sell": _DOWN}
 _OF_A_RATING = frozenset((*_BY_WAY, _UP, _DOWN, _INITIATED, _REITERATED, "start", "rated"))
 _TELLING = _OF_A_RATING | {_DROPPED, "target", "adjusted"}
@@ -253,6 +254,7 @@ class _Segment:
         self.forms = [word.form for word in self.cut]
         self.shapes = [shape(form) for form in self.forms]
         self.span = self.title[self.cut[0].start : self.cut[-1].end][:SPAN_CHARACTERS]
+        self.firm_starts = {m.start for m in self.mentions if m.name.startswith(FIRM)}
         self.firm_ends = {m.end for m in self.mentions if m.name.startswith(FIRM)}
         self.acts = [hit for hit in _acts().find(self.shapes) if not self._is_of_a_product(hit)]
         self.is_rating = any(hit.label in _OF_A_RATING for hit in self.acts)
@@ -443,6 +445,12 @@ class _Segment:
             if not start <= self.cut[hit.start].start < end:
                 continue
             label = hit.label
+            if label in _BY_FIRM:
+                # "Acme cut at UBS" is of its rating, unless a target is spoken of.
+                at = self.cut[hit.end].start if hit.end < len(self.cut) else -1
+                if at not in self.firm_starts or not _TARGET_WORDS.isdisjoint(self.forms):
+                    continue
+                label = _BY_FIRM[label]
             if label in _BY_WAY:
                 grade = self._grade_given(hit, end)
                 if grade is None and label in ("raised to", "lowered to", "moved to"):
@@ -475,21 +483,24 @@ class _Segment:
                 return " ".join(self.forms[after : after + length]) if length else None
         return None
 
-    @staticmethod
-    def _action(labels: set[str], grade: str | None, target: float | None) -> str | None:
+    def _is_of_price(self) -> bool:
+        """Whether the target spoken of is one of price, and no company's own goal."""
+        return not {"price", "pt", "pts", "tp", "tps"}.isdisjoint(self.forms)
+
+    def _action(self, labels: set[str], grade: str | None, target: float | None) -> str | None:
         for label in (_UP, _DOWN, _INITIATED, _DROPPED):
             if label in labels:
                 return label
         is_target = target is not None or "target" in labels
         if not labels.isdisjoint(("target up", "target down")):
             return _MAINTAINED
-        if target is not None and is_target and "adjusted" in labels:
+        if is_target and "adjusted" in labels and not (grade and target is None):
             return _MAINTAINED
         if grade and not labels.isdisjoint((_REITERATED, "rated")):
             return _REITERATED
         if target is not None and is_target and not grade:
             return _MAINTAINED
-        if _REITERATED in labels and is_target:
+        if _REITERATED in labels and "target" in labels and self._is_of_price():
             return _REITERATED
         if grade and ("says" not in labels or target is not None):
             return _REITERATED

@@ -18,7 +18,8 @@ from warehouse.news.vocabulary import rows, word_classes, word_set
 MOST_WORDS = 60
 _WINDOW = 5
 _STEM = 5
-_NUMBER_SPAN, _METRIC_SPAN = 8, 12
+_NUMBER_SPAN, _METRIC_SPAN = 10, 14
+_YEARS = range(1980, 2051)
 
 
 @cache
@@ -91,7 +92,10 @@ def _around(shapes: Sequence[str], first: int, last: int) -> set[str]:
 
 
 def _compared(spelled: Sequence[str], shapes: Sequence[str]) -> set[str]:
-    """Say of `profit … 13.1 from 8.7` which way the quantity went, and of what kind it is."""
+    """Say of `profit … 13.1 from 8.7` which way the quantity went, and of what kind it is.
+
+    Of "a loss of 0.9, compared to a profit of 11.5" it says that it turned.
+    """
     found: set[str] = set()
     if sum(word.endswith(("0", "0%")) for word in shapes) < 2:
         return found
@@ -99,28 +103,47 @@ def _compared(spelled: Sequence[str], shapes: Sequence[str]) -> set[str]:
     for hit in hits:
         if hit.label != "from":
             continue
-        before = [
-            i for i in range(max(0, hit.start - _NUMBER_SPAN), hit.start) if _number(spelled[i])
-        ]
-        after = [
-            i
-            for i in range(hit.end, min(len(shapes), hit.end + _NUMBER_SPAN))
-            if _number(spelled[i])
-        ]
-        if not before or not after:
+        first = max(0, hit.start - _NUMBER_SPAN)
+        last = min(len(shapes), hit.end + _NUMBER_SPAN)
+        now = next(
+            (n for i in range(hit.start - 1, first - 1, -1) if (n := _amount(spelled, i))), None
+        )
+        place, then = next(
+            ((i, n) for i in range(hit.end, last) if (n := _amount(spelled, i))), (last, None)
+        )
+        if now is None or then is None:
             continue
-        now, then = _number(spelled[before[-1]]), _number(spelled[after[0]])
+        before = shapes[max(0, hit.start - _METRIC_SPAN) : hit.start]
+        after = shapes[hit.end : place]
+        lost, had_lost = _is_loss(before, now), _is_loss(after, then)
+        if had_lost and not lost and not word_set("gainword").isdisjoint(before):
+            found.add("@turned up")
+        elif lost and now > 0 and not word_set("gainword").isdisjoint(after):
+            found.add("@turned down")
         kinds = [
             k.label
             for k in hits
             if hit.start - _METRIC_SPAN <= k.start < hit.start and k.label != "from"
         ]
-        if kinds and now and then:
+        if kinds and not (had_lost and not lost):
             way = "up" if now > then else "down" if now < then else "same"
             found.add(f"@number {way} {kinds[-1]}")
     return found
 
 
-def _number(form: str) -> float | None:
+def _is_loss(shapes: Sequence[str], amount: float) -> bool:
+    return amount < 0 or not word_set("lossword").isdisjoint(shapes)
+
+
+def _amount(spelled: Sequence[str], place: int) -> float | None:
+    """Return the number at a place, None for none, for zero and for a year."""
+    form = spelled[place]
     digits = form.lstrip("+-$€£¥₹").rstrip("%").replace(",", "")
-    return float(digits) if digits[:1].isdecimal() else None
+    if not digits[:1].isdecimal():
+        return None
+    amount = float(digits)
+    if digits == form and amount in _YEARS:
+        return None
+    # In "23-25" the second number has no sign of its own.
+    is_range = place > 0 and spelled[place - 1][-1:].isdecimal()
+    return -amount if form[0] == "-" and not is_range else amount

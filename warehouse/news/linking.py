@@ -63,12 +63,16 @@ class Names:
     def __init__(self, aliases: Iterable[Alias]) -> None:
         """Index the names by their first word."""
         self._by_first: dict[str, list[tuple[tuple[str, ...], Alias]]] = defaultdict(list)
+        # First words of names that are written small: "bluebird bio".
+        self._small: set[str] = set()
         seen = set()
         for alias in aliases:
             spelled = tuple(word.form for word in words(alias.alias))[:_LONGEST_NAME]
             if spelled and (spelled, alias.name) not in seen:
                 seen.add((spelled, alias.name))
                 self._by_first[spelled[0]].append((spelled, alias))
+                if alias.alias[:1].islower():
+                    self._small.add(spelled[0])
         for found in self._by_first.values():
             found.sort(key=lambda pair: -len(pair[0]))
 
@@ -77,7 +81,12 @@ class Names:
         found = symbols(text)
         begun = self._by_first
         free = 0
-        for place in [i for i, word in enumerate(cut) if word.is_capital and word.form in begun]:
+        small = self._small
+        for place in [
+            i
+            for i, word in enumerate(cut)
+            if (word.is_capital or word.form in small) and word.form in begun
+        ]:
             if place < free:
                 continue
             word = cut[place]
@@ -200,7 +209,8 @@ def _without_accents(text: str) -> str:
     return "".join(mark for mark in cut if not unicodedata.combining(mark))
 
 
-_BRACKETS = r"\([^()]*\)"
+# What stands in brackets, and the Danish legal form, which is no word.
+_BRACKETS = r"\([^()]*\)|\bA/S\b"
 # Of "J. C. Penney" people write "J.C. Penney".
 _INITIALS = r"\b([A-Z]\.) (?=[A-Z]\.)"
 _JOINING = frozenset((",", "and", "of", "the", "de", "for", "in"))
