@@ -40,6 +40,7 @@ _BY_WAY: dict[str, str | None] = {
     "moved to": None,
 }
 _BY_FIRM = {"raised by": _UP, "lowered by": _DOWN}
+_ORDER = ("sell", "hold", "buy")
 _MOVED = {"buy": _UP, "sell": _DOWN}
 _OF_A_RATING = frozenset((*_BY_WAY, _UP, _DOWN, _INITIATED, _REITERATED, "start", "rated"))
 _TELLING = _OF_A_RATING | {_DROPPED, "target", "adjusted"}
@@ -131,6 +132,14 @@ def _buckets() -> dict[str, str]:
 def _by_grade(grade: str) -> str | None:
     """Return which way a grade was moved that is now this one, None where it may be either."""
     return _MOVED.get(_buckets().get(grade.replace("-", " "), ""))
+
+
+def _between(before: str, now: str) -> str | None:
+    """Return which way a grade went, by its bucket; None where that is the same or unknown."""
+    buckets = [_buckets().get(grade.lower().replace("-", " "), "") for grade in (before, now)]
+    if buckets[0] == buckets[1] or not all(bucket in _ORDER for bucket in buckets):
+        return None
+    return _UP if _ORDER.index(buckets[1]) > _ORDER.index(buckets[0]) else _DOWN
 
 
 def grade_at(forms: Sequence[str], place: int) -> int:
@@ -419,6 +428,8 @@ class _Segment:
         if target is not None and prior_target not in (None, target):
             labels.add("adjusted")
         action = self._action(labels, grade, target)
+        if action == _REITERATED and grade and prior_grade:
+            action = _between(prior_grade, grade) or action
         if action is None:
             if "says" not in labels:
                 return None
@@ -492,7 +503,7 @@ class _Segment:
             if label in labels:
                 return label
         is_target = target is not None or "target" in labels
-        if not labels.isdisjoint(("target up", "target down")):
+        if not labels.isdisjoint(("target up", "target down", "target moved")):
             return _MAINTAINED
         if is_target and "adjusted" in labels and not (grade and target is None):
             return _MAINTAINED
@@ -593,14 +604,16 @@ class _Segment:
             if money is None:
                 continue
             previous = self.forms[max(0, place - 2) : place]
-            in_brackets = last >= place - 3 and self.forms[place - 1] == "("
+            opens = place - 1 - (self.forms[place - 1] in _CURRENCY_WORDS)
+            in_brackets = last >= place - 5 and self.forms[opens] == "("
             leads = bool(previous) and previous[-1] in word_set("before_target")
             if any(form in word_set("before_prior") for form in previous) or (now and in_brackets):
                 if money.is_marked or has_word:
                     before.append(money)
-            elif (money.is_marked and (has_word or self._is_after_grade(place))) or (
-                has_word and leads
-            ):
+            elif (
+                money.is_marked
+                and (has_word or self._is_after_grade(place) or self._has_prior_after(place))
+            ) or (has_word and leads):
                 now.append((leads, money))
                 last = place
         best = next((money for leads, money in now if leads), now[0][1] if now else None)
@@ -611,6 +624,11 @@ class _Segment:
 
     def _is_after_grade(self, place: int) -> bool:
         return any(self._grade_length(i) for i in range(max(0, place - 4), place))
+
+    def _has_prior_after(self, place: int) -> bool:
+        """Whether the amount before follows, so that this is a target: "to $50 (was $45)"."""
+        rest = [form for form in self.forms[place + 1 : place + 4] if form not in ("(", "$")]
+        return bool(rest) and rest[0] in ("was", "from", "vs", "prev", "prior", "previously")
 
     def _money(self, place: int) -> _Money | None:
         form = self.forms[place]
@@ -624,7 +642,9 @@ class _Segment:
             return None
         rest = self.forms[place + 1 : place + 7]
         following = rest[0] if rest else ""
-        if _NO_PRICE.fullmatch(following):
+        end = self.cut[place].end
+        is_compound = self.title[end : end + 1] == "-" and following not in _UNITS
+        if is_compound or _NO_PRICE.fullmatch(following):
             return None
         amount = float(digits)
         previous = self.cut[place - 1] if place else None

@@ -45,6 +45,17 @@ def _subtopic_rules() -> Patterns[tuple[str, str]]:
     return Patterns((((r["topic"], r["subtopic"]), r["pattern"]) for r in told), word_classes())
 
 
+def told_shapes(forms: Sequence[str]) -> list[str]:
+    """Return the shapes of a text's words without its hashtags, which name fields, not events."""
+    if "#" not in forms:
+        return [shape(form) for form in forms]
+    return [
+        shape(form)
+        for form, before in zip(forms, ["", *forms], strict=False)
+        if form != "#" and before != "#"
+    ]
+
+
 def by_rule(shapes: Sequence[str]) -> set[tuple[str, str]]:
     """Return the topics and subtopics whose rules hold; a subtopic brings its topic."""
     found = {hit.label for hit in _rules().find(shapes)}
@@ -96,7 +107,7 @@ def tag(title: Sequence[str], summary: Sequence[str] = ()) -> list[Topic]:
     Rules read the headline, and with less trust the summary; the table reads the headline.
     """
     found: dict[tuple[str, str], Topic] = {}
-    shapes = [shape(form) for form in title[:MOST_WORDS]]
+    shapes = told_shapes(title[:MOST_WORDS])
     in_title = by_rule(shapes)
     # That a fund bought some shares is no deal, and says nothing of the company.
     passed_over = _NOT_OF_A_HOLDING if duplicates.is_holding(shapes) else frozenset()
@@ -105,7 +116,7 @@ def tag(title: Sequence[str], summary: Sequence[str] = ()) -> list[Topic]:
             continue
         found[topic, subtopic] = Topic(topic, subtopic, RULE_CONFIDENCE, "rule")
     # A summary says much in passing: only what has a name of its own counts.
-    told = _subtopic_rules().find([shape(form) for form in summary[:MOST_WORDS]])
+    told = _subtopic_rules().find(told_shapes(summary[:MOST_WORDS]))
     for topic, subtopic in {hit.label for hit in told}:
         if (topic, subtopic) not in found:
             found[topic, subtopic] = Topic(topic, subtopic, SUMMARY_CONFIDENCE, "rule")

@@ -26,7 +26,7 @@ import numpy as np
 
 from warehouse.news import features, topics
 from warehouse.news.sentiment import BIAS, BLOCK_SCALES, LABELS, block
-from warehouse.news.text import OTHER, TARGET, TITLE_CHARACTERS, clean, plain, shape, words
+from warehouse.news.text import OTHER, TARGET, TITLE_CHARACTERS, clean, plain, words
 from warehouse.settings import SEEDS
 
 # Texts of our own, labelled by hand.
@@ -306,7 +306,7 @@ def train_topics(folder: Path) -> tuple[dict[str, dict[str, float]], dict[str, A
         texts.setdefault(_unlinked(row["text"]), None)
     for row in read(folder / "sentfin" / "SEntFiN.csv"):
         texts.setdefault(_unlinked(row["Title"]), None)
-    spelled = [[shape(form) for form in features.forms(text)] for text in texts]
+    spelled = [topics.told_shapes(features.forms(text)) for text in texts]
     classes = list(texts.values())
     ruled = [{topic for topic, _ in topics.by_rule(forms)} for forms in spelled]
     found = [features.word_terms(forms) for forms in spelled]
