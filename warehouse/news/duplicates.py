@@ -35,7 +35,7 @@ _TEXTS = 40_000
 # Numbers this near are one number told in two ways.
 _SAME_NUMBER = 0.05
 # Earlier items are found by so many of the rarest words, by each the newest so many.
-_RAREST, _MOST_BY_WORD = 5, 50
+_RAREST, _MOST_BY_WORD = 6, 50
 _LEAST_LIKENESS = 0.1
 _MOST_TITLE, _MOST_SUMMARY = 40, 60
 _ENDINGS = ("ing", "ed", "es", "s")

@@ -194,8 +194,8 @@ def short_names(name: str) -> list[str]:
     found += [one.replace("-", " ") for one in [" ".join(spelled), *found] if "-" in one]
     whole = bare[kept[0].start : kept[-1].end] if kept else ""
     found += [one for one in (re.sub(_INITIALS, r"\1", whole),) if one != whole]
-    if len(spelled) != len(kept):
-        found.append(" ".join(spelled))
+    if (plain := " ".join(spelled)) != whole:
+        found.append(plain)
     legal = [word.form[0] for word in words(re.sub(_BRACKETS, " ", name)) if word.is_capital]
     for initials in ("".join(word.form[0] for word in told), "".join(legal)):
         if len(initials) > 2 and _is_telling(initials):

@@ -22,8 +22,8 @@ TARGET, OTHER = "tgtx", "othx"
 _URL = re.compile(r"(?:https?://|www\.|t\.co/|pic\.twitter\.com/)\S*", re.IGNORECASE)
 _QUOTES = str.maketrans("‘’ʼ‛`“”„–—‑‐−", "'''''\"\"\"-----", "\u200b\u200e\u200f\ufeff\u00ad")
 _WORD = re.compile(
-    r"[A-Za-z][A-Za-z0-9]*(?:[&'.-][A-Za-z0-9]+)*|[;:,|!?()%/]"
-    r"|[+-]?[$€£¥₹]?\d(?:,?\d)*(?:\.\d+)?%?|[$#](?=[A-Za-z])|[^\W\d_]+"
+    r"[^\W\d_][^\W_]*(?:[&'.-][^\W_]+)*|[;:,|!?()%/]"
+    r"|[+-]?[$€£¥₹]?\d(?:,?\d)*(?:\.\d+)?%?|[$#](?=[A-Za-z])"
 )
 # What wires set before a headline.
 _SLUG = re.compile(

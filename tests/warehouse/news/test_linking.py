@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.warehouse.news.reading import item
-from warehouse.news.linking import company_names
+from warehouse.news.linking import company_names, short_names
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,43 @@ def test_each_company_of_a_headline_is_masked_for_itself() -> None:
 )
 def test_a_legal_name_is_shortened(legal: str, short: str) -> None:
     assert company_names(legal) == [short]
+
+
+@pytest.mark.parametrize(
+    ("legal", "called"),
+    [
+        ("Ionis Pharmaceuticals, Inc.", "Ionis"),
+        ("Altra Industrial Motion Corp.", "Altra Industrial"),
+        ("HCL Technologies Limited", "HCL Tech"),
+        ("Tata Consultancy Services Limited", "TCS"),
+        ("Bharat Heavy Electricals Limited", "BHEL"),
+        ("J. C. Penney Company, Inc.", "J.C. Penney"),
+        ("Hermès International S.A.", "Hermes"),
+        ("Becton, Dickinson and Company", "Becton Dickinson"),
+        ("Bristol-Myers Squibb Company", "Bristol-Myers"),
+        ("bluebird bio, Inc.", "bluebird bio"),
+    ],
+)
+def test_a_company_is_known_in_its_stream_by_what_headlines_call_it(
+    legal: str, called: str
+) -> None:
+    read = item(f"{called} wins an order", "QQX", names={"QQX": legal})
+    assert read.about("QQX") == " tgtx  wins an order"
+
+
+def test_a_short_name_is_no_link_in_another_stream() -> None:
+    names = {"QQX": "Quixotic Pharmaceuticals, Inc.", "ZZT": "Zedfield Holdings plc"}
+    read = item("Quixotic and Zedfield share a laboratory", "ZZT", names=names)
+    assert read.about("ZZT") == "Quixotic and  tgtx  share a laboratory"
+
+
+@pytest.mark.parametrize(
+    ("legal", "word"),
+    [
+        ("First Solar, Inc.", "First"),
+        ("Home Bancorp, Inc.", "Home"),
+        ("Global Payments Inc.", "Global"),
+    ],
+)
+def test_a_common_word_is_no_short_name(legal: str, word: str) -> None:
+    assert word not in short_names(legal)

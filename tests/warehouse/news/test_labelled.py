@@ -1,0 +1,195 @@
+"""What people who had not seen the code said of real headlines, and what the scorer says of them.
+
+`labelled/` holds their answers. Texts of others are not kept: their answers go by the digest of a
+text that stands in the sets beside the project. `broker_calls.jsonl` are headlines of our own.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from tests.warehouse.news.reading import AT, calls, item
+from warehouse.news import broker_calls, duplicates, topics
+from warehouse.news.linking import listed_aliases, names_of
+from warehouse.news.scorer import Item
+from warehouse.news.text import clean, plain
+from warehouse.settings import PROJECT
+
+NEWS = PROJECT.parent / "shared" / "data" / "news"
+needs_news = pytest.mark.skipif(
+    not NEWS.is_dir(), reason="the real news are not beside the project"
+)
+ACTIONS = {
+    "upgrade": "up", "downgrade": "down", "initiate": "init", "maintain": "main",
+    "reiterate": "reit", "suspend": "drop", None: None,
+}  # fmt: skip
+CASHTAG = re.compile(r"\$[A-Za-z][A-Za-z.]*")
+
+
+def labelled(name: str) -> Iterator[dict[str, Any]]:
+    with (Path(__file__).parent / "labelled" / f"{name}.jsonl").open(encoding="utf-8") as file:
+        yield from map(json.loads, file)
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(plain(clean(text, 400)).encode()).hexdigest()[:16]
+
+
+@cache
+def desk() -> dict[tuple[str, str], tuple[str, str, datetime]]:
+    """Headline, summary and time of the items of a ticker's stream, by ticker and digest."""
+    rows = duckdb.execute(
+        """
+        select ticker, title, coalesce(summary, ''), strptime(published, '%Y%m%dT%H%M%S')
+        from read_parquet(?) where title <> ''
+        """,
+        [str(NEWS / "desk_news.parquet")],
+    ).fetchall()
+    return {(ticker, digest(title)): (title, summary, at) for ticker, title, summary, at in rows}
+
+
+@cache
+def texts() -> dict[str, str]:
+    """All headlines beside the project, by digest."""
+    found = [title for title, _, _ in desk().values()]
+    for name, column in (
+        ("twitter_topic_train.csv", "text"),
+        ("twitter_sentiment_train.csv", "text"),
+        ("sentfin/SEntFiN.csv", "Title"),
+    ):
+        with (NEWS / name).open(newline="", encoding="utf-8") as file:
+            found += [row[column] for row in csv.DictReader(file)]
+    return {digest(text): clean(text, 400) for text in found}
+
+
+@cache
+def firms() -> dict[str, str]:
+    """The name a broker goes by, by each of its names in small letters."""
+    told = [alias for alias in listed_aliases() if alias.name.startswith("firm:")]
+    named = {alias.name.removeprefix("firm:").lower(): alias.name for alias in told}
+    return named | {alias.alias.lower(): alias.name for alias in told}
+
+
+def firm(name: str) -> str:
+    return firms().get(name.lower(), name.lower())
+
+
+def is_right(told: dict[str, Any], call: broker_calls.Call) -> bool:
+    """Whether every field is right; no currency is that of the quote."""
+    pairs = [
+        (ACTIONS[told.get("action")], call.action),
+        ((told.get("prior_grade") or "").lower(), (call.prior_grade or "").lower()),
+        (told.get("target"), call.target),
+        (told.get("prior_target"), call.prior_target),
+    ]
+    if call.action != "drop":
+        pairs.append(((told.get("grade") or "").lower(), (call.grade or "").lower()))
+    currency = told.get("currency")
+    return all(a == b for a, b in pairs) and (
+        call.target_currency in (None if currency == "USD" else currency, None)
+    )
+
+
+def share_read(lines: Sequence[dict[str, Any]]) -> tuple[float, float, float]:
+    """Precision and recall of finding official calls, and the share that is right in all fields."""
+    told = found = wrong = right = 0
+    for line in lines:
+        read = {
+            (firm(call.firm), call.ticker): call
+            for call in calls(line["title"], *line["tickers"], names=line["names"])
+            if not call.is_soft
+        }
+        official = {
+            (firm(call["firm"]), call["ticker"]): call
+            for call in line["calls"]
+            if not call.get("soft")
+        }
+        told += len(official)
+        found += len(official.keys() & read.keys())
+        wrong += len(read.keys() - official.keys())
+        right += sum(is_right(official[key], read[key]) for key in official.keys() & read.keys())
+    return found / (found + wrong), found / told, right / told
+
+
+def test_calls_in_headlines_of_many_house_styles_are_read() -> None:
+    precision, recall, right = share_read(list(labelled("broker_calls")))
+    assert precision >= 0.98
+    assert recall >= 0.93
+    assert right >= 0.88
+
+
+@needs_news
+def test_calls_in_real_headlines_are_read() -> None:
+    lines = [{**line, "title": texts()[line["digest"]]} for line in labelled("broker_calls_real")]
+    precision, recall, right = share_read(lines)
+    assert precision >= 0.97
+    assert recall >= 0.95
+    assert right >= 0.92
+
+
+@needs_news
+def test_pairs_of_real_items_are_one_story_where_people_say_so() -> None:
+    hits = misses = wrong = 0
+    for pair in labelled("story_pairs"):
+        one, other = (desk()[pair["ticker"], pair[name]] for name in ("one", "other"))
+        known = duplicates.Clusters()
+        first, second = (
+            known.place(
+                name,
+                [pair["ticker"]],
+                at,
+                item(title, pair["ticker"], summary=summary).fingerprint(),
+            )[0]
+            for name, (title, summary, at) in (("one", one), ("other", other))
+        )
+        is_same = first == second
+        hits += is_same and pair["label"] == "same"
+        misses += not is_same and pair["label"] == "same"
+        wrong += is_same and pair["label"] != "same"
+    assert 2 * hits / (2 * hits + misses + wrong) >= 0.8
+    assert hits / (hits + wrong) >= 0.85
+
+
+@needs_news
+def test_topics_of_real_headlines_are_those_people_gave() -> None:
+    hits = misses = wrong = 0
+    for line in labelled("topics"):
+        read = item(texts()[line["digest"]])
+        found = {one.topic for one in topics.tag(read.unnamed(read.cut, read.in_title))}
+        told = set(line["topics"])
+        hits += len(found & told)
+        misses += len(told - found)
+        wrong += len(found - told)
+    assert 2 * hits / (2 * hits + misses + wrong) >= 0.72
+    assert hits / (hits + wrong) >= 0.72
+
+
+@needs_news
+def test_companies_are_found_by_name_without_their_symbols() -> None:
+    with (NEWS / "twitter_topic_train.csv").open(newline="", encoding="utf-8") as file:
+        rows = [CASHTAG.sub("", row["text"]) for row in csv.DictReader(file)]
+    untagged = {digest(text): clean(text, 400) for text in rows}
+    lines = list(labelled("linking"))
+    names = names_of(sorted({pair for line in lines for pair in line["companies"].items()}))
+    hits = misses = wrong = 0
+    for line in lines:
+        told = set(line["companies"])
+        read = Item("n", sorted(told | set(line["tags"])), AT, AT, untagged[line["digest"]], "")
+        read.link(names)
+        found = {ticker for ticker in read.tickers if read.relevance(ticker)}
+        hits += len(found & told)
+        misses += len(told - found)
+        wrong += len(found - told)
+    assert hits / (hits + wrong) >= 0.97
+    assert hits / (hits + misses) >= 0.95
