@@ -47,6 +47,7 @@ class Fingerprint:
 
     key: str
     title: dict[str, float]
+    weight: float
     length: float
     rarest: tuple[str, ...]
     summary: tuple[str, ...]
@@ -185,19 +186,22 @@ def compare(one: Fingerprint, other: Fingerprint, in_titles: float | None = None
             of_one += weight
         if word in other.title:
             of_other += weight
-    shares = of_one / (sum(one.title.values()) or 1), of_other / (sum(other.title.values()) or 1)
-    return Alike((shares[0] + shares[1]) / 2, rare, in_titles)
+    likeness = (of_one / (one.weight or 1) + of_other / (other.weight or 1)) / 2
+    return Alike(likeness, rare, in_titles)
 
 
 def _is_one_story(one: Fingerprint, other: Fingerprint, alike: Alike, apart: timedelta) -> bool:
-    if apart > SAME_WITHIN or conflict(one, other):
+    if apart > SAME_WITHIN:
         return False
     if one.is_template or other.is_template:
-        return alike.in_titles >= SAME_TEMPLATE_FROM
-    if not (one.summary and other.summary) and alike.in_titles >= SAME_TITLE_FROM:
-        return True
-    told = _LIKENESS_COUNTS * alike.likeness + _RARE_COUNTS * math.sqrt(alike.rare_words)
-    return alike is _COPY or told + _HOUR_COUNTS * (apart / timedelta(hours=1)) >= SAME_FROM
+        is_alike = alike.in_titles >= SAME_TEMPLATE_FROM
+    elif not (one.summary and other.summary) and alike.in_titles >= SAME_TITLE_FROM:
+        is_alike = True
+    else:
+        told = _LIKENESS_COUNTS * alike.likeness + _RARE_COUNTS * math.sqrt(alike.rare_words)
+        hours = apart.total_seconds() / 3600
+        is_alike = alike is _COPY or told + _HOUR_COUNTS * hours >= SAME_FROM
+    return is_alike and not conflict(one, other)
 
 
 def conflict(one: Fingerprint, other: Fingerprint) -> bool:
@@ -295,6 +299,7 @@ def fingerprint(
     return Fingerprint(
         plain(title),
         weights,
+        sum(weights.values()),
         math.sqrt(sum([weight * weight for weight in weights.values()])),
         tuple(sorted(weights, key=lambda word: (-weights[word], word))[:_RAREST]),
         tuple([word.form for word in summary[:_MOST_SUMMARY]]),
