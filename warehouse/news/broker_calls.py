@@ -82,8 +82,6 @@ _NO_PRICE = re.compile(
     r"m|mn|mln|million|b|bn|billion|k|shares|x|days?|years?|months?|stocks|firms|analysts|brokers"
 )
 DOLLARS = {"hk": "HKD", "c": "CAD", "ca": "CAD", "a": "AUD", "au": "AUD", "s": "SGD", "nt": "TWD"}
-# Grades that are everyday words as well count only where a sentence puts a grade.
-# Credit grades are not calls.
 
 
 class Call(NamedTuple):
@@ -185,18 +183,24 @@ class Text(NamedTuple):
 
 
 def extract(
-    title: Text, summary: Text, tickers: Sequence[str], primary: Sequence[str]
+    title: Text,
+    summary: Text,
+    tickers: Sequence[str],
+    primary: Sequence[str],
+    *,
+    is_claim: bool = False,
 ) -> list[Call]:
     """Return the calls a headline reports on the companies `tickers`.
 
     Where it names no company at all, the item's only `primary` ticker is meant. A grade it leaves
     out is taken from the summary where that gives the firm's: "Barclays moved to Equal-Weight".
+    What may or might be done is soft, but for a claim, whose reader weighs such words itself.
     """
     if not any(mention.name.startswith(FIRM) for mention in title.mentions):
         return []
     calls: dict[tuple[str, str], Call] = {}
     for part in _segments(title):
-        for call in _Segment(part, tickers, primary).calls():
+        for call in _Segment(part, tickers, primary, is_claim).calls():
             known = calls.get((call.firm, call.ticker))
             if known is None or (known.is_soft and not call.is_soft):
                 calls[call.firm, call.ticker] = call
@@ -223,7 +227,10 @@ def _completed(call: Call, summary: Text) -> Call:
 
 
 def _segments(title: Text) -> list[Text]:
-    """Cut a headline at semicolons and bars where a broker speaks on both sides of them."""
+    """Cut a headline at semicolons and bars behind which a broker speaks.
+
+    What stands before and does nothing belongs to what follows: "Buy Acme; target $9: UBS".
+    """
     bounds = [i for i, word in enumerate(title.cut) if word.form in (";", "|")]
     firms = [m.start for m in title.mentions if m.name.startswith(FIRM)]
     parts: list[Text] = []
@@ -231,12 +238,10 @@ def _segments(title: Text) -> list[Text]:
     for bound in [*bounds, len(title.cut)]:
         cut = title.cut[begin:bound]
         rest = title.cut[bound].start if bound < len(title.cut) else None
-        if not cut or not (
-            rest is None
-            or (
-                any(cut[0].start <= firm < rest for firm in firms)
-                and any(firm > rest for firm in firms)
-            )
+        if not cut:
+            continue
+        if rest is not None and not (
+            any(firm > rest for firm in firms) and _acts().find([shape(word.form) for word in cut])
         ):
             continue
         within = [m for m in title.mentions if cut[0].start <= m.start and m.end <= cut[-1].end]
@@ -256,7 +261,9 @@ def _opinion(ticker: str, firm: str, span: str) -> Call:
 class _Segment:
     """A part of a headline that stands for itself."""
 
-    def __init__(self, part: Text, tickers: Sequence[str], primary: Sequence[str]) -> None:
+    def __init__(
+        self, part: Text, tickers: Sequence[str], primary: Sequence[str], is_claim: bool = False
+    ) -> None:
         self.title, self.cut, self.mentions = part
         self.tickers = tickers
         self.primary = primary
@@ -264,8 +271,15 @@ class _Segment:
         self.shapes = [shape(form) for form in self.forms]
         self.span = self.title[self.cut[0].start : self.cut[-1].end][:SPAN_CHARACTERS]
         self.firm_starts = {m.start for m in self.mentions if m.name.startswith(FIRM)}
+        self.named_at = {m.start for m in self.mentions if not m.name.startswith(FIRM)}
         self.firm_ends = {m.end for m in self.mentions if m.name.startswith(FIRM)}
         self.acts = [hit for hit in _acts().find(self.shapes) if not self._is_of_a_product(hit)]
+        self.is_claim = is_claim
+        self.is_unsure = not is_claim and any(
+            not word_set("unsure").isdisjoint(self.forms[max(0, hit.start - 2) : hit.start])
+            for hit in self.acts
+            if hit.label in _OF_A_RATING
+        )
         self.is_rating = any(hit.label in _OF_A_RATING for hit in self.acts)
 
     def calls(self) -> list[Call]:
@@ -427,6 +441,8 @@ class _Segment:
             target, prior_target, currency = self._targets(start, end, labels)
         if target is not None and prior_target not in (None, target):
             labels.add("adjusted")
+        if self.is_unsure:
+            return _opinion(ticker, firm, self.span)
         action = self._action(labels, grade, target)
         if action == _REITERATED and grade and prior_grade:
             action = _between(prior_grade, grade) or action
@@ -459,7 +475,7 @@ class _Segment:
             if label in _BY_FIRM:
                 # "Acme cut at UBS" is of its rating, unless a target is spoken of.
                 at = self.cut[hit.end].start if hit.end < len(self.cut) else -1
-                if at not in self.firm_starts or not _TARGET_WORDS.isdisjoint(self.forms):
+                if at not in self.firm_starts or not self._follows_company(hit.start):
                     continue
                 label = _BY_FIRM[label]
             if label in _BY_WAY:
@@ -469,13 +485,26 @@ class _Segment:
                 if grade is not None:
                     way = _BY_WAY[label] or _by_grade(grade)
                     label = way or "rated"
-            elif label == "start" and "coverage" not in self.forms and not self._has_terms(0, end):
+            elif label == "start" and "coverage" not in self.forms and not self._has_grade(end):
                 continue
             labels.add(_INITIATED if label == "start" else label)
         return labels
 
+    def _has_grade(self, end: int) -> bool:
+        """Whether a grade is given: what else starts is no coverage."""
+        return any(self._grade_length(n) for n, word in enumerate(self.cut) if word.start < end)
+
+    def _follows_company(self, place: int) -> bool:
+        """Whether a company's name or symbol stands right before a word."""
+        start = self.cut[place].start
+        return any(
+            m.end <= start and not self.title[m.end : start].strip(" )")
+            for m in self.mentions
+            if not m.name.startswith(FIRM)
+        )
+
     def _has_terms(self, start: int, end: int) -> bool:
-        """Whether a grade or a price is given within bounds: what else starts is no coverage."""
+        """Whether a grade or a price is given within bounds."""
         return any(
             self._grade_length(n) or ((money := self._money(n)) and money.is_marked)
             for n, word in enumerate(self.cut)
@@ -509,7 +538,11 @@ class _Segment:
             return _MAINTAINED
         if grade and not labels.isdisjoint((_REITERATED, "rated")):
             return _REITERATED
-        if target is not None and is_target and not grade:
+        if (
+            target is not None
+            and not grade
+            and (self.is_claim or "says" not in labels or self._is_of_price())
+        ):
             return _MAINTAINED
         if _REITERATED in labels and "target" in labels and self._is_of_price():
             return _REITERATED
@@ -554,6 +587,9 @@ class _Segment:
         following = self.forms[place + length] if place + length < len(self.forms) else ""
         if following in ("rating", "ratings", "recommendation"):
             return True
+        # "Moves to Buy Zedfield" is a deal.
+        if previous == "to" and following and self.cut[place + length].start in self.named_at:
+            return False
         if first in ("top", "best") and previous != "to":
             return False
         before = previous in word_set("before_grade")
@@ -610,10 +646,9 @@ class _Segment:
             if any(form in word_set("before_prior") for form in previous) or (now and in_brackets):
                 if money.is_marked or has_word:
                     before.append(money)
-            elif (
-                money.is_marked
-                and (has_word or self._is_after_grade(place) or self._has_prior_after(place))
-            ) or (has_word and leads):
+            elif (money.is_marked and (has_word or self._is_after_grade(place))) or (
+                has_word and leads
+            ):
                 now.append((leads, money))
                 last = place
         best = next((money for leads, money in now if leads), now[0][1] if now else None)
@@ -624,11 +659,6 @@ class _Segment:
 
     def _is_after_grade(self, place: int) -> bool:
         return any(self._grade_length(i) for i in range(max(0, place - 4), place))
-
-    def _has_prior_after(self, place: int) -> bool:
-        """Whether the amount before follows, so that this is a target: "to $50 (was $45)"."""
-        rest = [form for form in self.forms[place + 1 : place + 4] if form not in ("(", "$")]
-        return bool(rest) and rest[0] in ("was", "from", "vs", "prev", "prior", "previously")
 
     def _money(self, place: int) -> _Money | None:
         form = self.forms[place]
@@ -643,6 +673,8 @@ class _Segment:
         rest = self.forms[place + 1 : place + 7]
         following = rest[0] if rest else ""
         end = self.cut[place].end
+        if re.match(r",\d", self.title[end : end + 2]):
+            return None  # "1.250,50": a comma before the decimals
         is_compound = self.title[end : end + 1] == "-" and following not in _UNITS
         if is_compound or _NO_PRICE.fullmatch(following):
             return None
@@ -661,7 +693,7 @@ class _Segment:
             currency, is_marked = _UNITS[unit], True
             if unit == "cents":
                 amount /= 100
-        if not is_marked and amount in _YEARS:
+        if not is_marked and "," not in form and amount in _YEARS:
             return None
         return _Money(amount, currency, is_marked) if 0 < amount < 1e7 else None
 

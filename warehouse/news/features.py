@@ -142,7 +142,7 @@ def _amount(spelled: Sequence[str], place: int) -> float | None:
     if not digits[:1].isdecimal():
         return None
     amount = float(digits)
-    if digits == form and amount in _YEARS:
+    if not amount or (digits == form and amount in _YEARS):
         return None
     # In "23-25" the second number has no sign of its own.
     is_range = place > 0 and spelled[place - 1][-1:].isdecimal()

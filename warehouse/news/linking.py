@@ -176,17 +176,17 @@ def short_names(name: str) -> list[str]:
     well.
     """
     bare, kept = _without_legal_form(name)
-    told = [word for word in kept if word.form not in _JOINING]
+    told = [word for word in kept if word.form != ","]
     spelled = [bare[word.start : word.end] for word in told]
     found = []
     for length in range(len(told) - 1, 0, -1):
         is_rest_general = told[length].form.replace(".", "") in word_set("descriptor")
+        called = " ".join(spelled[:length])
+        is_name = told[length - 1].form not in _JOINING and called.lower() not in word_set("place")
         if length == 1 and not (is_rest_general and _is_telling(told[0].form)):
             break
-        if is_rest_general or length == 2:
-            found.append(" ".join(spelled[:length]))
-        if length == 1:
-            break
+        if is_name and (is_rest_general or length == 2):
+            found.append(called)
     if len(told) > 1 and (short := _SHORTENED.get(told[-1].form)):
         found.append(" ".join([*spelled[:-1], short]))
     if spelled and "-" in spelled[0] and len(told) > 1:
@@ -197,8 +197,9 @@ def short_names(name: str) -> list[str]:
     if (plain := " ".join(spelled)) != whole:
         found.append(plain)
     legal = [word.form[0] for word in words(re.sub(_BRACKETS, " ", name)) if word.is_capital]
-    for initials in ("".join(word.form[0] for word in told), "".join(legal)):
-        if len(initials) > 2 and _is_telling(initials):
+    short = "".join(word.form[0] for word in told if word.form not in _JOINING)
+    for initials in (short, "".join(legal)):
+        if len(initials) > 2 and _is_telling(initials) and initials not in word_set("acronym"):
             found.append(initials.upper())
     found += [one for one in map(_without_accents, [whole, *found]) if one not in (whole, *found)]
     return list(dict.fromkeys(found))
@@ -242,6 +243,7 @@ def _is_telling(form: str) -> bool:
     return (
         len(form) > 2
         and form not in word_set("common_name")
+        and form not in word_set("place")
         and _uncapitalised().get(form, 0) < _COMMON_FROM
     )
 

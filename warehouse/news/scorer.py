@@ -184,7 +184,11 @@ class Item:
         """Return what of the item is compared with others."""
         own = [(m.start, m.end) for m in self.in_title if m.name in self.tickers]
         firms = [m.name for m in self.in_title if m.name.startswith(FIRM)]
-        return duplicates.fingerprint(self.title, self.cut, self.summary_cut, own, firms)
+        named = [(m.start, m.end) for m in self.in_summary if m.name in self.tickers]
+        summary = [
+            word for word in self.summary_cut if not any(a <= word.start < b for a, b in named)
+        ]
+        return duplicates.fingerprint(self.title, self.cut, summary, own, firms)
 
 
 class NewsScorer:

@@ -33,9 +33,6 @@ _SIGN = re.compile(r"[$#](?=[A-Za-z])")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z\"'(])")
 
 
-_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz")
-
-
 class Word(NamedTuple):
     """A word where it stands: `text[start:end]`, and in the form it is looked up by."""
 
@@ -90,7 +87,7 @@ def _looked_up(word: str) -> tuple[str, bool]:
 @lru_cache(maxsize=REMEMBERED)
 def shape(form: str) -> str:
     """Return a word as scorers weigh it: a number by its sign, unit and nothing else."""
-    if form[0] not in _LETTERS and (form[-1].isdigit() or (form[-1] == "%" and len(form) > 1)):
+    if not form[0].isalpha() and (form[-1].isdigit() or (form[-1] == "%" and len(form) > 1)):
         sign = form[0] if form[0] in "+-" else ""
         unit = "$" if any(mark in form for mark in "$€£¥₹") else ""
         return f"{sign}{unit}0{'%' if form[-1] == '%' else ''}"

@@ -124,5 +124,5 @@ def tag(title: Sequence[str], summary: Sequence[str] = ()) -> list[Topic]:
     least = settings()["topic_from"]
     for topic, probability in _table().probable(word_terms(shapes), least):
         if (topic, "") not in found and topic not in passed_over:
-            found[topic, ""] = Topic(topic, "", probability, "table")
+            found[topic, ""] = Topic(topic, "", round(probability, 4), "table")
     return [found[name] for name in sorted(found)]

@@ -101,6 +101,10 @@ def test_a_short_name_is_no_link_in_another_stream() -> None:
         ("First Solar, Inc.", "First"),
         ("Home Bancorp, Inc.", "Home"),
         ("Global Payments Inc.", "Global"),
+        ("United States Steel Corporation", "United States"),
+        ("Taiwan Semiconductor Manufacturing Company", "Taiwan"),
+        ("Southern Electric Company", "SEC"),
+        ("The Bank of New York Mellon Corporation", "Bank New"),
     ],
 )
 def test_a_common_word_is_no_short_name(legal: str, word: str) -> None:

@@ -29,7 +29,7 @@ def calls_told(part: Part, subject: str | None) -> list[Claim]:
         )
     ]  # fmt: skip
     by_firm = _amounts_by_firm(part, raters)
-    for call in broker_calls.extract(said, empty, tickers, [subject]):
+    for call in broker_calls.extract(said, empty, tickers, [subject], is_claim=True):
         if call.is_soft or (call.grade is None and call.target is None and not call.action):
             continue
         if call.action == "drop":
