@@ -24,7 +24,7 @@ from warehouse.news.vocabulary import rows, word_classes
 
 SAME_WITHIN = timedelta(hours=72)
 NOVEL_WITHIN = timedelta(days=30)
-# A logistic regression on 220 pairs of real items that people called one story or not: a point of
+# A logistic regression on 220 pairs of real items, read and called one story or not: a point of
 # likeness, the root of the rare words shared, and each of 72 hours apart.
 _LIKENESS_COUNTS, _RARE_COUNTS, _HOUR_COUNTS, SAME_FROM = 3.7, 1.4, -1.9 / 72, 4.4
 # Titles this alike are of one story where a summary is missing, and where they follow a template.

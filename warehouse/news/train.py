@@ -31,7 +31,7 @@ from warehouse.news.sentiment import BIAS, BLOCK_SCALES, LABELS, block
 from warehouse.news.text import OTHER, TARGET, TITLE_CHARACTERS, clean, plain, words
 from warehouse.settings import SEEDS
 
-# Texts of our own, labelled by hand.
+# Texts of our own with their labels, and labels of topics.
 LABELLED = Path(__file__).parent / "labelled"
 FOLDS = 5
 SENTIMENT_TERMS = 60_000
@@ -43,7 +43,7 @@ OWN_WEIGHT = 2.0
 # The teacher has not seen these examples, so what the recipe scores is measured on them.
 UNSEEN_FOLD = 0
 TOPIC_C = 12.0
-# What a text counts whose topics a person gave, and one that has but a class or a rule's.
+# What a text counts that was read for its topics, and one that has but a class or a rule's.
 LABEL_COUNTS, CLASS_COUNTS = 5.0, 0.2
 LEAST_TEXTS = 2
 FREQUENT_FROM = 3
@@ -308,7 +308,7 @@ def digest(text: str) -> str:
 
 
 def topic_labels(folder: Path) -> dict[str, frozenset[str]]:
-    """Return the topics that people gave to texts: our own, and others' that `folder` holds."""
+    """Return the labels of topics of texts: our own, and others' that `folder` holds."""
     told = read(LABELLED / "topics.csv")
     desk = duckdb.execute(
         "select distinct title from read_parquet(?) where title <> '' order by title",
@@ -324,10 +324,10 @@ def topic_labels(folder: Path) -> dict[str, frozenset[str]]:
 
 
 def train_topics(folder: Path) -> tuple[dict[str, dict[str, float]], dict[str, Any]]:
-    """Return the weights by topic and term, and how well people's labels are found again.
+    """Return the weights by topic and term, and how well labels are found again.
 
     Beside them a text of the topic set is of a topic when its class is, or when a rule holds, and
-    of none of the others where its class is one of them; it counts a fraction of what people said.
+    of none of the others where its class is one of them; it counts a fraction of a label.
     """
     from scipy.sparse import vstack
     from sklearn.linear_model import LogisticRegression

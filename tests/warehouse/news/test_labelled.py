@@ -1,7 +1,8 @@
-"""What people who had not seen the code said of real headlines, and what the scorer says of them.
+"""What headlines say when they are read, and what the scorer says of them.
 
-`labelled/` holds their answers. Texts of others are not kept: their answers go by the digest of a
-text that stands in the sets beside the project. `broker_calls.jsonl` are headlines of our own.
+`labelled/` holds labels given by reading, without regard to the code. Texts of others are not kept:
+their labels go by the digest of a text that stands in the sets beside the project.
+`broker_calls.jsonl` are headlines of our own.
 """
 
 from __future__ import annotations
@@ -139,7 +140,7 @@ def test_calls_in_real_headlines_are_read() -> None:
 
 
 @needs_news
-def test_pairs_of_real_items_are_one_story_where_people_say_so() -> None:
+def test_pairs_of_real_items_are_one_story_where_their_texts_say_so() -> None:
     hits = misses = wrong = 0
     for pair in labelled("story_pairs"):
         one, other = (desk()[pair["ticker"], pair[name]] for name in ("one", "other"))
@@ -162,7 +163,7 @@ def test_pairs_of_real_items_are_one_story_where_people_say_so() -> None:
 
 
 @needs_news
-def test_topics_of_real_headlines_are_those_people_gave() -> None:
+def test_topics_of_real_headlines_are_those_a_reading_gives() -> None:
     hits = misses = wrong = 0
     for line in labelled("topics"):
         read = item(texts()[line["digest"]])
