@@ -127,14 +127,18 @@ def _buckets() -> dict[str, str]:
     return {row["grade"]: row["bucket"] for row in rows("rating_grades")}
 
 
+def _bucket(grade: str) -> str:
+    return _buckets().get(grade.lower().replace("-", " "), "")
+
+
 def _by_grade(grade: str) -> str | None:
     """Return which way a grade was moved that is now this one, None where it may be either."""
-    return _MOVED.get(_buckets().get(grade.replace("-", " "), ""))
+    return _MOVED.get(_bucket(grade))
 
 
 def _between(before: str, now: str) -> str | None:
     """Return which way a grade went, by its bucket; None where that is the same or unknown."""
-    buckets = [_buckets().get(grade.lower().replace("-", " "), "") for grade in (before, now)]
+    buckets = [_bucket(before), _bucket(now)]
     if buckets[0] == buckets[1] or not all(bucket in _ORDER for bucket in buckets):
         return None
     return _UP if _ORDER.index(buckets[1]) > _ORDER.index(buckets[0]) else _DOWN
@@ -270,9 +274,11 @@ class _Segment:
         self.forms = [word.form for word in self.cut]
         self.shapes = [shape(form) for form in self.forms]
         self.span = self.title[self.cut[0].start : self.cut[-1].end][:SPAN_CHARACTERS]
-        self.firm_starts = {m.start for m in self.mentions if m.name.startswith(FIRM)}
-        self.named_at = {m.start for m in self.mentions if not m.name.startswith(FIRM)}
-        self.firm_ends = {m.end for m in self.mentions if m.name.startswith(FIRM)}
+        self.brokers = [m for m in self.mentions if m.name.startswith(FIRM)]
+        self.named = [m for m in self.mentions if not m.name.startswith(FIRM)]
+        self.firm_starts = {m.start for m in self.brokers}
+        self.firm_ends = {m.end for m in self.brokers}
+        self.named_at = {m.start for m in self.named}
         self.acts = [hit for hit in _acts().find(self.shapes) if not self._is_of_a_product(hit)]
         self.is_claim = is_claim
         self.is_unsure = not is_claim and any(
@@ -300,7 +306,7 @@ class _Segment:
             for firm, within in zip(firms, firm_bounds, strict=True):
                 if any(m.name == ticker and _overlap(m, firm) for m in self.mentions):
                     continue  # nobody rates himself
-                call = self._best(ticker, firm, [bounds[n] for n in places], within, len(groups))
+                call = self._best(ticker, firm, [bounds[n] for n in places], within)
                 if call is None and self._is_speaker(firm):
                     call = _opinion(ticker, firm.name[len(FIRM) :], self.span)
                 if call is not None:
@@ -309,11 +315,7 @@ class _Segment:
 
     def _companies(self, firms: Sequence[Mention]) -> list[Mention]:
         """Mentions of companies, without the list of symbols before a headline that names some."""
-        companies = [
-            m
-            for m in self.mentions
-            if not m.name.startswith(FIRM) and not any(_overlap(m, firm) for firm in firms)
-        ]
+        companies = [m for m in self.named if not any(_overlap(m, firm) for firm in firms)]
         tags: list[Mention] = []
         for mention in companies:
             at = tags[-1].end if tags else self.cut[0].start
@@ -328,12 +330,15 @@ class _Segment:
         firm: Mention,
         told: Sequence[tuple[int, int]],
         within: tuple[int, int],
-        companies: int,
     ) -> Call | None:
-        """Return the call in the first part of the headline that tells of the company."""
+        """Return the call in the first part of the headline that tells of the company.
+
+        `told` are the bounds of these parts, none where the headline names no company; `within`
+        those of what is said of the firm.
+        """
         calls = [
             self._call(ticker, firm.name[len(FIRM) :], words)
-            for start, end in (told if companies > 1 else [within])
+            for start, end in told or [within]
             if (words := (max(start, within[0]), min(end, within[1])))[0] < words[1]
         ]
         made = [call for call in calls if call is not None]
@@ -364,9 +369,7 @@ class _Segment:
 
     def _firms(self) -> list[Mention]:
         """Mentions of brokers that make a call: those after `at` or `by`, if there are such."""
-        firms = [
-            m for m in self.mentions if m.name.startswith(FIRM) and not self._is_one_of_many(m)
-        ]
+        firms = [m for m in self.brokers if not self._is_one_of_many(m)]
         if len(firms) > 1:
             after = {self.cut[hit.start].end + 1 for hit in self.acts if hit.label == "passive"}
             passive = [m for m in firms if m.start in after]
@@ -377,9 +380,8 @@ class _Segment:
 
     def _is_one_of_many(self, firm: Mention) -> bool:
         """Whether a broker stands in a list of companies: "Tesla, Apple, JPMorgan, Nvidia"."""
-        others = [m for m in self.mentions if not m.name.startswith(FIRM)]
-        before = [m for m in others if m.end <= firm.start]
-        after = [m for m in others if m.start >= firm.end]
+        before = [m for m in self.named if m.end <= firm.start]
+        after = [m for m in self.named if m.start >= firm.end]
         return bool(
             before
             and after
@@ -435,7 +437,7 @@ class _Segment:
         grade, prior_grade = self.grade(start, end)
         labels = self._labels(start, end)
         target, prior_target, currency = self._targets(start, end, labels)
-        if not labels & _TELLING and (grade or self._has_terms(start, end)):
+        if not labels & _TELLING and self._has_terms(start, end):
             # "UBS cuts Acme to Sell, Zedfield to Hold": the verb stands before.
             labels = self._labels(self.cut[0].start, end)
             target, prior_target, currency = self._targets(start, end, labels)
@@ -473,7 +475,7 @@ class _Segment:
                 continue
             label = hit.label
             if label in _BY_FIRM:
-                # "Acme cut at UBS" is of its rating, unless a target is spoken of.
+                # "Acme cut at UBS" is of its rating, "Acme stake cut by UBS" is not.
                 at = self.cut[hit.end].start if hit.end < len(self.cut) else -1
                 if at not in self.firm_starts or not self._follows_company(hit.start):
                     continue
@@ -485,23 +487,15 @@ class _Segment:
                 if grade is not None:
                     way = _BY_WAY[label] or _by_grade(grade)
                     label = way or "rated"
-            elif label == "start" and "coverage" not in self.forms and not self._has_grade(end):
-                continue
+            elif label == "start" and "coverage" not in self.forms and not any(self.grade(0, end)):
+                continue  # what else starts is no coverage
             labels.add(_INITIATED if label == "start" else label)
         return labels
-
-    def _has_grade(self, end: int) -> bool:
-        """Whether a grade is given: what else starts is no coverage."""
-        return any(self._grade_length(n) for n, word in enumerate(self.cut) if word.start < end)
 
     def _follows_company(self, place: int) -> bool:
         """Whether a company's name or symbol stands right before a word."""
         start = self.cut[place].start
-        return any(
-            m.end <= start and not self.title[m.end : start].strip(" )")
-            for m in self.mentions
-            if not m.name.startswith(FIRM)
-        )
+        return any(m.end <= start and not self.title[m.end : start].strip(" )") for m in self.named)
 
     def _has_terms(self, start: int, end: int) -> bool:
         """Whether a grade or a price is given within bounds."""

@@ -19,7 +19,7 @@ from functools import cache, lru_cache
 from typing import NamedTuple
 
 from warehouse.news.patterns import Patterns
-from warehouse.news.text import REMEMBERED, Word, plain, shape
+from warehouse.news.text import REMEMBERED, Word, number, plain, shape
 from warehouse.news.vocabulary import rows, word_classes
 
 SAME_WITHIN = timedelta(hours=72)
@@ -37,8 +37,7 @@ _SAME_NUMBER = 0.05
 # Earlier items are found by so many of the rarest words, by each the newest so many.
 _RAREST, _MOST_BY_WORD = 6, 50
 _LEAST_LIKENESS = 0.1
-_MOST_TITLE, _MOST_SUMMARY = 40, 60
-_YEARS = range(1980, 2051)
+MOST_TITLE, _MOST_SUMMARY = 40, 60
 _ENDINGS = ("ing", "ed", "es", "s")
 
 
@@ -172,10 +171,8 @@ class Alike(NamedTuple):
 _COPY = Alike(1.0, 100, 1.0)
 
 
-def compare(one: Fingerprint, other: Fingerprint, in_titles: float | None = None) -> Alike:
-    """Return how alike two articles are; `in_titles` is the cosine of their titles, where known."""
-    if in_titles is None:
-        in_titles = _in_titles(one, other)
+def compare(one: Fingerprint, other: Fingerprint, in_titles: float) -> Alike:
+    """Return how alike two articles are; `in_titles` is the cosine of their titles."""
     weights = one.whole()
     shared = weights.keys() & other.whole().keys()
     # Exact sums, as the order of a set is another in every process.
@@ -281,19 +278,18 @@ def is_holding(shapes: Sequence[str]) -> bool:
 def fingerprint(
     title: str,
     cut: Sequence[Word],
+    told: Sequence[Word],
     summary: Sequence[Word],
-    own: Sequence[tuple[int, int]],
     firms: Iterable[str],
 ) -> Fingerprint:
-    """Return what of an article is compared; `own` says where its title names its own companies."""
-    cut = cut[:_MOST_TITLE]
-    if own:
-        taken = {w.start for w in cut for start, end in own if start <= w.start < end}
-        told = tuple([w.form for w in cut if w.start not in taken])
-    else:
-        told = tuple([w.form for w in cut])
-    weights = _weights(told)
-    marks = {form for form in told if len(form) == 2 and form[0] in "qh" and form[1].isdigit()}
+    """Return what of an article is compared.
+
+    `cut` are the words of its title; `told` and `summary` those of title and summary that name
+    none of its own companies.
+    """
+    forms = [word.form for word in told]
+    weights = _weights(forms)
+    marks = {form for form in forms if len(form) == 2 and form[0] in "qh" and form[1].isdigit()}
     return Fingerprint(
         plain(title),
         weights,
@@ -301,9 +297,9 @@ def fingerprint(
         math.sqrt(sum([weight * weight for weight in weights.values()])),
         tuple(sorted(weights, key=lambda word: (-weights[word], word))[:_RAREST]),
         tuple([word.form for word in summary[:_MOST_SUMMARY]]),
-        _numbers(told)[:8],
+        _numbers(forms)[:8],
         frozenset(marks),
-        frozenset([way for form in told if (way := _way(form))]),
+        frozenset([way for form in forms if (way := _way(form))]),
         frozenset(firms),
         bool(_templates().find([shape(w.form) for w in cut])),
     )
@@ -314,14 +310,5 @@ def _weights(forms: Iterable[str]) -> dict[str, float]:
 
 
 def _numbers(forms: Iterable[str]) -> tuple[float, ...]:
-    return tuple([number for form in forms if (number := _number(form)) is not None])
-
-
-@lru_cache(maxsize=REMEMBERED)
-def _number(form: str) -> float | None:
-    digits = form.lstrip("+-$€£¥₹").rstrip("%").replace(",", "")
-    if not digits[:1].isdecimal():
-        return None
-    number = float(digits)
-    # A year says nothing that another article could contradict.
-    return number if number > 0 and not (digits == form and number in _YEARS) else None
+    # A year says nothing that another article could contradict, and is no number here.
+    return tuple([amount for amount in map(number, forms) if amount is not None])

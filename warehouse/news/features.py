@@ -12,14 +12,13 @@ from functools import cache
 from itertools import pairwise
 
 from warehouse.news.patterns import Patterns
-from warehouse.news.text import OTHER, TARGET, shape, words
+from warehouse.news.text import OTHER, TARGET, number, shape, words
 from warehouse.news.vocabulary import rows, word_classes, word_set
 
 MOST_WORDS = 60
 _WINDOW = 5
 _STEM = 5
 _NUMBER_SPAN, _METRIC_SPAN = 10, 14
-_YEARS = range(1980, 2051)
 
 
 @cache
@@ -136,14 +135,8 @@ def _is_loss(shapes: Sequence[str], amount: float) -> bool:
 
 
 def _amount(spelled: Sequence[str], place: int) -> float | None:
-    """Return the number at a place, None for none, for zero and for a year."""
-    form = spelled[place]
-    digits = form.lstrip("+-$€£¥₹").rstrip("%").replace(",", "")
-    if not digits[:1].isdecimal():
-        return None
-    amount = float(digits)
-    if not amount or (digits == form and amount in _YEARS):
-        return None
+    """Return the number at a place with its sign, None for none, for zero and for a year."""
+    amount = number(spelled[place])
     # In "23-25" the second number has no sign of its own.
     is_range = place > 0 and spelled[place - 1][-1:].isdecimal()
-    return -amount if form[0] == "-" and not is_range else amount
+    return -amount if amount and spelled[place][0] == "-" and not is_range else amount

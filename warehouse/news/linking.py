@@ -33,6 +33,16 @@ _SUFFIXES = {
     "BIT": "MI", "BME": "MC",
 }  # fmt: skip
 _NAME_BEFORE = 5
+# What stands in brackets, and the Danish legal form, which is no word.
+_BRACKETS = r"\([^()]*\)|\bA/S\b"
+# Of "J. C. Penney" people write "J.C. Penney".
+_INITIALS = r"\b([A-Z]\.) (?=[A-Z]\.)"
+_JOINING = frozenset(("and", "of", "the", "de", "for", "in"))
+_SHORTENED = {
+    "technologies": "Tech", "technology": "Tech", "pharmaceuticals": "Pharma",
+    "pharmaceutical": "Pharma", "laboratories": "Labs", "international": "Intl",
+    "therapeutics": "Thera", "motors": "Motor", "financial": "Fin", "industries": "Inds",
+}  # fmt: skip
 # A word is no name by itself that so many texts write small.
 _COMMON_FROM = 5
 # "Price Target" is no company.
@@ -176,50 +186,38 @@ def short_names(name: str) -> list[str]:
     well.
     """
     bare, kept = _without_legal_form(name)
-    told = [word for word in kept if word.form != ","]
-    spelled = [bare[word.start : word.end] for word in told]
+    if not kept:
+        return []
+    whole = bare[kept[0].start : kept[-1].end]
+    spelled = [bare[word.start : word.end] for word in kept]
     found = []
-    for length in range(len(told) - 1, 0, -1):
-        is_rest_general = told[length].form.replace(".", "") in word_set("descriptor")
+    for length in range(len(kept) - 1, 0, -1):
         called = " ".join(spelled[:length])
-        is_name = told[length - 1].form not in _JOINING and called.lower() not in word_set("place")
-        if length == 1 and not (is_rest_general and _is_telling(told[0].form)):
-            break
+        is_rest_general = kept[length].form.replace(".", "") in word_set("descriptor")
+        is_name = kept[length - 1].form not in _JOINING and called.lower() not in word_set("place")
+        if length == 1:
+            is_name = is_name and _is_telling(kept[0].form)
         if is_name and (is_rest_general or length == 2):
             found.append(called)
-    if len(told) > 1 and (short := _SHORTENED.get(told[-1].form)):
-        found.append(" ".join([*spelled[:-1], short]))
-    if spelled and "-" in spelled[0] and len(told) > 1:
-        found.append(spelled[0])
+    if len(kept) > 1:
+        if shortened := _SHORTENED.get(kept[-1].form):
+            found.append(" ".join([*spelled[:-1], shortened]))
+        if "-" in spelled[0]:
+            found.append(spelled[0])
     found += [one.replace("-", " ") for one in [" ".join(spelled), *found] if "-" in one]
-    whole = bare[kept[0].start : kept[-1].end] if kept else ""
-    found += [one for one in (re.sub(_INITIALS, r"\1", whole),) if one != whole]
-    if (plain := " ".join(spelled)) != whole:
-        found.append(plain)
+    found += [re.sub(_INITIALS, r"\1", whole), " ".join(spelled)]
     legal = [word.form[0] for word in words(re.sub(_BRACKETS, " ", name)) if word.is_capital]
-    short = "".join(word.form[0] for word in told if word.form not in _JOINING)
-    for initials in (short, "".join(legal)):
+    telling = [word.form[0] for word in kept if word.form not in _JOINING]
+    for initials in map("".join, (telling, legal)):
         if len(initials) > 2 and _is_telling(initials) and initials not in word_set("acronym"):
             found.append(initials.upper())
-    found += [one for one in map(_without_accents, [whole, *found]) if one not in (whole, *found)]
-    return list(dict.fromkeys(found))
+    found += map(_without_accents, [whole, *found])
+    return [one for one in dict.fromkeys(found) if one != whole]
 
 
 def _without_accents(text: str) -> str:
     cut = unicodedata.normalize("NFD", text)
     return "".join(mark for mark in cut if not unicodedata.combining(mark))
-
-
-# What stands in brackets, and the Danish legal form, which is no word.
-_BRACKETS = r"\([^()]*\)|\bA/S\b"
-# Of "J. C. Penney" people write "J.C. Penney".
-_INITIALS = r"\b([A-Z]\.) (?=[A-Z]\.)"
-_JOINING = frozenset((",", "and", "of", "the", "de", "for", "in"))
-_SHORTENED = {
-    "technologies": "Tech", "technology": "Tech", "pharmaceuticals": "Pharma",
-    "pharmaceutical": "Pharma", "laboratories": "Labs", "international": "Intl",
-    "therapeutics": "Thera", "motors": "Motor", "financial": "Fin", "industries": "Inds",
-}  # fmt: skip
 
 
 def _without_legal_form(name: str) -> tuple[str, list[Word]]:

@@ -182,13 +182,21 @@ class Item:
 
     def fingerprint(self) -> duplicates.Fingerprint:
         """Return what of the item is compared with others."""
-        own = [(m.start, m.end) for m in self.in_title if m.name in self.tickers]
-        firms = [m.name for m in self.in_title if m.name.startswith(FIRM)]
-        named = [(m.start, m.end) for m in self.in_summary if m.name in self.tickers]
-        summary = [
-            word for word in self.summary_cut if not any(a <= word.start < b for a, b in named)
-        ]
-        return duplicates.fingerprint(self.title, self.cut, summary, own, firms)
+        cut = self.cut[: duplicates.MOST_TITLE]
+        return duplicates.fingerprint(
+            self.title,
+            cut,
+            self._of_others(cut, self.in_title),
+            self._of_others(self.summary_cut, self.in_summary),
+            [m.name for m in self.in_title if m.name.startswith(FIRM)],
+        )
+
+    def _of_others(self, cut: Sequence[Word], found: Sequence[Mention]) -> Sequence[Word]:
+        """Return words without the names and symbols of the item's own companies."""
+        own = [(m.start, m.end) for m in found if m.name in self.tickers]
+        if not own:
+            return cut
+        return [word for word in cut if not any(a <= word.start < b for a, b in own)]
 
 
 class NewsScorer:

@@ -15,6 +15,7 @@ TITLE_CHARACTERS, SUMMARY_CHARACTERS = 400, 400
 MOST_WORDS, SUMMARY_WORDS = 80, 50
 # Words whose forms are kept at hand.
 REMEMBERED = 100_000
+_YEARS = range(1980, 2051)
 
 # What stands for the company a text is scored for, and for any other company in it.
 TARGET, OTHER = "tgtx", "othx"
@@ -92,6 +93,16 @@ def shape(form: str) -> str:
         unit = "$" if any(mark in form for mark in "$€£¥₹") else ""
         return f"{sign}{unit}0{'%' if form[-1] == '%' else ''}"
     return form
+
+
+@lru_cache(maxsize=REMEMBERED)
+def number(form: str) -> float | None:
+    """Return the amount of a word without sign and unit; None for none, for zero and for a year."""
+    digits = form.lstrip("+-$€£¥₹").rstrip("%").replace(",", "")
+    if not digits[:1].isdecimal():
+        return None
+    amount = float(digits)
+    return None if digits == form and amount in _YEARS else amount or None
 
 
 def sentences(text: str) -> list[str]:

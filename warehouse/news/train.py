@@ -307,19 +307,24 @@ def digest(text: str) -> str:
     return hashlib.sha256(plain(_unlinked(text)).encode()).hexdigest()[:16]
 
 
-def topic_labels(folder: Path) -> dict[str, frozenset[str]]:
-    """Return the labels of topics of texts: our own, and others' that `folder` holds."""
-    told = read(LABELLED / "topics.csv")
+def by_digest(folder: Path) -> dict[str, str]:
+    """Return the headlines that `folder` holds by their digests, cleaned."""
     desk = duckdb.execute(
         "select distinct title from read_parquet(?) where title <> '' order by title",
         [str(folder / "desk_news.parquet")],
     ).fetchall()
-    texts = {digest(title): title for (title,) in desk}
+    texts = [title for (title,) in desk]
     for name, column in _TEXTS:
-        texts.update({digest(row[column]): row[column] for row in read(folder / name)})
+        texts += [row[column] for row in read(folder / name)]
+    return {digest(text): _unlinked(text) for text in texts}
+
+
+def topic_labels(folder: Path) -> dict[str, frozenset[str]]:
+    """Return the labels of topics of texts: our own, and others' that `folder` holds."""
+    texts = by_digest(folder)
     return {
-        _unlinked(row["text"] or texts[row["digest"]]): frozenset(row["topics"].split())
-        for row in told
+        _unlinked(row["text"]) or texts[row["digest"]]: frozenset(row["topics"].split())
+        for row in read(LABELLED / "topics.csv")
     }
 
 

@@ -7,8 +7,6 @@ their labels go by the digest of a text that stands in the sets beside the proje
 
 from __future__ import annotations
 
-import csv
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -24,7 +22,8 @@ from tests.warehouse.news.reading import AT, calls, item
 from warehouse.news import broker_calls, duplicates, topics
 from warehouse.news.linking import listed_aliases, names_of
 from warehouse.news.scorer import Item
-from warehouse.news.text import clean, plain
+from warehouse.news.text import TITLE_CHARACTERS, clean
+from warehouse.news.train import by_digest, digest, read
 from warehouse.settings import PROJECT
 
 NEWS = PROJECT.parent / "shared" / "data" / "news"
@@ -43,10 +42,6 @@ def labelled(name: str) -> Iterator[dict[str, Any]]:
         yield from map(json.loads, file)
 
 
-def digest(text: str) -> str:
-    return hashlib.sha256(plain(clean(text, 400)).encode()).hexdigest()[:16]
-
-
 @cache
 def desk() -> dict[tuple[str, str], tuple[str, str, datetime]]:
     """Headline, summary and time of the items of a ticker's stream, by ticker and digest."""
@@ -63,15 +58,7 @@ def desk() -> dict[tuple[str, str], tuple[str, str, datetime]]:
 @cache
 def texts() -> dict[str, str]:
     """All headlines beside the project, by digest."""
-    found = [title for title, _, _ in desk().values()]
-    for name, column in (
-        ("twitter_topic_train.csv", "text"),
-        ("twitter_sentiment_train.csv", "text"),
-        ("sentfin/SEntFiN.csv", "Title"),
-    ):
-        with (NEWS / name).open(newline="", encoding="utf-8") as file:
-            found += [row[column] for row in csv.DictReader(file)]
-    return {digest(text): clean(text, 400) for text in found}
+    return by_digest(NEWS)
 
 
 @cache
@@ -178,17 +165,16 @@ def test_topics_of_real_headlines_are_those_a_reading_gives() -> None:
 
 @needs_news
 def test_companies_are_found_by_name_without_their_symbols() -> None:
-    with (NEWS / "twitter_topic_train.csv").open(newline="", encoding="utf-8") as file:
-        rows = [CASHTAG.sub("", row["text"]) for row in csv.DictReader(file)]
-    untagged = {digest(text): clean(text, 400) for text in rows}
+    tweets = [CASHTAG.sub("", row["text"]) for row in read(NEWS / "twitter_topic_train.csv")]
+    untagged = {digest(text): clean(text, TITLE_CHARACTERS) for text in tweets}
     lines = list(labelled("linking"))
     names = names_of(sorted({pair for line in lines for pair in line["companies"].items()}))
     hits = misses = wrong = 0
     for line in lines:
         told = set(line["companies"])
-        read = Item("n", sorted(told | set(line["tags"])), AT, AT, untagged[line["digest"]], "")
-        read.link(names)
-        found = {ticker for ticker in read.tickers if read.relevance(ticker)}
+        entry = Item("n", sorted(told | set(line["tags"])), AT, AT, untagged[line["digest"]], "")
+        entry.link(names)
+        found = {ticker for ticker in entry.tickers if entry.relevance(ticker)}
         hits += len(found & told)
         misses += len(told - found)
         wrong += len(found - told)
