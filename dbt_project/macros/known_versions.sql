@@ -6,8 +6,8 @@ listing `l` and that listing's day `d` of `day`: the moment the fact was public.
 the first successful load of its source and ticker brought years at once; it counts as known from that moment
 (`reconstructed`). Every other version is known from when we stored it (`observed`), or from when
 the vendor's file says it was (`vendor_stated`). Where several sources tell of one key,
-`source_priority` picks one. `every`: all versions known by `as_of`, not the newest alone, each
-until `superseded_at`. `first_loads`: a relation that holds when the first load of each source and
+`source_priority` picks one, unless `of_all_sources`. `every`: all versions known by `as_of`, not the
+newest alone, each until `superseded_at`. `first_loads`: a relation that holds when the first load of each source and
 owner started, where it is kept. `changes`: SQL by which only the versions of changed keys are read.
 -#}
 {% macro known_versions(
@@ -17,6 +17,7 @@ owner started, where it is kept. `changes`: SQL by which only the versions of ch
     day=none,
     owner="ticker",
     every=false,
+    of_all_sources=false,
     first_loads=none,
     changes=none
 ) %}
@@ -150,5 +151,5 @@ owner started, where it is kept. `changes`: SQL by which only the versions of ch
     select visible.*
     from visible
     left join ranked on ranked.row_id = visible.row_id
-    where coalesce(ranked.source_rank, 1) = 1
+    {% if not of_all_sources %} where coalesce(ranked.source_rank, 1) = 1{% endif %}
 {% endmacro %}

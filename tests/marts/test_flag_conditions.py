@@ -266,10 +266,28 @@ def facts() -> Told:
             counts |= {"sell": 0, "strong_sell": 0}
             snapshot = {"snapshot_date": day, "period": "0m", "known_at": at(day), **counts}
             tell("consensus", f"RISE{number}", snapshot)
+    tell("prices", None, *bars("TWICE", [100.0] * 140))
     tell("prices", None, *bars("OLD", [100.0] * 420))
     tell("ratings", "OLD", rating("Ash", "2024-07-01", "Buy", 120))
     tell("ratings", "OLD", rating("Birch", "2025-01-15", "Buy", 120))
     return told
+
+
+def told_by_another() -> list[Row]:
+    """Bars of TWICE by a second source, whose first tells 100 every day.
+
+    One agrees. One is 6 % higher and told anew three sessions later. One is 20 % lower and comes ten
+    sessions late.
+    """
+    right, high = bars("TWICE", [100.0], 40), bars("TWICE", [106.0], 45)
+    known = {"known_at": datetime.combine(SESSIONS[48], datetime.min.time()) + timedelta(hours=22)}
+    late = {"known_at": datetime.combine(SESSIONS[70], datetime.min.time()) + timedelta(hours=22)}
+    return [
+        *right,
+        *high,
+        *bars("TWICE", [100.0], 45, **known),
+        *bars("TWICE", [80.0], 60, **late),
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -280,6 +298,8 @@ def con(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyCon
             frame = pd.DataFrame(rows).astype(object)
             counts = warehouse.append(table, frame, source="inbox")
             assert counts.rejected == 0, table
+        twice = pd.DataFrame(told_by_another()).astype(object)
+        assert warehouse.append("prices", twice, source="yahoo").rejected == 0
         warehouse.append("sessions", Calendars(warehouse.con).sessions(Unit("XNYS")), source="x")
     build(home, "+risk_flags", "+flag_evidence", "+flag_coverage", "+flag_quality")
     with duckdb.connect(str(home / DATABASE), read_only=True) as con:
@@ -361,6 +381,15 @@ def after(session: str, count: int) -> str:
         ("CALLS", "TGT_BELOW_PX", [("2025-03-13", "2025-04-30")]),
         # Two calls of Mar 14 say "up" and grade as before.
         ("CALLS", "DATA_QUALITY", [("2025-03-14", after("2025-06-11", 1))]),
+        # Until the source that differs tells another close, and until its bar is 60 sessions old.
+        (
+            "TWICE",
+            "DATA_QUALITY",
+            [
+                (SESSIONS[45].isoformat(), SESSIONS[48].isoformat()),
+                (SESSIONS[70].isoformat(), SESSIONS[120].isoformat()),
+            ],
+        ),
         # One vote of 2024-07-01 is 151 days old on 2024-11-29; with Birch's of January the median
         # lies 99 days later.
         ("OLD", "CONS_STALE", [("2024-11-29", "2025-01-14"), ("2025-03-10", None)]),
@@ -531,6 +560,8 @@ DERIVED: dict[str, Callable[[Evidence], float]] = {
     "upside_median": lambda e: statistics.median(e.of("target")) / e.one("close") - 1,
     "firms_down_10d": lambda e: e.count("to_grade"),
     "missed_sessions": missed,
+    # The first source tells 100 every day.
+    "source_gap_60d": lambda e: max(abs(close / 100 - 1) for close in e.of("close")),
     "buy_share": lambda e: (
         (e.one("strong_buy") + e.one("buy"))
         / sum(e.one(name) for name in ("strong_buy", "buy", "hold", "sell", "strong_sell"))

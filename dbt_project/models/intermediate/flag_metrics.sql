@@ -30,6 +30,7 @@
     ("highest_close_30d_usd", "close_count_30d", "close", "told_close"),
     ("price_currency_count", "1", "currency", "null"),
     ("unadjusted_splits_60d", "1", "close", "told_close"),
+    ("source_gap_60d", "1", "close", "told_close"),
 ] -%}
 {%- set of_consensus = [
     ("firms_down_10d", "null", "null"),

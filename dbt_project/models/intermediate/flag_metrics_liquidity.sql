@@ -10,6 +10,8 @@ with
     changes as (select ticker, replaced_from from {{ ref("flag_changes") }}),
     told as (select * from {{ ref("flag_metrics_price") }} where {{ is_share("ticker") }}),
     rates as (select * from {{ ref("dollar_rates") }}),
+    known_bars as (select ticker, session_date, cut_off_at from {{ ref("known_bars") }}),
+    price_gaps as (select * from {{ ref("price_gaps") }}),
     listings as (select ticker, currency from {{ ref("stg_listings") }}),
     currencies as (select code, major_code, units_per_major from {{ ref("currencies") }}),
     splits as (
@@ -29,7 +31,7 @@ with
             select told.*
             from told
             inner join firsts on firsts.ticker = told.ticker
-            where told.bar_number >= firsts.first_number - 59
+            where told.bar_number >= firsts.first_number - 60
         ),
     {% else %} prices as (select * from told),
     {% endif %}
@@ -56,9 +58,63 @@ with
             ) as used_until
         from known_rates
     ),
+    -- Bars that another source tells as well, known at the cut-off of their session.
+    compared as (
+        select distinct price_gaps.ticker, price_gaps.session_date
+        from price_gaps
+        inner join
+            known_bars
+            on known_bars.ticker = price_gaps.ticker
+            and known_bars.session_date = price_gaps.session_date
+        where price_gaps.known_from <= known_bars.cut_off_at
+    ),
+    -- What sources round is no gap, and would be looked at for 60 sessions each.
+    gaps as (
+        select
+            prices.ticker,
+            prices.bar_number,
+            price_gaps.gap,
+            price_gaps.known_from,
+            price_gaps.known_until
+        from price_gaps
+        inner join
+            prices
+            on prices.ticker = price_gaps.ticker
+            and prices.session_date = price_gaps.session_date
+        where price_gaps.gap > 0.01
+    ),
+    -- Where a gap is no more, or has left the window, that is said once more.
+    widest as (
+        select
+            prices.ticker,
+            prices.session_date,
+            max(
+                case
+                    when
+                        prices.bar_number < gaps.bar_number + 60
+                        and known_bars.cut_off_at < gaps.known_until
+                    then gaps.gap
+                    else 0.0
+                end
+            ) as gap
+        from gaps
+        inner join
+            prices
+            on prices.ticker = gaps.ticker
+            and prices.bar_number between gaps.bar_number and gaps.bar_number + 60
+        inner join
+            known_bars
+            on known_bars.ticker = prices.ticker
+            and known_bars.session_date = prices.session_date
+            and known_bars.cut_off_at >= gaps.known_from
+        group by prices.ticker, prices.session_date
+    ),
     framed as (
         select
             prices.*,
+            coalesce(
+                widest.gap, case when count(compared.ticker) over last_60 > 0 then 0.0 end
+            ) as source_gap_60d,
             quoted.major_code,
             quoted.units_per_major,
             min(prices.currency) over last_60 as first_currency,
@@ -77,6 +133,12 @@ with
         left join currencies as quoted on quoted.code = coalesce(prices.currency, listings.currency)
         left join
             splits on splits.ticker = prices.ticker and splits.session_date = prices.session_date
+        left join
+            compared
+            on compared.ticker = prices.ticker
+            and compared.session_date = prices.session_date
+        left join
+            widest on widest.ticker = prices.ticker and widest.session_date = prices.session_date
         window
             last_60 as (
                 partition by prices.ticker
@@ -112,7 +174,8 @@ with
                 then 2
                 else 1
             end as price_currency_count,
-            framed.unadjusted_splits_60d
+            framed.unadjusted_splits_60d,
+            framed.source_gap_60d
         from framed
         left join
             standing_rates

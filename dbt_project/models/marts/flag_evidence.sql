@@ -73,6 +73,7 @@ with
         from {{ ref("stg_price_versions") }}
         where is_final
     ),
+    price_gaps as (select * from {{ ref("price_gaps") }}),
     split_bars as (
         select row_id, ticker, session_date, split_ratio
         from {{ ref("stg_prices") }}
@@ -290,6 +291,35 @@ with
             and bars.session_date = split_bars.session_date
             and bars.bar_number between seen_from.bar_number - 59 and seen_from.bar_number
         where seen_from.metric = 'unadjusted_splits_60d'
+    ),
+    -- The two closes that differ most.
+    widest_gaps as (
+        select
+            seen_from.flag_episode_id,
+            seen_from.role,
+            price_gaps.row_id,
+            price_gaps.told_close,
+            price_gaps.other_row_id,
+            price_gaps.other_told_close,
+            row_number() over (
+                partition by seen_from.flag_episode_id, seen_from.role
+                order by
+                    price_gaps.gap desc nulls last,
+                    price_gaps.session_date desc nulls last,
+                    price_gaps.other_row_id asc nulls last
+            ) as width_rank
+        from seen_from
+        inner join
+            bars
+            on bars.ticker = seen_from.ticker
+            and bars.bar_number between seen_from.bar_number - 59 and seen_from.bar_number
+        inner join
+            price_gaps
+            on price_gaps.ticker = bars.ticker
+            and price_gaps.session_date = bars.session_date
+            and price_gaps.known_from <= seen_from.cut_off_at
+            and price_gaps.known_until > seen_from.cut_off_at
+        where seen_from.metric = 'source_gap_60d'
     ),
     -- A momentum rank is that of the bars known now: its own two, and the mart's row for the rest,
     -- which is everybody's.
@@ -947,6 +977,18 @@ with
         select flag_episode_id, role, 'raw.prices', row_id, 'close', told_close
         from turnover_rates
         union
+        {%- for whose in ["", "other_"] %}
+            select
+                flag_episode_id,
+                role,
+                'raw.prices',
+                {{ whose }}row_id,
+                'close',
+                {{ whose }}told_close
+            from widest_gaps
+            where width_rank = 1
+            union
+        {%- endfor %}
         select flag_episode_id, role, 'raw.valuations', row_id, column_name, told_value
         from compared_cells
         union

@@ -27,6 +27,7 @@ with
                 happened_at=bar_happened_at(),
                 day="v.session_date",
                 every=true,
+                of_all_sources=true,
                 first_loads=ref("stg_price_loads"),
                 changes=of_bars_told_again,
             )
