@@ -117,7 +117,8 @@ def test_nothing_in_the_marts_is_of_later(con: duckdb.DuckDBPyConnection) -> Non
 
 def test_news_were_scored_and_explain_ratings(con: duckdb.DuckDBPyConnection) -> None:
     scored = con.execute(
-        "select count(*) from today.marts.news_events where starts_with(scorer_version, 'terms-')"
+        "select count(*) from today.marts.news_events "
+        "where starts_with(scorer_version, 'terms_network-')"
     ).fetchall()[0][0]
     assert scored > 0
     assert con.execute("select count(*) from today.marts.news_event_ratings").fetchall()[0][0] > 0

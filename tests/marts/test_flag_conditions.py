@@ -276,8 +276,8 @@ def facts() -> Told:
 def told_by_another() -> list[Row]:
     """Bars of TWICE by a second source, whose first tells 100 every day.
 
-    One agrees. One is 6 % higher and told anew three sessions later. One is 20 % lower and comes ten
-    sessions late.
+    One agrees. One is 6 % higher and told anew three sessions later. One is 20 % lower and comes
+    ten sessions late.
     """
     right, high = bars("TWICE", [100.0], 40), bars("TWICE", [106.0], 45)
     known = {"known_at": datetime.combine(SESSIONS[48], datetime.min.time()) + timedelta(hours=22)}

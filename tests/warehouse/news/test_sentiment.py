@@ -83,7 +83,7 @@ def test_sentences_of_a_set_never_trained_on_lean_as_people_said() -> None:
     lines = path.read_text(encoding="latin-1").splitlines()
     labelled = [(text, label.strip()) for text, _, label in (x.rpartition("@") for x in lines)]
     majority = sum(label == "neutral" for _, label in labelled) / len(labelled)
-    assert share_right(labelled) > max(0.81, majority + 0.1)
+    assert share_right(labelled) > max(0.83, majority + 0.1)
 
 
 @pytest.mark.skipif(not LABELLED.is_dir(), reason="the real news are not beside the project")
@@ -99,7 +99,7 @@ def test_the_direction_of_fiqa_headlines_is_told() -> None:
     right = [
         (c[2] > c[0]) == (score > 0) for (c, _), (_, score) in zip(chances, pairs, strict=True)
     ]
-    assert sum(right) / len(right) > 0.81
+    assert sum(right) / len(right) > 0.82
 
 
 def test_a_heavier_scorer_stands_behind_the_same_function() -> None:
