@@ -159,24 +159,31 @@ class Facts:
             """
             select v.session_date, r.open / v.split_factor, r.high / v.split_factor,
                 r.low / v.split_factor, v.close / v.split_factor, r.volume * v.split_factor,
-                coalesce(r.dividend, 0) / v.split_factor, v.row_id, v.known_from
+                coalesce(r.dividend, 0) / v.split_factor, v.row_id, v.known_from,
+                v.source_priority, v.superseded_at
             from staging.stg_price_versions as v
             inner join raw.prices as r on r.row_id = v.row_id
             where v.ticker = ? and v.session_date <= ? and v.is_final and v.close > 0
-            order by v.known_from, v.source_priority desc
+                and v.source_rank = 1
+            order by v.known_from
             """,
             self.ticker,
             self.session,
         )
-        versions: dict[date, list[Bar]] = {}
-        for row in told:
-            versions.setdefault(row[0], []).append(Bar(*row))
-        for day, known in versions.items():
-            by_then = [bar for bar in known if bar.known_from <= self.moment]
-            if by_then:
-                bars[day] = by_then[-1]
+        firsts: dict[date, Bar] = {}
+        standing: dict[date, list[tuple[int, Bar]]] = {}
+        for *row, priority, superseded_at in told:
+            bar = Bar(*row)
+            firsts.setdefault(bar.session, bar)
+            is_gone = superseded_at is not None and superseded_at <= self.moment
+            if bar.known_from <= self.moment and not is_gone:
+                standing.setdefault(bar.session, []).append((priority, bar))
+        for day, first in firsts.items():
+            if day in standing:
+                # Of one source the newer stands alone; of several, the one that counts most.
+                bars[day] = min(standing[day], key=lambda told: told[0])[1]
             elif day == self.session:
-                bars[day] = known[0]
+                bars[day] = first
         kept = [
             bar
             for bar in bars.values()

@@ -5,9 +5,9 @@ convolution over word vectors and each word's place beside the target, pooled by
 maximum and at the target (in the manner of Kim 2014, "Convolutional Neural Networks for Sentence
 Classification"). `warehouse.news.train` makes its weights, `network.npz`.
 
-All that is multiplied is whole numbers of eight bits, and 480 products of them stay below 2^24, up
-to where sums of 32-bit floats are exact in any order. So a text is told the same on every machine,
-alone or among others.
+States are multiplied with weights in whole steps, of nine and eight bits, and 384 products of
+them stay below 2^24, up to where sums of 32-bit floats are exact in any order. So a text is told
+the same alone or among others. What stands behind 48 words is not read.
 """
 
 from __future__ import annotations

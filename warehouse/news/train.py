@@ -4,11 +4,12 @@
     python -m warehouse.news.train FOLDER TAUGHT [--check]
 
 FOLDER holds `twitter_sentiment_train.csv` and `twitter_topic_train.csv` (zeroshot's Twitter
-financial news sentiment and topic, MIT) and `sentfin/SEntFiN.csv` (SEntFiN 1.0, MIT). TAUGHT is
-the folder that `warehouse.news.teacher` wrote: texts with its probabilities. What the recipe scores
-on a fold that neither it nor the teacher was trained on is printed, and the seeds and the weights
-of the network are written in place, with `--check` not. It takes twenty minutes of two cores. Needs
-the dependency group `train`.
+financial news sentiment and topic, MIT), `sentfin/SEntFiN.csv` (SEntFiN 1.0, MIT) and
+`desk_news.parquet` (headlines whose labels are ours). TAUGHT is the folder that
+`warehouse.news.teacher` wrote: texts with its probabilities. What the recipe scores on a fold that
+neither it nor the teacher was trained on is printed; how table and network share and from where a
+label is kept are fitted to that fold. The seeds and the weights of the network are written in
+place, with `--check` not. It takes twenty minutes of two cores. Needs the dependency group `train`.
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ LEAST_TEXTS = 2
 FREQUENT_FROM = 3
 # A kept label of the default scorer is right in at least this share of texts it was not trained on.
 KEPT_RIGHT = 0.88
-# So sure the table must be: a topic that is said in error misleads more than one that is missed.
-TOPIC_FROM = 0.7
+# So sure the table must be of a topic by itself, and of one that a rule tells.
+TOPIC_FROM, RULE_FROM = 0.5, 0.02
 
 # A name may hold a quotation mark of the kind that stands around it.
 _DECISION = re.compile(r"""['"]([^:]+)['"]: '(negative|neutral|positive)'""")
@@ -89,7 +90,7 @@ class Example:
 
 
 def sentiment_examples(folder: Path) -> list[Example]:
-    """Return the labelled texts of both sentiment sets and of our own, each once."""
+    """Return the labelled texts of both sets, of our own and of `desk_news.parquet`, each once."""
     found: dict[str, Example] = {}
     for row in read(folder / "twitter_sentiment_train.csv"):
         text = clean(row["text"], TITLE_CHARACTERS)
@@ -101,21 +102,26 @@ def sentiment_examples(folder: Path) -> list[Example]:
         decisions = dict(_DECISION.findall(row["Decisions"]))
         differs = len(set(decisions.values())) > 1
         for entity, label in decisions.items():
-            masked = _mask(text, list(decisions), entity)
+            masked = mask(text, list(decisions), entity)
             example = Example(masked, label, "sentfin", plain(text), differs)
             found.setdefault(masked, example)
-    by_text: dict[str, dict[str, str]] = {}
+    texts = by_digest(folder)
+    by_text: dict[tuple[str, str], dict[str, str]] = {}
     for row in read(LABELLED / "sentiment.csv"):
-        by_text.setdefault(clean(row["text"], TITLE_CHARACTERS), {})[row["company"]] = row["label"]
-    for text, labels in by_text.items():
+        group = "own" if row["text"] else "desk"
+        text = _text_of(row, texts)
+        told = by_text.setdefault((group, clean(text, TITLE_CHARACTERS)), {})
+        told[row["company"]] = row["label"]
+    for (group, text), labels in by_text.items():
         differs = len(set(labels.values())) > 1
         for company, label in labels.items():
-            masked = _mask(text, list(labels), company)
-            found.setdefault(masked, Example(masked, label, "own", plain(text), differs))
+            masked = mask(text, list(labels), company)
+            found.setdefault(masked, Example(masked, label, group, plain(text), differs))
     return list(found.values())
 
 
-def _mask(text: str, entities: list[str], target: str) -> str:
+def mask(text: str, entities: list[str], target: str) -> str:
+    """Return the text with one entity as the target, the others as other companies."""
     for entity in sorted(entities, key=len, reverse=True):
         mark = TARGET if entity == target else OTHER
         name = re.compile(rf"(?<!\w){re.escape(entity)}(?!\w)", re.IGNORECASE)
@@ -268,13 +274,10 @@ def train_sentiment(
     )
     report: dict[str, Any] = {"shares": [round(float(share), 2) for share in shares]}
     groups = {
-        "twitter": np.array([e.group == "twitter" for e in examples]),
-        "sentfin": np.array([e.group == "sentfin" for e in examples]),
-        "sentfin conflicting": np.array(
-            [e.is_conflicting and e.group == "sentfin" for e in examples]
-        ),
-        "own": np.array([e.group == "own" for e in examples]),
+        name: np.array([e.group == name for e in examples])
+        for name in ("twitter", "sentfin", "own", "desk")
     }
+    groups["sentfin conflicting"] = groups["sentfin"] & [e.is_conflicting for e in examples]
     for name, mask in groups.items():
         kept = mask & (confidence >= abstain_below)
         report[name] = {
@@ -337,11 +340,20 @@ def by_digest(folder: Path) -> dict[str, str]:
     return {digest(text): _unlinked(text) for text in texts}
 
 
+def _text_of(row: dict[str, str], texts: dict[str, str]) -> str:
+    """Return the text of a label: our own stands in its row, another's is known by its digest."""
+    if not row["text"] and row["digest"] not in texts:
+        raise SystemExit(
+            f"FOLDER holds no headline of the digest {row['digest']}: it is not what was labelled"
+        )
+    return row["text"] or texts[row["digest"]]
+
+
 def topic_labels(folder: Path) -> dict[str, frozenset[str]]:
     """Return the labels of topics of texts: our own, and others' that `folder` holds."""
     texts = by_digest(folder)
     return {
-        _unlinked(row["text"]) or texts[row["digest"]]: frozenset(row["topics"].split())
+        _unlinked(_text_of(row, texts)): frozenset(row["topics"].split())
         for row in read(LABELLED / "topics.csv")
     }
 
@@ -438,7 +450,8 @@ def train_topics(folder: Path, taught: Path) -> tuple[dict[str, dict[str, float]
 
         counts_here = counted[:, n] > 0
         sure = fit(np.flatnonzero(counts_here & ~is_unseen)).predict_proba(matrix[unseen])[:, 1]
-        either = np.array([topic in one for one in ruled]) | (sure >= TOPIC_FROM)
+        by_rule = np.array([topic in one for one in ruled]) & (sure >= RULE_FROM)
+        either = by_rule | (sure >= TOPIC_FROM)
         truth = wanted[unseen, n]
         counts = np.array(
             [(either & truth).sum(), (either & ~truth).sum(), (~either & truth).sum()]
@@ -525,7 +538,12 @@ def main() -> None:
     _write(
         "scorer_settings",
         ["name", "value"],
-        [[name, value] for name, value in sorted({**settings, "topic_from": TOPIC_FROM}.items())],
+        [
+            [name, value]
+            for name, value in sorted(
+                {**settings, "topic_from": TOPIC_FROM, "rule_from": RULE_FROM}.items()
+            )
+        ],
     )
     counts = count_words(asked.folder)
     _write(

@@ -111,7 +111,7 @@ def fit(
                 np.pad(counted[own], fill), np.float32(n),
             )  # fmt: skip
     weights = {name: np.asarray(value) for name, value in state[0].items()}
-    return _in_whole_steps(vocabulary, weights, spelled[:CALIBRATED])
+    return _in_whole_steps(vocabulary, weights, spelled[:: -(-len(spelled) // CALIBRATED)])
 
 
 def _in_whole_steps(

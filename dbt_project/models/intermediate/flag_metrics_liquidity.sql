@@ -10,7 +10,12 @@ with
     changes as (select ticker, replaced_from from {{ ref("flag_changes") }}),
     told as (select * from {{ ref("flag_metrics_price") }} where {{ is_share("ticker") }}),
     rates as (select * from {{ ref("dollar_rates") }}),
-    known_bars as (select ticker, session_date, cut_off_at from {{ ref("known_bars") }}),
+    known_bars as (select ticker, exchange, session_date, cut_off_at from {{ ref("known_bars") }}),
+    days as (
+        select exchange, day, opens_at, next_opens_at
+        from {{ ref("stg_calendar_days") }}
+        where is_session
+    ),
     price_gaps as (select * from {{ ref("price_gaps") }}),
     listings as (select ticker, currency from {{ ref("stg_listings") }}),
     currencies as (select code, major_code, units_per_major from {{ ref("currencies") }}),
@@ -58,15 +63,30 @@ with
             ) as used_until
         from known_rates
     ),
-    -- Bars that another source tells as well, known at the cut-off of their session.
+    -- Sessions at whose cut-off another source's word of a bar was first known.
     compared as (
-        select distinct price_gaps.ticker, price_gaps.session_date
+        select distinct
+            prices.ticker,
+            case
+                when price_gaps.known_from <= known_bars.cut_off_at
+                then prices.session_date
+                else days.day
+            end as session_date
         from price_gaps
         inner join
+            prices
+            on prices.ticker = price_gaps.ticker
+            and prices.session_date = price_gaps.session_date
+        inner join
             known_bars
-            on known_bars.ticker = price_gaps.ticker
-            and known_bars.session_date = price_gaps.session_date
-        where price_gaps.known_from <= known_bars.cut_off_at
+            on known_bars.ticker = prices.ticker
+            and known_bars.session_date = prices.session_date
+        left join
+            days
+            on days.exchange = known_bars.exchange
+            and days.opens_at < price_gaps.known_from
+            and days.next_opens_at >= price_gaps.known_from
+            and price_gaps.known_from > known_bars.cut_off_at
     ),
     -- What sources round is no gap, and would be looked at for 60 sessions each.
     gaps as (

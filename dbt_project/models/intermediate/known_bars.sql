@@ -51,7 +51,7 @@ with
                 order by known_from asc nulls last, source_priority asc nulls last
             ) as version_number
         from {{ ref("stg_price_versions") }}
-        where is_final
+        where is_final and source_rank = 1
     ),
     listings as (select ticker, exchange from {{ ref("stg_listings") }}),
     days as (

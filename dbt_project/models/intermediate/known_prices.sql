@@ -30,7 +30,7 @@ with
             superseded_at,
             pit_quality
         from {{ ref("stg_price_versions") }}
-        where is_final
+        where is_final and source_rank = 1
     ),
     unsettled as (
         select

@@ -71,7 +71,7 @@ with
             known_from,
             superseded_at
         from {{ ref("stg_price_versions") }}
-        where is_final
+        where is_final and source_rank = 1
     ),
     price_gaps as (select * from {{ ref("price_gaps") }}),
     split_bars as (

@@ -57,6 +57,7 @@ with
                 told_again.known_at >= {{ final_at("told_again.session_date", "days.closes_at") }}
             ) as is_final,
             told_again.source_priority,
+            told_again.source_rank,
             told_again.known_at,
             told_again.known_from,
             case

@@ -19,11 +19,11 @@ import duckdb
 import pytest
 
 from tests.warehouse.news.reading import AT, calls, item
-from warehouse.news import broker_calls, duplicates, topics
+from warehouse.news import broker_calls, duplicates, sentiment, topics
 from warehouse.news.linking import listed_aliases, names_of
 from warehouse.news.scorer import Item
 from warehouse.news.text import TITLE_CHARACTERS, clean
-from warehouse.news.train import by_digest, digest, read
+from warehouse.news.train import by_digest, digest, mask, read
 from warehouse.settings import PROJECT
 
 NEWS = PROJECT.parent / "shared" / "data" / "news"
@@ -161,6 +161,22 @@ def test_topics_of_real_headlines_are_those_a_reading_gives() -> None:
         wrong += len(found - told)
     assert 2 * hits / (2 * hits + misses + wrong) >= 0.72
     assert hits / (hits + wrong) >= 0.72
+
+
+@needs_news
+def test_real_headlines_lean_as_a_reading_says() -> None:
+    asked, truth = [], []
+    for line in labelled("sentiment"):
+        text = clean(texts()[line["digest"]], TITLE_CHARACTERS)
+        for company, label in line["labels"].items():
+            asked.append(mask(text, list(line["labels"]), company))
+            truth.append(label)
+    told = sentiment.default_scorer().score(asked)
+    best = [sentiment.LABELS[chances.index(max(chances))] for chances, _ in told]
+    right = sum(a == b for a, b in zip(best, truth, strict=True))
+    assert right / len(truth) >= @@
+    opposite = sum({a, b} == {"negative", "positive"} for a, b in zip(best, truth, strict=True))
+    assert opposite / len(truth) <= 0.02
 
 
 @needs_news

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import numpy as np
+import pytest
 
 from warehouse.news import network
 from warehouse.news.text import TARGET
@@ -96,8 +98,11 @@ def test_places_are_told_from_the_nearest_mention() -> None:
     assert network.placed(["a", "b"]) == [0, 0]
 
 
-def test_what_is_written_is_read_again(tmp_path: object) -> None:
+def test_what_is_written_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read = network.opened()
-    path = tmp_path / "again.npz"  # type: ignore[operator]
-    read.save(path)
-    assert path.read_bytes() == network.WEIGHTS.read_bytes()
+    monkeypatch.setattr(network, "WEIGHTS", tmp_path / "again.npz")
+    read.save(network.WEIGHTS)
+    again = network.opened.__wrapped__()
+    assert again.vocabulary == read.vocabulary
+    assert again.weights.keys() == read.weights.keys()
+    assert all(np.array_equal(again.weights[name], read.weights[name]) for name in read.weights)
