@@ -174,7 +174,7 @@ def test_real_headlines_lean_as_a_reading_says() -> None:
     told = sentiment.default_scorer().score(asked)
     best = [sentiment.LABELS[chances.index(max(chances))] for chances, _ in told]
     right = sum(a == b for a, b in zip(best, truth, strict=True))
-    assert right / len(truth) >= @@
+    assert right / len(truth) >= 0.7
     opposite = sum({a, b} == {"negative", "positive"} for a, b in zip(best, truth, strict=True))
     assert opposite / len(truth) <= 0.02
 
