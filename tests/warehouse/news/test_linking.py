@@ -46,6 +46,12 @@ def test_an_item_teaches_what_it_calls_a_company() -> None:
     assert read.about("QQX") == " tgtx  raises guidance"
 
 
+@pytest.mark.parametrize("word", ["Assessing", "Evaluating", "Does", "Why"])
+def test_what_stands_before_a_name_is_no_part_of_it(word: str) -> None:
+    read = item(f"{word} Quixotic Quarries (NYSE: QQX) After Its Upgrade", "QQX")
+    assert (read.about("QQX") or "").startswith(f"{word}  tgtx ")
+
+
 def test_each_company_of_a_headline_is_masked_for_itself() -> None:
     read = item("Alibaba rises while Tencent falls", "BABA", "TCEHY")
     assert read.about("BABA") == " tgtx  rises while  othx  falls"

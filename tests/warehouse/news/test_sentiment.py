@@ -61,7 +61,7 @@ def test_a_headline_leans_for_each_company_on_its_own() -> None:
         right += ((one > 0) == is_good) + ((other < 0) == is_good)
     # One score for both would be right for half; three in four is what was measured on headlines
     # whose companies are opposed.
-    assert right >= 11
+    assert right >= 13
 
 
 def test_an_unsure_label_is_withheld_and_its_score_is_not() -> None:
@@ -83,7 +83,7 @@ def test_sentences_of_a_set_never_trained_on_lean_as_people_said() -> None:
     lines = path.read_text(encoding="latin-1").splitlines()
     labelled = [(text, label.strip()) for text, _, label in (x.rpartition("@") for x in lines)]
     majority = sum(label == "neutral" for _, label in labelled) / len(labelled)
-    assert share_right(labelled) > max(0.83, majority + 0.1)
+    assert share_right(labelled) > max(0.84, majority + 0.1)
 
 
 @pytest.mark.skipif(not LABELLED.is_dir(), reason="the real news are not beside the project")
@@ -99,7 +99,7 @@ def test_the_direction_of_fiqa_headlines_is_told() -> None:
     right = [
         (c[2] > c[0]) == (score > 0) for (c, _), (_, score) in zip(chances, pairs, strict=True)
     ]
-    assert sum(right) / len(right) > 0.82
+    assert sum(right) / len(right) > 0.84
 
 
 def test_a_heavier_scorer_stands_behind_the_same_function() -> None:
