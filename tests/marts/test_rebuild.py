@@ -25,6 +25,8 @@ from warehouse.store import Warehouse
 
 TICKERS = ("BABA", "JD", "0700.HK", "AAPL", "NVDA", "INTC", "ZZDROP", "SPY", "HKD=X", "^IRX")
 SAMPLE = Sample()
+# Simulated data share a home with no other, so here they pass for Yahoo's.
+SOURCE = "yahoo"
 
 pytestmark = pytest.mark.slow
 
@@ -50,17 +52,18 @@ class Story:
             for table, frame in self.frames.items():
                 is_new = (frame["known_at"] > self.last) & (frame["known_at"] <= at)
                 if is_new.any():
-                    store.append(table, frame[is_new], source=SAMPLE.name)
+                    store.append(table, frame[is_new], source=SOURCE)
             for table, row in told:
-                row = {**row, "known_at": self.clock.now}
-                assert store.append(table, pd.DataFrame([row]), source=SAMPLE.name).stored == 1
-            for source, names in (
+                row = {"source": SOURCE, **row, "known_at": self.clock.now}
+                source = str(row.pop("source"))
+                assert store.append(table, pd.DataFrame([row]), source=source).stored == 1
+            for scored, names in (
                 (Calendars(store.con), ("sessions",)),
                 (NewsScorer(store.con), ("news_topics", "broker_calls", "news_signals")),
             ):
                 for name in names:
-                    for unit in source.pending(name):
-                        store.append(name, getattr(source, name)(unit), source=source.name)
+                    for unit in scored.pending(name):
+                        store.append(name, getattr(scored, name)(unit), source=scored.name)
         self.last = at
 
     def build(self, as_of: datetime) -> int:
@@ -88,6 +91,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Home:
         bar = story.known("prices", "BABA")
         old = story.known("prices", "JD", ago=380)
         call = story.known("ratings", "INTC")
+        other = story.known("prices", "AAPL", ago=3)
+        higher = {name: other[name] * 1.05 for name in ("open", "high", "low", "close")}  # type: ignore[operator]
         story.tell(
             utc("2025-09-23 16:45"),
             [
@@ -95,6 +100,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Home:
                 ("prices", {**bar, "close": bar["close"] * 1.01}),
                 ("prices", {**old, "close": old["close"] * 0.97}),
                 ("ratings", {**call, "to_grade": "Sell"}),
+                # Another source tells another close of a session.
+                ("prices", {**other, **higher, "source": "inbox"}),
             ],
         )
         assert story.build(utc("2025-09-23 16:45")) == every
