@@ -6,9 +6,9 @@ listing `l` and that listing's day `d` of `day`: the moment the fact was public.
 the first successful load of its source and ticker brought years at once; it counts as known from that moment
 (`reconstructed`). Every other version is known from when we stored it (`observed`), or from when
 the vendor's file says it was (`vendor_stated`). Where several sources tell of one key,
-`source_priority` picks one; with `of_all_sources` none is left out and `source_rank` is 1 of that one. `every`: all versions known by `as_of`, not the
-newest alone, each until `superseded_at`. `first_loads`: a relation that holds when the first load of each source and
-owner started, where it is kept. `changes`: SQL by which only the versions of changed keys are read.
+`source_priority` picks one; with `of_all_sources` none is left out and `source_rank` is 1 of that
+one. `every`: all versions known by `as_of`, not the newest alone, each until `superseded_at`.
+`first_loads`: a relation that holds when the first load of each source and owner started, where it is kept. `changes`: SQL by which only the versions of changed keys are read.
 -#}
 {% macro known_versions(
     table,

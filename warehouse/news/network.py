@@ -37,6 +37,7 @@ _AT_TARGET = FARTHEST + 1
 # What is multiplied with what comes in: a filter for each dilation, then these.
 PRODUCTS = (*(f"filters_{n}" for n, _ in enumerate(DILATIONS)), "attention", "head")
 MOST_WEIGHT, MOST_STATE = 127, 255
+VECTORS = ("words", "places")
 
 Weights = Mapping[str, Any]
 
@@ -145,7 +146,7 @@ class Network:
     def save(self, path: Path = WEIGHTS) -> None:
         """Write it, whole numbers as bytes."""
         vectors = {
-            name: np.rint(self.weights[name] / self.weights["vector_step"]) for name in _VECTORS
+            name: np.rint(self.weights[name] / self.weights["vector_step"]) for name in VECTORS
         }
         whole = {name: self.weights[name] for name in PRODUCTS}
         np.savez_compressed(
@@ -159,9 +160,6 @@ class Network:
         )
 
 
-_VECTORS = ("words", "places")
-
-
 @cache
 def opened() -> Network:
     """Return the network that ships, read once."""
@@ -169,5 +167,5 @@ def opened() -> Network:
         told = {name: stored[name] for name in stored.files}
     vocabulary = told.pop("vocabulary").tobytes().decode().split("\n")
     weights = {name: value.astype(np.float32) for name, value in told.items()}
-    vectors = {name: weights[name] * weights["vector_step"] for name in _VECTORS}
+    vectors = {name: weights[name] * weights["vector_step"] for name in VECTORS}
     return Network(vocabulary, {**weights, **vectors})

@@ -228,7 +228,9 @@ def train_sentiment(
     more = read(taught)
     more_chances = np.array([[float(row[label]) for label in LABELS] for row in more])
     spelled = [features.forms(example.text) for example in examples]
-    more_spelled = [features.forms(row["text"]) for row in more]
+    spelled += [features.forms(row["text"]) for row in more]
+    texts = [features.terms(one) for one in spelled]
+    shapes = [[shape(form) for form in one] for one in spelled]
 
     def fit(where: Any) -> tuple[tuple[list[str], Any, Any], network.Network]:
         # Half way between the labels as frequent as they are and all alike.
@@ -236,24 +238,23 @@ def train_sentiment(
         counted = np.sqrt(len(where) / len(counts) / counts)[truth[where]]
         chances = np.vstack([np.eye(3)[truth[where]], more_chances])
         own = np.where(is_own[where], OWN_WEIGHT, 1.0)
-        told = [*(spelled[i] for i in where), *more_spelled]
+        told = [*where, *range(len(examples), len(spelled))]
         of_more = np.full(len(more), TAUGHT_WEIGHT)
         return (
             _fit_sentiment(
-                [features.terms(one) for one in told],
-                chances,
-                np.concatenate([counted * own, of_more]),
+                [texts[i] for i in told], chances, np.concatenate([counted * own, of_more])
             ),
-            train_network.fit(_shaped(told), chances, np.concatenate([counted, of_more])),
+            train_network.fit(
+                [shapes[i] for i in told], chances, np.concatenate([counted, of_more])
+            ),
         )
 
     folds = np.array([example.fold for example in examples])
     unseen = np.flatnonzero(folds == UNSEEN_FOLD)
     (terms, weights, bias), found = fit(np.flatnonzero(folds != UNSEEN_FOLD))
-    own = [spelled[i] for i in unseen]
     parts = [
-        _Matrix([features.terms(one) for one in own], terms).rows @ weights + bias,
-        found.logits(_shaped(own)),
+        _Matrix([texts[i] for i in unseen], terms).rows @ weights + bias,
+        found.logits([shapes[i] for i in unseen]),
     ]
     shares = _shares(parts, truth[unseen])
     chances = _softmax(sum(share * part for share, part in zip(shares, parts, strict=True)))
@@ -292,10 +293,6 @@ def train_sentiment(
             "calibration_error": round(100 * _calibration_error(confidence[mask], right[mask]), 1),
         }
     return table, found, {"abstain_below": round(float(abstain_below), 2)}, report
-
-
-def _shaped(spelled: Sequence[Sequence[str]]) -> list[list[str]]:
-    return [[shape(form) for form in told] for told in spelled]
 
 
 def _macro_f1(told: Any, truth: Any) -> float:

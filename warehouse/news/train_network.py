@@ -122,9 +122,9 @@ def _in_whole_steps(
     told = dict(weights)
     vectors = np.abs(np.concatenate([weights["words"].ravel(), weights["places"].ravel()]))
     steps["vector_step"] = np.quantile(vectors, MOST_WITHIN) / network.MOST_WEIGHT
-    for name in ("words", "places"):
+    most = network.MOST_WEIGHT
+    for name in network.VECTORS:
         whole = np.rint(weights[name] / steps["vector_step"])
-        most = network.MOST_WEIGHT
         told[name] = np.clip(whole, -most, most) * steps["vector_step"]
     seen: dict[str, list[float]] = {name: [] for name in network.PRODUCTS}
 
@@ -136,14 +136,14 @@ def _in_whole_steps(
     for _, words, places in network.batches(*begun.numbered(spelled)):
         network.read(words, places, told, looked_at)
     for name in network.PRODUCTS:
-        step = np.abs(weights[name]).max(0) / network.MOST_WEIGHT
+        step = np.abs(weights[name]).max(0) / most
+        state_step = np.mean(seen[name]) / network.MOST_STATE
+        # What the first filters are multiplied with is the vectors themselves.
+        state_step = steps["vector_step"] if name == "filters_0" else state_step
         told[name] = np.rint(weights[name] / step)
-        steps[f"{name}_step"] = step
-        steps[f"{name}_state_step"] = np.mean(seen[name]) / network.MOST_STATE
-    steps["filters_0_state_step"] = steps["vector_step"]
-    # One factor takes a sum of whole steps back to its units.
-    for name in network.PRODUCTS:
-        steps[f"{name}_step"] = steps[f"{name}_step"] * steps[f"{name}_state_step"]
+        steps[f"{name}_state_step"] = state_step
+        # One factor takes a sum of whole steps back to its units.
+        steps[f"{name}_step"] = step * state_step
     return network.Network(
         vocabulary,
         {name: np.asarray(value, np.float32) for name, value in {**told, **steps}.items()},

@@ -63,15 +63,17 @@ with
             ) as used_until
         from known_rates
     ),
-    -- Sessions at whose cut-off another source's word of a bar was first known.
-    compared as (
-        select distinct
+    -- Bars that another source tells as well.
+    told_twice as (
+        select
             prices.ticker,
-            case
-                when price_gaps.known_from <= known_bars.cut_off_at
-                then prices.session_date
-                else days.day
-            end as session_date
+            prices.session_date,
+            prices.bar_number,
+            known_bars.exchange,
+            known_bars.cut_off_at,
+            price_gaps.gap,
+            price_gaps.known_from,
+            price_gaps.known_until
         from price_gaps
         inner join
             prices
@@ -81,28 +83,26 @@ with
             known_bars
             on known_bars.ticker = prices.ticker
             and known_bars.session_date = prices.session_date
+    ),
+    -- Sessions at whose cut-off the other source's word was first known.
+    compared as (
+        select distinct
+            told_twice.ticker,
+            case
+                when told_twice.known_from <= told_twice.cut_off_at
+                then told_twice.session_date
+                else days.day
+            end as session_date
+        from told_twice
         left join
             days
-            on days.exchange = known_bars.exchange
-            and days.opens_at < price_gaps.known_from
-            and days.next_opens_at >= price_gaps.known_from
-            and price_gaps.known_from > known_bars.cut_off_at
+            on days.exchange = told_twice.exchange
+            and days.opens_at < told_twice.known_from
+            and days.next_opens_at >= told_twice.known_from
+            and told_twice.known_from > told_twice.cut_off_at
     ),
     -- What sources round is no gap, and would be looked at for 60 sessions each.
-    gaps as (
-        select
-            prices.ticker,
-            prices.bar_number,
-            price_gaps.gap,
-            price_gaps.known_from,
-            price_gaps.known_until
-        from price_gaps
-        inner join
-            prices
-            on prices.ticker = price_gaps.ticker
-            and prices.session_date = price_gaps.session_date
-        where price_gaps.gap > 0.01
-    ),
+    gaps as (select * from told_twice where gap > 0.01),
     -- Where a gap is no more, or has left the window, that is said once more.
     widest as (
         select
